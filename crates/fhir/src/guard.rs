@@ -1,0 +1,1 @@
+//! The strict pass in front of every parser.

@@ -1,0 +1,25 @@
+//! Every limit on input, with its unit, on one page. Each is tested on both sides.
+
+/// One kibibyte in bytes.
+pub const KIB: usize = 1024;
+/// One mebibyte in bytes.
+pub const MIB: usize = 1024 * KIB;
+
+/// Largest body of one resource, in bytes, counted after inflation.
+pub const MAX_BODY_BYTES: usize = 2 * MIB;
+/// Deepest nesting of elements in a resource, in levels, the same in JSON and XML.
+pub const MAX_DEPTH: usize = 64;
+/// Most attributes on one XML start tag.
+pub const MAX_XML_ATTRIBUTES: usize = 32;
+/// Longest query string of a request, in bytes.
+pub const MAX_QUERY_BYTES: usize = 16 * KIB;
+/// Most parameters in one query string.
+pub const MAX_QUERY_PARAMETERS: usize = 64;
+/// Most comma-separated alternatives in one search parameter.
+pub const MAX_ALTERNATIVES: usize = 200;
+/// Page size of a search when `_count` is absent, in resources.
+pub const DEFAULT_COUNT: u32 = 20;
+/// Largest page size of a search, in resources; a larger `_count` is lowered to it.
+pub const MAX_COUNT: u32 = 1000;
+/// Most issues reported in one OperationOutcome: a hostile body must not buy a huge answer.
+pub const MAX_ISSUES: usize = 100;

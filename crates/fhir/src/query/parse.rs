@@ -1,0 +1,1 @@
+//! Query strings → [`super::Query`] and [`super::Criteria`].
