@@ -8,9 +8,11 @@ pub mod access;
 pub mod api;
 pub mod audit;
 pub mod error;
+mod stub;
 
 pub use api::{
     Class, ClassFilter, Holder, KeyRow, KeyState, LockSet, NewResource, Page, Policy, Reader, SpaceKey,
     Stored, Writer,
 };
 pub use error::StoreError;
+pub use stub::{SpaceStore, Store};
