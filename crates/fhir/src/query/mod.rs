@@ -9,7 +9,7 @@ mod fold;
 pub mod matcher;
 pub mod param;
 pub mod parse;
-mod reference;
+pub(crate) mod reference;
 #[doc(hidden)]
 pub mod sample;
 mod string;
