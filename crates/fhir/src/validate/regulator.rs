@@ -126,6 +126,9 @@ impl Account {
         }
         let (mut idnps, mut intrn) = (0_usize, 0_usize);
         for (index, item) in items.iter().enumerate() {
+            if self.errors.len() >= MAX_ISSUES {
+                return;
+            }
             let path = element.item(index);
             for (name, advice) in [
                 ("type", "Say with coding what kind of identifier it is."),
@@ -205,6 +208,9 @@ impl Account {
             self.missing(&element, "Send the regulator's family name and one given name.");
         }
         for (index, item) in items.iter().enumerate() {
+            if self.errors.len() >= MAX_ISSUES {
+                return;
+            }
             let path = element.item(index);
             if item.get("family").is_none() {
                 self.missing(&path.child("family"), "Send the family name.");
@@ -234,6 +240,9 @@ impl Account {
             self.missing(&element, "Send the regulator's e-mail address.");
         }
         for (index, item) in items.iter().enumerate() {
+            if self.errors.len() >= MAX_ISSUES {
+                return;
+            }
             let path = element.item(index);
             let system = path.child("system");
             match item.get("system") {

@@ -1,11 +1,12 @@
 //! Every folder of `fixtures/fhir/validate` and `fixtures/fhir/regulator` is a case: `request.json` is a
 //! resource, `expected.json` the issues it gets, all of them and in order.
 
-use fhir::outcome::operation_outcome;
-use fhir::validate::{regulator, validate};
-use fhir::{Issue, Resource, ResourceType};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+use crate::outcome::{Issue, operation_outcome};
+use crate::resource::Resource;
+use crate::validate::{regulator, validate};
 
 fn read(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -25,14 +26,7 @@ fn folders(kind: &str) -> Vec<PathBuf> {
 }
 
 fn resource(path: &Path) -> Resource {
-    let Value::Object(tree) = read(path) else {
-        panic!("{}: not an object", path.display());
-    };
-    let kind = tree
-        .get("resourceType")
-        .and_then(Value::as_str)
-        .and_then(ResourceType::parse);
-    Resource::from_guarded(kind.expect("Patient or Practitioner"), tree)
+    super::resource(read(path))
 }
 
 /// What differs between an issue and what is expected of it.
