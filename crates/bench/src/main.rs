@@ -19,6 +19,8 @@ mod report;
 mod requests;
 mod statistics;
 mod target;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod workload;
 
