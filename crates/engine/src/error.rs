@@ -18,6 +18,13 @@ pub enum Error {
     Request(Issue),
     /// Nothing of this type and id that the caller may see.
     NotFound(Target),
+    /// The resource exists, this version of it does not.
+    NoVersion {
+        /// Which resource.
+        target: Target,
+        /// Which version.
+        version: VersionId,
+    },
     /// The resource, or this version of it, is a deletion.
     Gone {
         /// Which.
@@ -115,6 +122,11 @@ impl Refusal {
 }
 
 impl Error {
+    /// The issue code that a client sees first: the outcome in audit and log.
+    pub fn code(&self) -> IssueCode {
+        self.refusal().code()
+    }
+
     /// Status, issues, log level and advice of this error.
     pub fn refusal(&self) -> Refusal {
         match self {
@@ -125,6 +137,11 @@ impl Error {
                 404,
                 Issue::error(IssueCode::NotFound, format!("There is no {target}. Search for it by identifier, or create it."))
                     .with_diagnostics(target.to_string()),
+            ),
+            Error::NoVersion { target, version } => Refusal::new(
+                404,
+                Issue::error(IssueCode::NotFound, format!("There is no version {version} of {target}."))
+                    .with_diagnostics(format!("{target}/_history/{version}")),
             ),
             Error::Gone { target, version } => Refusal::new(
                 410,
