@@ -1,1 +1,27 @@
-//! The HTTP edge.
+//! The HTTP edge of Passerelle: actix-web lives here and nowhere else.
+//!
+//! A request goes through [`gate`] (request id, panic guard, log, permit, credential) to the handler that
+//! the table in [`routes`] names; a handler builds an interaction, runs it, and answers through [`respond`].
+
+pub mod app;
+mod ask;
+pub mod auth;
+mod base;
+mod body;
+mod bundle;
+mod capability;
+mod cors;
+mod error;
+mod gate;
+mod health;
+mod media;
+mod precondition;
+mod prefer;
+pub mod proxy;
+mod respond;
+mod rest;
+mod routes;
+mod serve;
+
+pub use app::Settings;
+pub use serve::{ServeError, serve, serve_until};
