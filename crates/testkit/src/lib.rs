@@ -1,1 +1,27 @@
-//! testkit
+//! What the tests of every crate share: an HTTP/1.1 client with control over each byte, throw-away
+//! PostgreSQL clusters, a server process under test, a harness that runs one test function on each
+//! database, mutators, races, history checks, fixture folders and believable sample resources.
+//!
+//! Everything random comes from [`random::Random`], whose seed is printed on failure, so a failing
+//! run can be repeated.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code: a panic is how a test fails, and no input from outside reaches this crate"
+)]
+
+pub mod harness;
+pub mod history;
+pub mod http;
+pub mod postgres;
+pub mod race;
+pub mod random;
+pub mod server;
+pub mod sweep;
+pub mod wait;
+
+pub use serde_json::{Value, json};

@@ -1,0 +1,285 @@
+//! A PostgreSQL cluster of this test process's own, started on first use and gone with the process.
+//!
+//! It listens on a Unix socket in its folder only, trusts everyone who can reach that, and flushes as a
+//! real one does: the server under test refuses to start on `fsync=off`.
+
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::sweep::{self, End};
+use crate::wait::poll;
+
+/// How long a cluster may take to accept connections.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The cluster of this test process.
+#[derive(Debug)]
+pub struct Postgres {
+    binaries: Binaries,
+    socket_folder: PathBuf,
+}
+
+/// A database of its own for one test; dropped with this value.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+}
+
+#[derive(Clone, Debug)]
+struct Binaries {
+    initdb: PathBuf,
+    postgres: PathBuf,
+    psql: PathBuf,
+}
+
+/// The operating-system user a cluster runs as when the tests run as root.
+#[derive(Clone, Copy, Debug)]
+struct Account {
+    user: u32,
+    group: u32,
+}
+
+impl Postgres {
+    /// Whether this machine has what it takes: `initdb`, `postgres` and `psql`, and a user `postgres`
+    /// when the tests run as root.
+    pub fn available() -> bool {
+        binaries().is_some() && (!running_as_root() || postgres_account().is_some())
+    }
+
+    /// The cluster of this process, started on the first call.
+    ///
+    /// # Panics
+    /// When it cannot be started; the message holds PostgreSQL's own words.
+    pub fn shared() -> &'static Postgres {
+        static CLUSTER: OnceLock<Postgres> = OnceLock::new();
+        CLUSTER.get_or_init(start)
+    }
+
+    /// A new, empty database.
+    pub fn fresh_database(&self) -> Database {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.query(
+            "postgres",
+            &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
+        );
+        Database { name }
+    }
+
+    /// Runs SQL in `database` through psql; rows come back as lines, columns parted by `|`.
+    ///
+    /// # Panics
+    /// When PostgreSQL refuses it.
+    pub fn query(&self, database: &str, sql: &str) -> String {
+        match self.try_query(database, sql) {
+            Ok(rows) => rows,
+            Err(error) => panic!("{sql}: {error}"),
+        }
+    }
+
+    fn try_query(&self, database: &str, sql: &str) -> Result<String, String> {
+        let output = Command::new(&self.binaries.psql)
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-U",
+                "postgres",
+                "-d",
+                database,
+                "-h",
+            ])
+            .arg(&self.socket_folder)
+            .args(["-c", sql])
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
+impl Database {
+    /// The URL a server under test is given.
+    pub fn url(&self) -> String {
+        format!(
+            "postgres://postgres@/{}?host={}",
+            self.name,
+            Postgres::shared().socket_folder.display()
+        )
+    }
+
+    /// Its name in the cluster.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs SQL in it; rows come back as lines, columns parted by `|`.
+    pub fn query(&self, sql: &str) -> String {
+        Postgres::shared().query(&self.name, sql)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Not worth failing a test over: the whole cluster goes soon.
+        let _ = Postgres::shared().try_query(
+            "postgres",
+            &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
+        );
+    }
+}
+
+fn start() -> Postgres {
+    let binaries = binaries().expect("PostgreSQL's programs are installed; ask Postgres::available() first");
+    let socket_folder = sweep::run_folder().join("pg");
+    std::fs::create_dir(&socket_folder).expect("a folder for the cluster");
+    let account = running_as_root().then(|| postgres_account().expect("a user called postgres"));
+    if let Some(account) = account {
+        chown(&socket_folder, Some(account.user), Some(account.group)).expect("root may give folders away");
+    }
+    initialise(&binaries, &socket_folder, account);
+    launch(&binaries, &socket_folder, account);
+    Postgres {
+        binaries,
+        socket_folder,
+    }
+}
+
+fn initialise(binaries: &Binaries, folder: &Path, account: Option<Account>) {
+    let mut initdb = Command::new(&binaries.initdb);
+    initdb
+        .args([
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            "-D",
+        ])
+        .arg(folder.join("data"))
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    run_as(&mut initdb, account);
+    let output = initdb.output().expect("initdb runs");
+    assert!(
+        output.status.success(),
+        "initdb failed:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) {
+    let log_path = folder.join("log");
+    let log = std::fs::File::create(&log_path).expect("a log file for the cluster");
+    let mut postgres = Command::new(&binaries.postgres);
+    postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
+    for setting in [
+        "listen_addresses=",
+        "max_connections=400",
+        "shared_buffers=64MB",
+        "logging_collector=off",
+    ] {
+        postgres.args(["-c", setting]);
+    }
+    postgres
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a log file for the cluster"))
+        .stderr(log)
+        // Its own group: Ctrl-C ends the tests, and the sweeper then ends this.
+        .process_group(0);
+    run_as(&mut postgres, account);
+    let mut process = postgres.spawn().expect("postgres runs");
+    sweep::watch(process.id(), End::Quit);
+    // The socket appears before connections are welcome; a query that works is the proof.
+    let probe = Postgres {
+        binaries: binaries.clone(),
+        socket_folder: folder.to_owned(),
+    };
+    let ready = poll(START_LIMIT, || {
+        if process.try_wait().ok().flatten().is_some() {
+            return Some(false);
+        }
+        let listening = folder.join(".s.PGSQL.5432").exists();
+        (listening && probe.try_query("postgres", "SELECT 1").is_ok()).then_some(true)
+    });
+    if ready != Some(true) {
+        panic!(
+            "PostgreSQL did not start:\n{}",
+            std::fs::read_to_string(&log_path).unwrap_or_default()
+        );
+    }
+}
+
+fn run_as(command: &mut Command, account: Option<Account>) {
+    // A stray PGDATA or PGHOST of the user must not lead the programs elsewhere.
+    for name in ["PGDATA", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGOPTIONS"] {
+        command.env_remove(name);
+    }
+    if let Some(Account { user, group }) = account {
+        command.uid(user).gid(group);
+    }
+}
+
+fn binaries() -> Option<Binaries> {
+    static FOUND: OnceLock<Option<Binaries>> = OnceLock::new();
+    let find = || {
+        Some(Binaries {
+            initdb: find("initdb")?,
+            postgres: find("postgres")?,
+            psql: find("psql")?,
+        })
+    };
+    FOUND.get_or_init(find).clone()
+}
+
+/// Looks in PATH, then where Debian keeps the programs of each version, the newest first.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    let number = |path: &PathBuf| {
+        path.file_name()
+            .and_then(|name| name.to_str()?.parse::<u32>().ok())
+    };
+    versions.sort_by_key(|version| std::cmp::Reverse(number(version)));
+    folders.extend(versions.into_iter().map(|version| version.join("bin")));
+    folders
+        .into_iter()
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+}
+
+fn running_as_root() -> bool {
+    // The owner of this process's own folder in /proc is its effective user.
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+fn postgres_account() -> Option<Account> {
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let line = accounts.lines().find(|line| line.starts_with("postgres:"))?;
+    let mut fields = line.split(':').skip(2);
+    Some(Account {
+        user: fields.next()?.parse().ok()?,
+        group: fields.next()?.parse().ok()?,
+    })
+}
