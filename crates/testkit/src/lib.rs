@@ -20,6 +20,7 @@ pub mod http;
 pub mod postgres;
 pub mod race;
 pub mod random;
+pub mod samples;
 pub mod server;
 pub mod sweep;
 pub mod wait;
