@@ -11,10 +11,13 @@ use fhir::limits::MAX_BODY_BYTES;
 use crate::auth::Authenticator;
 use crate::proxy::Network;
 
+pub use crate::serve::{ServeError, serve, serve_until};
+
 /// How the server serves. [`Settings::default`] is fit for production behind nothing.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The FHIR base URL that clients use, `https://fhir.example.org/fhir`. `None`: told by each request.
+    /// The URL of this server as clients see it, without `/fhir`: `https://fhir.example.org`. `None`: told by
+    /// each request.
     pub base_url: Option<String>,
     /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Network>,
@@ -71,12 +74,21 @@ pub struct App {
 impl App {
     /// Before the first request.
     pub fn new(settings: Settings, engine: Engine, auth: Authenticator, address: SocketAddr) -> App {
-        App { settings, engine, auth, address, running: AtomicUsize::new(0), stopping: AtomicBool::new(false) }
+        App {
+            settings,
+            engine,
+            auth,
+            address,
+            running: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// A permit to work on a request, when fewer than the limit are worked on.
     pub fn permit(&self) -> Option<Permit<'_>> {
-        let permit = Permit { running: &self.running };
+        let permit = Permit {
+            running: &self.running,
+        };
         let before = self.running.fetch_add(1, Ordering::AcqRel);
         // A permit that is not handed out is dropped here, and gives back what was just taken.
         (before < self.settings.max_concurrent_requests).then_some(permit)
@@ -95,7 +107,9 @@ impl App {
     /// Whether this request comes from a trusted proxy.
     pub fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
         let trusted = &self.settings.trusted_proxies;
-        request.peer_addr().is_some_and(|peer| trusted.iter().any(|network| network.contains(peer.ip())))
+        request
+            .peer_addr()
+            .is_some_and(|peer| trusted.iter().any(|network| network.contains(peer.ip())))
     }
 }
 

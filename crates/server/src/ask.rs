@@ -9,6 +9,7 @@ use engine::{Caller, ClientPolicy, Session};
 use fhir::interaction::Precondition;
 use fhir::query::parse::{self, NameCase};
 use fhir::query::{Criteria, Query};
+use fhir::validate::regulator;
 use fhir::{Id, Interaction, Resource, ResourceType, Target, VersionId};
 
 use crate::app::App;
@@ -129,11 +130,16 @@ impl Ask<'_> {
     pub fn criteria(&self, resource: &Resource) -> Result<Criteria, Failure> {
         let names = match self.caller.policy {
             ClientPolicy::SasRegulator => NameCase::AnyCase,
-            ClientPolicy::None if is_account(resource) => NameCase::AnyCase,
+            ClientPolicy::None if regulator::applies(resource) => NameCase::AnyCase,
             ClientPolicy::None => NameCase::Exact,
         };
         let query = self.visit.request.query_string();
-        Ok(parse::criteria(resource.kind(), query, names, self.session().now())?)
+        Ok(parse::criteria(
+            resource.kind(),
+            query,
+            names,
+            self.session().now(),
+        )?)
     }
 
     /// A create, conditional when `If-None-Exist` is there.
@@ -144,7 +150,9 @@ impl Ask<'_> {
         let mut lines = self.visit.headers().get_all(IF_NONE_EXIST);
         let header = match (lines.next(), lines.next()) {
             (None, _) => return Ok(Interaction::Create(resource)),
-            (Some(_), Some(_)) => return Err(error::if_none_exist_unreadable("was sent several times").into()),
+            (Some(_), Some(_)) => {
+                return Err(error::if_none_exist_unreadable("was sent several times").into());
+            }
             (Some(line), None) => std::str::from_utf8(line.as_bytes())
                 .map_err(|_| error::if_none_exist_unreadable("is not UTF-8"))?,
         };
@@ -167,7 +175,9 @@ impl Ask<'_> {
     pub async fn posted_search(&mut self, kind: ResourceType) -> Result<Query, Failure> {
         media::check_form(self.visit.headers())?;
         let body = self.body().await?;
-        let form = std::str::from_utf8(&body).map_err(|_| error::form_not_text())?.trim();
+        let form = std::str::from_utf8(&body)
+            .map_err(|_| error::form_not_text())?
+            .trim();
         let joined = match self.visit.request.query_string() {
             "" => form.to_owned(),
             query => format!("{query}&{form}"),

@@ -27,7 +27,10 @@ impl Authenticator {
     pub fn authenticate(&self, door: Door, headers: &CallerHeaders<'_>) -> Result<Caller, Refusal> {
         let _ = (door, headers.space, headers.peer);
         if headers.authorization.is_none() {
-            return Err(Refusal::new(401, Issue::error(IssueCode::Login, "No credential was sent.")));
+            return Err(Refusal::new(
+                401,
+                Issue::error(IssueCode::Login, "No credential was sent."),
+            ));
         }
         Ok(Caller {
             client: "someone".to_owned(),

@@ -24,14 +24,18 @@ impl Base {
     /// request itself says.
     pub fn of(app: &App, request: &HttpRequest) -> Base {
         if let Some(configured) = &app.settings.base_url {
-            return Base(configured.trim_end_matches('/').to_owned());
+            return Base(format!("{}{FHIR_PATH}", configured.trim_end_matches('/')));
         }
         let forwarded = if app.is_behind_proxy(request) {
             proxy::forwarded(request.headers())
         } else {
             Forwarded::default()
         };
-        let own_scheme = if request.app_config().secure() { "https" } else { "http" };
+        let own_scheme = if request.app_config().secure() {
+            "https"
+        } else {
+            "http"
+        };
         let fallback = app.address.to_string();
         Base::assemble(&forwarded, own_scheme, host_of(request).unwrap_or(&fallback))
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
-use actix_web::rt::time::{Instant, timeout_at};
+use actix_web::rt::time::timeout;
 use actix_web::web::{self, Bytes, BytesMut};
 use engine::Refusal;
 use fhir::codec::{self, Format};
@@ -22,21 +22,26 @@ const PARSE_INLINE_BYTES: usize = 32 * KIB;
 ///
 /// # Errors
 /// 413, 415 (an encoding other than gzip), 408 (slower than the deadline), 400 (cut off or broken).
-pub async fn read(headers: &HeaderMap, payload: &mut web::Payload, settings: &Settings) -> Result<Bytes, Failure> {
+pub async fn read(
+    headers: &HeaderMap,
+    payload: &mut web::Payload,
+    settings: &Settings,
+) -> Result<Bytes, Failure> {
     let limit = settings.max_body_bytes;
     let encoding = Encoding::of(headers)?;
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
         return Err(error::body_too_long(limit).into());
     }
-    let deadline = Instant::now() + settings.body_deadline;
     let reading = async {
         match encoding {
             Encoding::Identity => plain(payload, limit).await,
             Encoding::Gzip => inflated(payload, limit).await,
         }
     };
-    match timeout_at(deadline, reading).await {
+    match timeout(settings.body_deadline, reading).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(refusal)) => Err(refusal.into()),
         Err(_) => Err(error::body_too_slow(settings.body_deadline).into()),
@@ -71,7 +76,9 @@ impl Encoding {
         match (named.next(), named.next()) {
             (None, _) => Ok(Encoding::Identity),
             (Some(one), None) => match one.to_str().unwrap_or_default().trim() {
-                name if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => Ok(Encoding::Gzip),
+                name if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
+                    Ok(Encoding::Gzip)
+                }
                 name if name.eq_ignore_ascii_case("identity") || name.is_empty() => Ok(Encoding::Identity),
                 _ => Err(error::unsupported_encoding()),
             },
@@ -87,7 +94,11 @@ async fn plain(payload: &mut web::Payload, limit: usize) -> Result<Bytes, Refusa
         Some(chunk) => chunk.map_err(|_| error::body_broken())?,
     };
     let Some(second) = payload.next().await else {
-        return if first.len() > limit { Err(error::body_too_long(limit)) } else { Ok(first) };
+        return if first.len() > limit {
+            Err(error::body_too_long(limit))
+        } else {
+            Ok(first)
+        };
     };
     let mut body = BytesMut::from(first.as_ref());
     let mut next = Some(second);
@@ -103,12 +114,19 @@ async fn plain(payload: &mut web::Payload, limit: usize) -> Result<Bytes, Refusa
 }
 
 async fn inflated(payload: &mut web::Payload, limit: usize) -> Result<Bytes, Refusal> {
-    let mut inflater = GzDecoder::new(Bounded { bytes: Vec::new(), limit });
+    let mut inflater = GzDecoder::new(Bounded {
+        bytes: Vec::new(),
+        limit,
+    });
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| error::body_broken())?;
-        inflater.write_all(&chunk).map_err(|failure| inflate_refusal(&failure, limit))?;
+        inflater
+            .write_all(&chunk)
+            .map_err(|failure| inflate_refusal(&failure, limit))?;
     }
-    let bounded = inflater.finish().map_err(|failure| inflate_refusal(&failure, limit))?;
+    let bounded = inflater
+        .finish()
+        .map_err(|failure| inflate_refusal(&failure, limit))?;
     Ok(Bytes::from(bounded.bytes))
 }
 

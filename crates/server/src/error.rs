@@ -29,7 +29,10 @@ pub struct Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        Failure { refusal: Box::new(refusal), allow: None }
+        Failure {
+            refusal: Box::new(refusal),
+            allow: None,
+        }
     }
 }
 
@@ -47,12 +50,20 @@ impl From<Vec<Issue>> for Failure {
 }
 
 /// The response to a refusal, an OperationOutcome.
-pub fn response(failure: &Failure, answer: Answer, base: impl FnOnce() -> Base, request_id: &str) -> HttpResponse {
+pub fn response(
+    failure: &Failure,
+    answer: Answer,
+    base: impl FnOnce() -> Base,
+    request_id: &str,
+) -> HttpResponse {
     let refusal = &*failure.refusal;
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
     if status == StatusCode::UNAUTHORIZED {
-        response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"passerelle\"")));
+        response.insert_header((
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"passerelle\""),
+        ));
     }
     if let Some(wait) = refusal.retry_after {
         response.insert_header((RETRY_AFTER, whole_seconds(wait)));
@@ -68,9 +79,18 @@ pub fn response(failure: &Failure, answer: Answer, base: impl FnOnce() -> Base, 
     response.body(body)
 }
 
-fn rendered(refusal: &Refusal, status: StatusCode, answer: Answer, request_id: &str) -> (HeaderValue, String) {
+fn rendered(
+    refusal: &Refusal,
+    status: StatusCode,
+    answer: Answer,
+    request_id: &str,
+) -> (HeaderValue, String) {
     let outcome = if status == StatusCode::INTERNAL_SERVER_ERROR {
-        let issues: Vec<Issue> = refusal.issues.iter().map(|issue| with_request_id(issue, request_id)).collect();
+        let issues: Vec<Issue> = refusal
+            .issues
+            .iter()
+            .map(|issue| with_request_id(issue, request_id))
+            .collect();
         outcome::operation_outcome(&issues)
     } else {
         outcome::operation_outcome(&refusal.issues)
@@ -86,7 +106,10 @@ fn outcome_text(outcome: &Value) -> String {
 }
 
 fn with_request_id(issue: &Issue, request_id: &str) -> Issue {
-    Issue { text: format!("{} Request id: {request_id}.", issue.text), ..issue.clone() }
+    Issue {
+        text: format!("{} Request id: {request_id}.", issue.text),
+        ..issue.clone()
+    }
 }
 
 /// Rounded up: who comes back a moment too early is refused again.
@@ -118,7 +141,10 @@ pub fn unknown_path(hint: &str) -> Refusal {
 /// 404 of an operation or interaction that is not offered.
 pub fn not_offered(what: &str, instead: &str) -> Refusal {
     let text = format!("{what} is not offered by this server. {instead}");
-    Refusal::new(404, Issue::error(IssueCode::NotSupported, text).with_diagnostics(what))
+    Refusal::new(
+        404,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(what),
+    )
 }
 
 /// 404 of a type that is not served.
@@ -130,7 +156,10 @@ pub fn unknown_type(name: &str) -> Refusal {
         served.join(" and ")
     );
     let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-    Refusal::new(404, Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown))
+    Refusal::new(
+        404,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
 }
 
 /// 404 of an id that no resource can have.
@@ -161,7 +190,10 @@ pub fn impossible_version() -> Refusal {
 pub fn wrong_method(method: &str, allow: String, hint: &str) -> Failure {
     let text = format!("{method} is not offered here; {allow} are. {hint}");
     let issue = Issue::error(IssueCode::NotSupported, text.trim_end()).with_diagnostics(method);
-    Failure { allow: Some(allow), ..Failure::from(Refusal::new(405, issue)) }
+    Failure {
+        allow: Some(allow),
+        ..Failure::from(Refusal::new(405, issue))
+    }
 }
 
 /// 406.
@@ -176,7 +208,10 @@ pub fn unsupported_media(found: &str) -> Refusal {
     let text = "The body's Content-Type is not understood. Send application/fhir+json or application/fhir+xml, \
                 FHIR version 4.0, in UTF-8.";
     let shown: String = found.chars().take(200).collect();
-    Refusal::new(415, Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown))
+    Refusal::new(
+        415,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
 }
 
 /// 415 of a body's encoding.
@@ -193,7 +228,11 @@ pub fn not_a_form() -> Refusal {
 
 /// 413.
 pub fn body_too_long(limit: usize) -> Refusal {
-    let shown = if limit.is_multiple_of(MIB) { format!("{} MiB", limit / MIB) } else { format!("{limit} bytes") };
+    let shown = if limit.is_multiple_of(MIB) {
+        format!("{} MiB", limit / MIB)
+    } else {
+        format!("{limit} bytes")
+    };
     let text = format!("The body is larger than {shown} (after inflation). Send less at once.");
     Refusal::new(413, Issue::error(IssueCode::TooLong, text))
 }
@@ -240,15 +279,10 @@ pub fn if_none_exist_unreadable(what: &str) -> Refusal {
     Refusal::new(400, Issue::error(IssueCode::Invalid, text))
 }
 
-/// 400 of a query string that is no text.
-pub fn query_not_text() -> Refusal {
-    let text = "The query string is not UTF-8. Percent-encode it.";
-    Refusal::new(400, Issue::error(IssueCode::Value, text))
-}
-
 /// 429 of more requests at once than the server works on.
 pub fn overloaded() -> Refusal {
-    let text = "The server works on as many requests as it can. Nothing was written. Send the same request again.";
+    let text =
+        "The server works on as many requests as it can. Nothing was written. Send the same request again.";
     Refusal {
         retry_after: Some(Duration::from_secs(1)),
         ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))

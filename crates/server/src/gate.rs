@@ -43,14 +43,24 @@ pub struct Trace {
 }
 
 /// Answers one request.
-pub async fn answer(app: Arc<App>, row: &'static Row, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+pub async fn answer(
+    app: Arc<App>,
+    row: &'static Row,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
     let started = Instant::now();
     let request_id = request_id(&request);
     let negotiated = media::answer(request.headers(), request.query_string());
     let shape = negotiated.as_ref().copied().unwrap_or_default();
     let trace = Trace::default();
     let payload = RefCell::new(payload);
-    let visit = Visit { app: &app, request: &request, answer: shape, request_id: &request_id };
+    let visit = Visit {
+        app: &app,
+        request: &request,
+        answer: shape,
+        request_id: &request_id,
+    };
 
     let way = async {
         let answer = negotiated.map_err(Failure::from);
@@ -70,8 +80,20 @@ pub async fn answer(app: Arc<App>, row: &'static Row, request: HttpRequest, payl
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
-    cors::allow(&app.settings.cors_origins, request.headers(), response.headers_mut());
-    log(row, &request, &response, started, &request_id, &trace, failure.as_ref());
+    cors::allow(
+        &app.settings.cors_origins,
+        request.headers(),
+        response.headers_mut(),
+    );
+    log(
+        row,
+        &request,
+        &response,
+        started,
+        &request_id,
+        &trace,
+        failure.as_ref(),
+    );
     response
 }
 
@@ -90,7 +112,13 @@ async fn handle<'a>(
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
             negotiated?;
-            handler(Ask { visit, caller, payload, trace }).await
+            handler(Ask {
+                visit,
+                caller,
+                payload,
+                trace,
+            })
+            .await
         }
     }
 }
@@ -112,7 +140,10 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
 
 /// The sender's `X-Request-Id` when it can stand in a log, else one of our own.
 fn request_id(request: &HttpRequest) -> String {
-    let sent = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let sent = request
+        .headers()
+        .get(X_REQUEST_ID)
+        .and_then(|id| id.to_str().ok());
     match sent.filter(|id| is_request_id(id)) {
         Some(id) => id.to_owned(),
         None => uuid::Uuid::new_v4().simple().to_string(),
@@ -121,7 +152,9 @@ fn request_id(request: &HttpRequest) -> String {
 
 fn is_request_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 // What a panic says may hold a person's data: it goes neither to the client nor to the log.
@@ -175,9 +208,12 @@ fn log(
 /// get to read the answer. actix does so for a body that somebody still holds.
 fn closing_if_unread(response: HttpResponse, payload: RefCell<web::Payload>) -> HttpResponse {
     match response.status() {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => {
-            response.map_body(|_, body| HoldingPayload { body: body.try_into_bytes().ok(), _unread: payload }).map_into_boxed_body()
-        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => response
+            .map_body(|_, body| HoldingPayload {
+                body: body.try_into_bytes().ok(),
+                _unread: payload,
+            })
+            .map_into_boxed_body(),
         _ => response,
     }
 }

@@ -21,7 +21,10 @@ pub async fn ready(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         Ok(()) => said(StatusCode::OK, r#"{"status":"ready"}"#),
         Err(error) => {
             tracing::warn!(%error, "not ready");
-            said(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"database unavailable"}"#)
+            said(
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"status":"database unavailable"}"#,
+            )
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use engine::Refusal;
-use fhir::codec::Format;
+use fhir::codec::{Format, Layout};
 
 use crate::error;
 
@@ -16,16 +16,6 @@ pub const XML: HeaderValue = HeaderValue::from_static("application/fhir+xml; cha
 /// The formats of `/metadata`.
 pub const MIME_TYPES: [&str; 2] = ["application/fhir+json", "application/fhir+xml"];
 
-/// Whether an answer is laid out for people.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    /// As it lies in the store.
-    #[default]
-    Compact,
-    /// `_pretty=true`
-    Pretty,
-}
-
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -38,7 +28,10 @@ pub struct Answer {
 impl Default for Answer {
     /// What is sent to who asks for nothing, or for something that is not to be had.
     fn default() -> Answer {
-        Answer { format: Format::Json, layout: Layout::Compact }
+        Answer {
+            format: Format::Json,
+            layout: Layout::Compact,
+        }
     }
 }
 
@@ -52,13 +45,15 @@ pub fn answer(headers: &HeaderMap, query: &str) -> Result<Answer, Refusal> {
         Some(wanted) if !wanted.trim().is_empty() => of_parameter(&wanted),
         _ => of_accept(headers),
     };
-    format.map(|format| Answer { format, layout }).ok_or_else(error::not_acceptable)
+    format
+        .map(|format| Answer { format, layout })
+        .ok_or_else(error::not_acceptable)
 }
 
 /// How the answer is to be laid out.
 pub fn layout(query: &str) -> Layout {
     match parameter(query, "_pretty").as_deref() {
-        Some("true") => Layout::Pretty,
+        Some("true") => Layout::Indented,
         _ => Layout::Compact,
     }
 }
@@ -76,7 +71,9 @@ pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Format, Refusal> {
     let Some(line) = line else {
         return guess(body).ok_or_else(|| error::unsupported_media("no Content-Type header"));
     };
-    let text = line.to_str().map_err(|_| error::unsupported_media("a Content-Type that is no text"))?;
+    let text = line
+        .to_str()
+        .map_err(|_| error::unsupported_media("a Content-Type that is no text"))?;
     let media = Media::parse(text);
     if media.as_ref().is_some_and(Media::is_form)
         && let Some(format) = guess(body)
@@ -94,8 +91,14 @@ pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Format, Refusal> {
 /// # Errors
 /// 415 when it is declared to be something else.
 pub fn check_form(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(line) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let is_form = line.to_str().ok().and_then(Media::parse).is_some_and(|media| media.is_form());
+    let Some(line) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let is_form = line
+        .to_str()
+        .ok()
+        .and_then(Media::parse)
+        .is_some_and(|media| media.is_form());
     if is_form { Ok(()) } else { Err(error::not_a_form()) }
 }
 
@@ -111,9 +114,14 @@ fn of_parameter(wanted: &str) -> Option<Format> {
         word if word.eq_ignore_ascii_case("json") => Some(Format::Json),
         word if word.eq_ignore_ascii_case("xml") => Some(Format::Xml),
         // The `+` of `fhir+json`, unescaped, is a space by now.
-        mime => Media::parse(&mime.replace("/fhir ", "/fhir+").replace("/json ", "/json+").replace("/xml ", "/xml+"))
-            .filter(Media::is_r4)
-            .and_then(|media| media.format()),
+        mime => Media::parse(
+            &mime
+                .replace("/fhir ", "/fhir+")
+                .replace("/json ", "/json+")
+                .replace("/xml ", "/xml+"),
+        )
+        .filter(Media::is_r4)
+        .and_then(|media| media.format()),
     }
 }
 
@@ -146,12 +154,22 @@ fn of_accept(headers: &HeaderMap) -> Option<Format> {
         for item in split_unquoted(line, b',').filter(|item| !item.trim().is_empty()) {
             asked = true;
             place += 1;
-            let Some((media, quality)) = Media::parse(item).filter(Media::is_r4).and_then(Media::with_quality) else {
+            let Some((media, quality)) = Media::parse(item)
+                .filter(Media::is_r4)
+                .and_then(Media::with_quality)
+            else {
                 continue;
             };
             for (format, wish) in [(Format::Json, &mut json), (Format::Xml, &mut xml)] {
                 if let Some(closeness) = media.closeness(format) {
-                    keep_closest(wish, Wish { closeness, quality, place });
+                    keep_closest(
+                        wish,
+                        Wish {
+                            closeness,
+                            quality,
+                            place,
+                        },
+                    );
                 }
             }
         }
@@ -195,7 +213,11 @@ impl<'h> Media<'h> {
     fn parse(text: &'h str) -> Option<Media<'h>> {
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
         let (kind, subtype) = essence.trim().split_once('/')?;
-        (!kind.is_empty() && !subtype.is_empty()).then_some(Media { kind, subtype, parameters })
+        (!kind.is_empty() && !subtype.is_empty()).then_some(Media {
+            kind,
+            subtype,
+            parameters,
+        })
     }
 
     fn is(&self, kind: &str, subtype: &str) -> bool {
@@ -217,7 +239,10 @@ impl<'h> Media<'h> {
             ("text", "xml", Format::Xml),
             ("application", "xml+fhir", Format::Xml),
         ];
-        TABLE.iter().find(|(kind, subtype, _)| self.is(kind, subtype)).map(|(_, _, format)| *format)
+        TABLE
+            .iter()
+            .find(|(kind, subtype, _)| self.is(kind, subtype))
+            .map(|(_, _, format)| *format)
     }
 
     fn closeness(&self, format: Format) -> Option<Closeness> {
@@ -235,18 +260,24 @@ impl<'h> Media<'h> {
     fn parameter(&self, name: &str) -> Option<&'h str> {
         split_unquoted(self.parameters, b';').find_map(|parameter| {
             let (found, value) = parameter.split_once('=')?;
-            found.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+            found
+                .trim()
+                .eq_ignore_ascii_case(name)
+                .then(|| value.trim().trim_matches('"'))
         })
     }
 
     /// R4, or no version at all.
     fn is_r4(&self) -> bool {
-        self.parameter("fhirVersion").is_none_or(|version| matches!(version, "4.0" | "4.0.0" | "4.0.1"))
+        self.parameter("fhirVersion")
+            .is_none_or(|version| matches!(version, "4.0" | "4.0.0" | "4.0.1"))
     }
 
     fn is_utf8(&self) -> bool {
         self.parameter("charset").is_none_or(|charset| {
-            ["utf-8", "utf8", "us-ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+            ["utf-8", "utf8", "us-ascii"]
+                .iter()
+                .any(|known| charset.eq_ignore_ascii_case(known))
         })
     }
 
@@ -318,5 +349,7 @@ fn decode(text: &str) -> String {
 }
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }

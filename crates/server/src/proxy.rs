@@ -18,7 +18,9 @@ pub struct Network {
 
 /// Why a text is no [`Network`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no network: write an address (10.1.2.3, ::1) or an address and a prefix length (10.0.0.0/8)")]
+#[error(
+    "'{0}' is no network: write an address (10.1.2.3, ::1) or an address and a prefix length (10.0.0.0/8)"
+)]
 pub struct NetworkError(String);
 
 impl FromStr for Network {
@@ -33,7 +35,12 @@ impl FromStr for Network {
         let address: IpAddr = address.trim().parse().map_err(|_| complaint())?;
         let most = bits(address);
         let length = match length {
-            Some(length) => length.trim().parse().ok().filter(|length| *length <= most).ok_or_else(complaint)?,
+            Some(length) => length
+                .trim()
+                .parse()
+                .ok()
+                .filter(|length| *length <= most)
+                .ok_or_else(complaint)?,
             None => most,
         };
         Ok(Network { address, length })
@@ -91,7 +98,9 @@ pub fn forwarded(headers: &HeaderMap) -> Forwarded {
             .filter(|host| is_host(host))
             .map(str::to_owned),
         port: listed(headers, "x-forwarded-port").and_then(|port| port.parse().ok()),
-        prefix: listed(headers, "x-forwarded-prefix").and_then(prefix).unwrap_or_default(),
+        prefix: listed(headers, "x-forwarded-prefix")
+            .and_then(prefix)
+            .unwrap_or_default(),
     }
 }
 
@@ -102,8 +111,11 @@ pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, trusted: &[Netw
     if trusted.is_empty() || !peer.as_ref().is_some_and(is_trusted) {
         return peer;
     }
-    let standard: Vec<&str> =
-        headers.get_all(FORWARDED).filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).collect();
+    let standard: Vec<&str> = headers
+        .get_all(FORWARDED)
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .collect();
     let plain = HeaderName::from_static("x-forwarded-for");
     let mut named: Vec<Option<IpAddr>> = if standard.is_empty() {
         headers
@@ -113,7 +125,10 @@ pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, trusted: &[Netw
             .map(address)
             .collect()
     } else {
-        standard.into_iter().map(|hop| parameter(hop, "for").and_then(address)).collect()
+        standard
+            .into_iter()
+            .map(|hop| parameter(hop, "for").and_then(address))
+            .collect()
     };
     while let Some(Some(hop)) = named.pop() {
         if !is_trusted(&hop) {
@@ -128,7 +143,9 @@ pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, trusted: &[Netw
 pub fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
-            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port.strip_prefix(':')),
+            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+                ("v6", port.strip_prefix(':'))
+            }
             _ => return false,
         },
         None => match text.split_once(':') {
@@ -137,7 +154,9 @@ pub fn is_host(text: &str) -> bool {
         },
     };
     let is_name = (1..=253).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     let tail_is_port = match text.rsplit_once(']') {
         Some((_, tail)) => tail.is_empty() || tail.starts_with(':'),
         None => true,
@@ -146,7 +165,9 @@ pub fn is_host(text: &str) -> bool {
 }
 
 fn scheme(text: Option<&str>) -> Option<&'static str> {
-    ["https", "http"].into_iter().find(|known| text.is_some_and(|text| text.eq_ignore_ascii_case(known)))
+    ["https", "http"]
+        .into_iter()
+        .find(|known| text.is_some_and(|text| text.eq_ignore_ascii_case(known)))
 }
 
 fn prefix(text: &str) -> Option<String> {
@@ -154,7 +175,9 @@ fn prefix(text: &str) -> Option<String> {
     let plain = path.starts_with('/')
         && path.len() <= 200
         && !path.contains("//")
-        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~'));
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~'));
     plain.then(|| path.to_owned())
 }
 
@@ -164,7 +187,9 @@ fn address(text: &str) -> Option<IpAddr> {
     if let Some(rest) = text.strip_prefix('[') {
         return rest.split_once(']')?.0.parse().ok();
     }
-    text.parse().ok().or_else(|| text.rsplit_once(':')?.0.parse().ok())
+    text.parse()
+        .ok()
+        .or_else(|| text.rsplit_once(':')?.0.parse().ok())
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -173,13 +198,19 @@ fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 
 /// The first item of a comma-separated header: what the proxy next to the client said.
 fn listed<'h>(headers: &'h HeaderMap, name: &'static str) -> Option<&'h str> {
-    let item = text(headers, &HeaderName::from_static(name))?.split(',').next()?.trim();
+    let item = text(headers, &HeaderName::from_static(name))?
+        .split(',')
+        .next()?
+        .trim();
     (!item.is_empty()).then_some(item)
 }
 
 fn parameter<'h>(hop: &'h str, name: &str) -> Option<&'h str> {
     hop.split(';').find_map(|pair| {
         let (found, value) = pair.split_once('=')?;
-        found.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+        found
+            .trim()
+            .eq_ignore_ascii_case(name)
+            .then(|| value.trim().trim_matches('"'))
     })
 }

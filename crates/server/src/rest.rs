@@ -36,7 +36,14 @@ pub async fn update(ask: Ask<'_>) -> Answer {
     let target = ask.target_to_write()?;
     let precondition = ask.precondition()?;
     let resource = ask.resource(target.kind).await?;
-    let reply = ask.session().run(Interaction::Update { target, resource, precondition }).await?;
+    let reply = ask
+        .session()
+        .run(Interaction::Update {
+            target,
+            resource,
+            precondition,
+        })
+        .await?;
     respond::written(&ask, reply, Locate::WhenCreated)
 }
 
@@ -45,13 +52,23 @@ pub async fn conditional_update(ask: Ask<'_>) -> Answer {
     let precondition = ask.precondition()?;
     let resource = ask.resource(ask.kind()?).await?;
     let criteria = ask.criteria(&resource)?;
-    let reply = ask.session().run(Interaction::ConditionalUpdate { criteria, resource, precondition }).await?;
+    let reply = ask
+        .session()
+        .run(Interaction::ConditionalUpdate {
+            criteria,
+            resource,
+            precondition,
+        })
+        .await?;
     respond::written(&ask, reply, Locate::Always)
 }
 
 /// <https://hl7.org/fhir/R4/http.html#delete>
 pub async fn delete(ask: Ask<'_>) -> Answer {
-    let interaction = Interaction::Delete { target: ask.target()?, precondition: ask.precondition()? };
+    let interaction = Interaction::Delete {
+        target: ask.target()?,
+        precondition: ask.precondition()?,
+    };
     let reply = ask.session().run(interaction).await?;
     respond::deleted(&ask, reply)
 }

@@ -42,12 +42,14 @@ pub struct Row {
     pub handler: Handler,
 }
 
-const fn open(
-    method: Method,
-    pattern: &'static str,
-    handler: for<'a> fn(Visit<'a>) -> Answering<'a>,
-) -> Row {
-    Row { method, pattern, door: Door::Fhir, interaction: None, handler: Handler::Open(handler) }
+const fn open(method: Method, pattern: &'static str, handler: for<'a> fn(Visit<'a>) -> Answering<'a>) -> Row {
+    Row {
+        method,
+        pattern,
+        door: Door::Fhir,
+        interaction: None,
+        handler: Handler::Open(handler),
+    }
 }
 
 const fn known(
@@ -56,7 +58,13 @@ const fn known(
     interaction: &'static str,
     handler: for<'a> fn(Ask<'a>) -> Answering<'a>,
 ) -> Row {
-    Row { method, pattern, door: Door::Fhir, interaction: Some(interaction), handler: Handler::Known(handler) }
+    Row {
+        method,
+        pattern,
+        door: Door::Fhir,
+        interaction: Some(interaction),
+        handler: Handler::Known(handler),
+    }
 }
 
 /// Every route. Of two patterns that fit a path the earlier one counts.
@@ -134,7 +142,12 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     let pattern = visit.request.match_pattern().unwrap_or_default();
     let pattern = pattern.trim_end_matches('/');
     let allow = allowed(pattern);
-    if let Some(response) = crate::cors::preflight(&visit.app.settings.cors_origins, visit.headers(), visit.request.method(), &allow) {
+    if let Some(response) = crate::cors::preflight(
+        &visit.app.settings.cors_origins,
+        visit.headers(),
+        visit.request.method(),
+        &allow,
+    ) {
         return Ok(response);
     }
     let hint = match visit.request.method().as_str() {
@@ -155,7 +168,10 @@ async fn no_route(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         "fhir" if visit.request.method() == Method::POST => {
             error::not_offered("A batch or transaction", "Send its entries one by one.")
         }
-        "_history" => error::not_offered("History", "Read single versions at /fhir/<type>/<id>/_history/<version>."),
+        "_history" => error::not_offered(
+            "History",
+            "Read single versions at /fhir/<type>/<id>/_history/<version>.",
+        ),
         name if name.starts_with('$') => error::not_offered("That operation", elsewhere),
         _ => error::unknown_path("The FHIR API is at /fhir; /fhir/metadata says what it offers."),
     };
