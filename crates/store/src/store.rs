@@ -3,6 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fhir::query::Criteria;
+
 use crate::access::Access;
 use crate::api::{LockSet, Reader, SpaceKey, Writer};
 use crate::audit::AuditEntry;
@@ -208,6 +210,14 @@ impl SpaceStore {
         E: From<StoreError> + Send + 'static,
     {
         self.store.read_in(self.space, |tx| read(tx)).await
+    }
+
+    /// How the database would find the matches of criteria: the lines of its plan.
+    #[doc(hidden)]
+    pub async fn explain(&self, criteria: Criteria) -> Result<Vec<String>, StoreError> {
+        self.store
+            .read_in(self.space, move |tx| tx.explain(&criteria))
+            .await
     }
 
     /// Runs a write in one transaction, and returns when it is on disk. An `Err` of `write` takes back all
