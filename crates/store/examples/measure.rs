@@ -3,7 +3,13 @@
 //! Regulator-sized Patients (1.1 KB; eight tokens, three strings, a date, a key) written by 64 tasks, each a
 //! find-or-create in one transaction with its audit row; then reads by id and by identifier.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a measuring tool")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a measuring tool"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +19,8 @@ use fhir::query::Criteria;
 use fhir::{Canonical, Id, Identifier, Resource, ResourceType, Target, Timestamp};
 use serde_json::{Value, json};
 use store::{
-    AuditEntry, Class, ClassFilter, KeyRow, KeyState, LockSet, NewResource, Options, Policy, SpaceKey, SpaceStore,
-    Store, StoreError,
+    AuditEntry, Class, ClassFilter, KeyRow, KeyState, LockSet, NewResource, Options, Policy, SpaceKey,
+    SpaceStore, Store, StoreError,
 };
 
 const TASKS: u64 = 64;
@@ -45,19 +51,28 @@ async fn measure(url: String, stored: u64, time: Duration) {
     let report = run(&space, &next, Until::Time(time), put_new).await;
     println!("put-new              {report}");
     let known = next.load(Ordering::Relaxed).max(from + 1);
-    let report = run(&space, &Arc::new(AtomicU64::new(0)), Until::Time(time), move |space, number| {
-        put_new(space, scramble(number) % known)
-    })
+    let report = run(
+        &space,
+        &Arc::new(AtomicU64::new(0)),
+        Until::Time(time),
+        move |space, number| put_new(space, scramble(number) % known),
+    )
     .await;
     println!("put-same             {report}");
-    let report = run(&space, &Arc::new(AtomicU64::new(0)), Until::Time(time), move |space, number| {
-        get(space, scramble(number) % known)
-    })
+    let report = run(
+        &space,
+        &Arc::new(AtomicU64::new(0)),
+        Until::Time(time),
+        move |space, number| get(space, scramble(number) % known),
+    )
     .await;
     println!("get                  {report}");
-    let report = run(&space, &Arc::new(AtomicU64::new(0)), Until::Time(time), move |space, number| {
-        find(space, scramble(number) % known)
-    })
+    let report = run(
+        &space,
+        &Arc::new(AtomicU64::new(0)),
+        Until::Time(time),
+        move |space, number| find(space, scramble(number) % known),
+    )
     .await;
     println!("match by identifier  {report}");
     store.close().await.unwrap();
@@ -208,6 +223,8 @@ async fn get(space: SpaceStore, number: u64) {
 
 async fn find(space: SpaceStore, number: u64) {
     let criteria = Criteria::by_identifier(ResourceType::Patient, &identifier(number));
-    let found: Result<_, StoreError> = space.read(move |tx| tx.matches(&criteria, ClassFilter::Any, 2)).await;
+    let found: Result<_, StoreError> = space
+        .read(move |tx| tx.matches(&criteria, ClassFilter::Any, 2))
+        .await;
     assert_eq!(found.unwrap().len(), 1);
 }

@@ -66,10 +66,16 @@ macro_rules! migrate {
     ($connection:ty, $source:expr, $exclusively:expr) => {
         impl Migrate for $connection {
             fn pending(&mut self) -> Result<Vec<String>, StoreError> {
-                pending(self, $source)
+                // Asking makes the table of versions when there is none.
+                let mut names = Vec::new();
+                let outcome = $exclusively(self, |connection: &mut $connection| {
+                    Ok(pending(connection, $source).map(|found| names = found))
+                });
+                outcome.map_err(|error| failed("reading the schema's version", &*error))??;
+                Ok(names)
             }
             fn migrate(&mut self) -> Result<(), StoreError> {
-                if pending(self, $source)?.is_empty() {
+                if self.pending()?.is_empty() {
                     return Ok(());
                 }
                 $exclusively(self, |connection: &mut $connection| {
@@ -92,19 +98,19 @@ migrate!(PgConnection, POSTGRES, exclusively_postgres);
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 // Two processes may start at once: one of them migrates, all or nothing, and the other finds it done.
-fn exclusively_sqlite(
+fn exclusively_sqlite<T>(
     connection: &mut SqliteConnection,
-    run: impl Fn(&mut SqliteConnection) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    run: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     connection
         .immediate_transaction(|connection| run(connection).map_err(Aborted))
         .map_err(|aborted| aborted.0)
 }
 
-fn exclusively_postgres(
+fn exclusively_postgres<T>(
     connection: &mut PgConnection,
-    run: impl Fn(&mut PgConnection) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    run: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     connection
         .transaction(|connection| {
             connection

@@ -51,7 +51,7 @@ fn shape(bench: &Bench) -> String {
     let sql = match bench.database {
         Database::Sqlite => {
             "SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS line FROM sqlite_master \
-             WHERE name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY type, name"
+             WHERE name NOT LIKE '%diesel_schema_migrations%' ORDER BY type, name"
         }
         Database::Postgres => {
             "SELECT line FROM (SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable \

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fhir::query::Total;
 use fhir::query::encoding;
+use fhir::query::{Clause, Criteria, ReferenceTest, SearchParam, StringTest, Test, TokenTest};
 use serde_json::json;
 use store::{Class, ClassFilter, SpaceKey, StoreError};
 
@@ -103,7 +103,7 @@ async fn each_kind_of_condition_finds_what_it_says(bench: Arc<Bench>) {
 async fn nothing_in_a_value_is_a_wildcard(bench: Arc<Bench>) {
     let space = bench.open_space();
     insert(&space, "plain", patient("plain", "abc")).await.unwrap();
-    for hostile in [
+    let hostile = [
         "%",
         "_",
         "a%",
@@ -117,33 +117,52 @@ async fn nothing_in_a_value_is_a_wildcard(bench: Arc<Bench>) {
         "\u{0}",
         "$1",
         "?1",
-    ] {
-        for param in [
-            "family",
-            "family:contains",
-            "family:exact",
-            "identifier",
-            "identifier:not",
-            "_profile",
+        "\\",
+        "{}",
+    ];
+    for text in hostile.map(str::to_owned) {
+        // Built by hand: a parser may refuse some of these, a door of a partner need not.
+        let token = || vec![TokenTest::Code(text.clone()), TokenTest::System(text.clone())];
+        for (param, test, found) in [
+            (
+                SearchParam::Family,
+                Test::String(vec![StringTest::StartsWith(text.clone())]),
+                false,
+            ),
+            (
+                SearchParam::Family,
+                Test::String(vec![StringTest::Contains(text.clone())]),
+                false,
+            ),
+            (
+                SearchParam::Family,
+                Test::String(vec![StringTest::Exact(text.clone())]),
+                false,
+            ),
+            (SearchParam::Identifier, Test::Token(token()), false),
+            (SearchParam::Identifier, Test::NotToken(token()), true),
+            (SearchParam::Profile, Test::Uri(vec![text.clone()]), false),
+            (
+                SearchParam::Link,
+                Test::Reference(vec![ReferenceTest::Url(text.clone())]),
+                false,
+            ),
+            (
+                SearchParam::Link,
+                Test::Reference(vec![ReferenceTest::Id(text.clone())]),
+                false,
+            ),
         ] {
-            let query = format!("{param}={}", encoding::encode(&hostile.replace(['$', '|'], "")));
-            let Ok(pairs) = encoding::pairs(&query) else {
-                continue;
+            let shown = format!("{param:?} {test:?} {text:?}");
+            let criteria = Criteria {
+                kind: PATIENT,
+                clauses: vec![Clause { param, test }],
             };
-            let now = fhir::query::sample::now();
-            let Ok(query) =
-                fhir::query::parse::search(PATIENT, &pairs, fhir::query::parse::Handling::Strict, now)
-            else {
-                continue;
-            };
-            let found = space.read(move |tx| tx.search(&query, ClassFilter::Any)).await;
-            let found = ids(&found.map_err(|error: StoreError| error).unwrap().matches);
-            let expected: &[&str] = if param == "identifier:not" {
-                &["plain"]
-            } else {
-                &[]
-            };
-            assert_eq!(found, expected, "{param}={hostile:?}");
+            let matches = space
+                .read(move |tx| tx.matches(&criteria, ClassFilter::Any, 10))
+                .await;
+            let matches = matches.map_err(|error: StoreError| error).unwrap();
+            assert_eq!(!matches.is_empty(), found, "{shown}");
         }
     }
 }
@@ -152,7 +171,7 @@ async fn texts_longer_than_an_index_entry_are_stored_and_found(bench: Arc<Bench>
     let space = bench.open_space();
     let mut long = String::new();
     // Nothing that a database could compress into a page.
-    for number in 0..4_000u32 {
+    for number in 0..300u32 {
         long.push(char::from_u32(0x1_0000 + number.wrapping_mul(2_654_435_761) % 0xfff).unwrap());
     }
     let (one, other) = (format!("{long}1"), format!("{long}2"));
@@ -299,7 +318,6 @@ async fn totals_count_all_matches(bench: Arc<Bench>) {
         (second.total, second.matches.len(), second.next),
         (Some(6), 2, None)
     );
-    assert_ne!(Total::Accurate, Total::None);
 }
 
 async fn a_cursor_is_good_for_its_search_alone(bench: Arc<Bench>) {
