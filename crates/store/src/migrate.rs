@@ -8,6 +8,9 @@ use diesel::{Connection as _, PgConnection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::StoreError;
+use crate::sql::Dialect;
+use crate::statement::Statement;
+use crate::transaction::Transaction;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -22,11 +25,29 @@ pub(crate) trait Migrate {
     fn unmigrate(&mut self) -> Result<(), StoreError>;
 }
 
-fn pending<DB: Backend, C: MigrationHarness<DB>>(
-    connection: &mut C,
-    source: EmbeddedMigrations,
-) -> Result<Vec<String>, StoreError> {
-    let ours: Vec<(String, String)> = diesel::migration::MigrationSource::<DB>::migrations(&source)
+/// Whether the schema is the one this server was made for.
+pub(crate) fn check(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let statement = Statement::new("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+    let applied = tx
+        .sql
+        .texts(&statement)
+        .map_err(|error| tx.fail("reading the schema's version", &error))?;
+    let ours = match tx.sql.dialect() {
+        Dialect::Sqlite => ours::<diesel::sqlite::Sqlite>(SQLITE)?,
+        Dialect::Postgres => ours::<diesel::pg::Pg>(POSTGRES)?,
+    };
+    if applied.iter().eq(ours.iter().map(|(version, _)| version)) {
+        Ok(())
+    } else {
+        Err(StoreError::Unavailable(
+            "the schema of the database is not this server's".to_owned(),
+        ))
+    }
+}
+
+/// Version and name of each of our migrations, in order.
+fn ours<DB: Backend>(source: EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError> {
+    let mut ours: Vec<(String, String)> = diesel::migration::MigrationSource::<DB>::migrations(&source)
         .map_err(|error| failed("reading the migrations", &*error))?
         .iter()
         .map(|migration| {
@@ -36,6 +57,15 @@ fn pending<DB: Backend, C: MigrationHarness<DB>>(
             )
         })
         .collect();
+    ours.sort();
+    Ok(ours)
+}
+
+fn pending<DB: Backend, C: MigrationHarness<DB>>(
+    connection: &mut C,
+    source: EmbeddedMigrations,
+) -> Result<Vec<String>, StoreError> {
+    let ours = ours::<DB>(source)?;
     let applied: BTreeSet<String> = connection
         .applied_migrations()
         .map_err(|error| failed("reading the schema's version", &*error))?

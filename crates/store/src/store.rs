@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::api::{LockSet, Reader, SpaceKey, Writer};
 use crate::audit::AuditEntry;
 use crate::error::StoreError;
-use crate::migrate::Migrate as _;
+use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::postgres::PostgresStore;
 use crate::settings;
@@ -28,7 +28,7 @@ pub struct Store {
 }
 
 enum Database {
-    Sqlite(SqliteStore),
+    Sqlite(Box<SqliteStore>),
     Postgres(PostgresStore),
 }
 
@@ -42,7 +42,7 @@ impl Store {
         });
         let database = match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
-                Database::Sqlite(SqliteStore::open(path, options, context)?)
+                Database::Sqlite(Box::new(SqliteStore::open(path, options, context)?))
             }
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 Database::Postgres(PostgresStore::open(url, options, context)?)
@@ -88,7 +88,10 @@ impl Store {
 
     /// Whether the database answers and its schema is ours, within 2 s.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let answer = self.read_all(|tx| settings::generation(tx).map(|_| ()));
+        let answer = self.read_all(|tx| {
+            settings::generation(tx)?;
+            migrate::check(tx)
+        });
         tokio::time::timeout(READY_TIMEOUT, answer)
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 2 s".to_owned())))

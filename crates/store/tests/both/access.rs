@@ -89,7 +89,7 @@ async fn every_change_of_access_is_idempotent_counted_and_audited(bench: Arc<Ben
         expires: Some(9),
         ..key("sk_live_a")
     };
-    assert_eq!(snapshot.keys, [expiring.clone()]);
+    assert_eq!(snapshot.keys, std::slice::from_ref(&expiring));
     let revoked = ClientKey {
         revoked: true,
         ..key("sk_live_b")

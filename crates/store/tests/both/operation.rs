@@ -39,6 +39,12 @@ pub const SERVER_CASES: &[Case] = &[
         alone: false,
     },
     Case {
+        name: "a_full_disk_refuses_writes_and_serves_reads",
+        on: &[Database::Sqlite],
+        run: |bench| Box::pin(a_full_disk_refuses_writes_and_serves_reads(bench)),
+        alone: false,
+    },
+    Case {
         name: "durable_writes_survive_reopening",
         on: BOTH,
         run: |bench| Box::pin(durable_writes_survive_reopening(bench)),
@@ -256,4 +262,54 @@ async fn durable_writes_survive_reopening(bench: Arc<Bench>) {
     drop(store);
     let again = bench.open_with(options);
     assert!(get(&again.for_space(SPACE), "a").await.is_some());
+}
+
+async fn a_full_disk_refuses_writes_and_serves_reads(bench: Arc<Bench>) {
+    let limited = bench.open_with(Options {
+        limit_mebibytes: Some(2),
+        ..bench.options()
+    });
+    let space = limited.for_space(SPACE);
+    insert(&space, "first", patient("0", "First")).await.unwrap();
+    let filler = "x".repeat(20_000);
+    let mut kept = 1;
+    for turn in 0..20 {
+        let writes: Vec<_> = (0..16)
+            .map(|number| {
+                let (space, filler) = (space.clone(), filler.clone());
+                tokio::spawn(async move {
+                    let name = id(&format!("t{turn}n{number}"));
+                    let outcome: Result<_, StoreError> = space
+                        .write(LockSet::default(), move |tx| {
+                            tx.insert(&name, &patient("1", &filler))
+                        })
+                        .await;
+                    outcome
+                })
+            })
+            .collect();
+        for write in writes {
+            match write.await.unwrap() {
+                Ok(_) => kept += 1,
+                Err(StoreError::Full(_)) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    assert!(kept < 200, "the limit does not limit");
+    assert!(get(&space, "first").await.is_some());
+    assert_eq!(bench.number("SELECT count(*) AS number FROM resource"), kept);
+    // With room again writes go on; nothing was left half done.
+    drop(limited);
+    let roomy = bench.open();
+    insert(&roomy.for_space(SPACE), "after", patient("2", "After"))
+        .await
+        .unwrap();
+    let missing = "SELECT count(*) AS number FROM resource r WHERE NOT EXISTS \
+                   (SELECT 1 FROM index_token t WHERE t.space = r.space AND t.row = r.row)";
+    assert_eq!(bench.number(missing), 0);
+    assert_eq!(
+        bench.lines("SELECT integrity_check AS line FROM pragma_integrity_check"),
+        ["ok"]
+    );
 }
