@@ -21,6 +21,11 @@ pub fn url(database: &str) -> String {
     format!("postgres://postgres@/{database}?host={}", folder.display())
 }
 
+/// Where the cluster listens.
+pub fn folder() -> &'static Path {
+    FOLDER.get().expect("a cluster runs")
+}
+
 /// Starts a cluster; `None` when this machine has no PostgreSQL.
 pub fn start() -> Option<Cluster> {
     let programs = programs()?;

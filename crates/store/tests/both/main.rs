@@ -16,6 +16,7 @@ mod differential;
 mod fixture;
 mod keys;
 mod operation;
+mod proxy;
 mod races;
 mod resources;
 mod schedules;

@@ -7,7 +7,9 @@ use store::{Durability, LockSet, Options, Store, StoreError};
 
 use crate::bench::{BOTH, Bench, Case, Database, SPACE};
 use crate::cases;
-use crate::fixture::{entry, find, get, id, insert, patient};
+use crate::cluster;
+use crate::fixture::{entry, find, get, id, insert, patient, target};
+use crate::proxy::{Mode, Proxy};
 
 cases![
     migrations_go_up_down_and_up_again_to_the_same_tables,
@@ -31,6 +33,13 @@ pub const SERVER_CASES: &[Case] = &[
         on: &[Database::Postgres],
         run: |bench| Box::pin(cut_connections_heal_by_themselves(bench)),
         alone: false,
+    },
+    Case {
+        name: "t9_a_database_that_swallows_requests_is_noticed_and_its_return_too",
+        on: &[Database::Postgres],
+        run: |bench| Box::pin(a_database_that_swallows_requests(bench)),
+        // It measures time.
+        alone: true,
     },
     Case {
         name: "no_error_of_opening_holds_the_password",
@@ -312,4 +321,63 @@ async fn a_full_disk_refuses_writes_and_serves_reads(bench: Arc<Bench>) {
         bench.lines("SELECT integrity_check AS line FROM pragma_integrity_check"),
         ["ok"]
     );
+}
+
+async fn a_database_that_swallows_requests(bench: Arc<Bench>) {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let proxy = Proxy::start(cluster::folder());
+    let url = bench.url.replace(
+        cluster::folder().to_str().unwrap(),
+        proxy.folder().to_str().unwrap(),
+    );
+    bench.open();
+    let options = Options {
+        durability: Durability::Unsafe,
+        connections: 3,
+        ..Options::default()
+    };
+    let store = Store::open(&url, options).unwrap();
+    let space = store.for_space(SPACE);
+    insert(&space, "before", patient("1", "Before")).await.unwrap();
+    for cycle in 0..3 {
+        proxy.set(Mode::Swallow);
+        let asked = Instant::now();
+        let requests: Vec<_> = (0..8)
+            .map(|number| {
+                let space = space.clone();
+                tokio::spawn(async move {
+                    if number % 2 == 0 {
+                        let read: Result<_, StoreError> = space.read(|tx| tx.get(&target("before"))).await;
+                        read.map(|_| ())
+                    } else {
+                        let name = id(&format!("lost-{cycle}-{number}"));
+                        let write: Result<_, StoreError> = space
+                            .write(LockSet::default(), move |tx| {
+                                tx.insert(&name, &patient("2", "Lost"))
+                            })
+                            .await;
+                        write.map(|_| ())
+                    }
+                })
+            })
+            .collect();
+        for request in requests {
+            let outcome = request.await.unwrap();
+            assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        }
+        assert!(store.ready().await.is_err());
+        assert!(asked.elapsed() < LIMIT, "{:?}", asked.elapsed());
+        proxy.set(Mode::Pass);
+        let back = Instant::now();
+        while store.ready().await.is_err() {
+            assert!(back.elapsed() < 2 * LIMIT, "the store does not recover");
+        }
+        assert!(get(&space, "before").await.is_some());
+        insert(&space, &format!("after-{cycle}"), patient("3", "After"))
+            .await
+            .unwrap();
+    }
+    // What was never answered was not done, or done whole; here the requests never arrived.
+    assert_eq!(find(&space, "family=lost").await, Vec::<String>::new());
+    drop(proxy);
 }
