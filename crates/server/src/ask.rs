@@ -1,6 +1,6 @@
 //! What a handler is given, and how it takes the parts of an interaction out of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -30,7 +30,7 @@ pub struct Visit<'a> {
     /// The request.
     pub request: &'a HttpRequest,
     /// How the answer is to be written.
-    pub answer: Answer,
+    pub answer: &'a Cell<Answer>,
     /// The request's id.
     pub request_id: &'a str,
 }
@@ -172,7 +172,7 @@ impl Ask<'_> {
     ///
     /// # Errors
     /// As [`Ask::search`]; 415 of a body that is no form.
-    pub async fn posted_search(&mut self, kind: ResourceType) -> Result<Query, Failure> {
+    pub async fn posted_search(&self, kind: ResourceType) -> Result<Query, Failure> {
         media::check_form(self.visit.headers())?;
         let body = self.body().await?;
         let form = std::str::from_utf8(&body)
@@ -183,7 +183,9 @@ impl Ask<'_> {
             query => format!("{query}&{form}"),
         };
         // The form may hold `_format` as well as the URL.
-        self.visit.answer = media::answer(self.visit.headers(), &joined)?;
+        self.visit
+            .answer
+            .set(media::answer(self.visit.headers(), &joined)?);
         self.parse_search(kind, &joined)
     }
 

@@ -82,7 +82,7 @@ pub async fn search(ask: Ask<'_>) -> Answer {
 }
 
 /// <https://hl7.org/fhir/R4/http.html#search>, parameters in the body
-pub async fn posted_search(mut ask: Ask<'_>) -> Answer {
+pub async fn posted_search(ask: Ask<'_>) -> Answer {
     let query = ask.posted_search(ask.kind()?).await?;
     let links = Links::of(&query);
     let reply = ask.session().run(Interaction::Search(query)).await?;
