@@ -15,6 +15,9 @@ use futures_util::StreamExt;
 use crate::app::Settings;
 use crate::error::{self, Failure};
 
+#[cfg(test)]
+mod tests;
+
 /// Larger bodies are parsed on the blocking pool, in bytes: smaller ones take less time than the way there.
 const PARSE_INLINE_BYTES: usize = 32 * KIB;
 

@@ -10,7 +10,7 @@ use engine::Engine;
 
 use crate::app::{App, Settings};
 use crate::auth::Authenticator;
-use crate::routes;
+use crate::{panic, routes};
 
 /// Why serving ended otherwise than by a stop signal.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum ServeError {
     BrokeOff(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT. The store is the caller's to drain and close afterwards.
+/// Serves until SIGTERM or SIGINT; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -37,6 +37,7 @@ pub async fn serve(
     settings: Settings,
     on_ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
+    panic::log_places_only();
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let stop = async move {
