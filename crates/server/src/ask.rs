@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
-use engine::{Caller, ClientPolicy, Session};
+use engine::{Caller, ClientPolicy, Reply, Session};
 use fhir::interaction::Precondition;
 use fhir::query::parse::{self, NameCase};
 use fhir::query::{Criteria, Query};
@@ -61,8 +61,25 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     /// The caller's handle on the engine.
-    pub fn session(&self) -> Session {
+    fn session(&self) -> Session {
         self.visit.app.engine.for_caller(Arc::clone(&self.caller))
+    }
+
+    /// Runs an interaction for the caller.
+    ///
+    /// # Errors
+    /// The engine's refusal; one that speaks of criteria shows them.
+    pub async fn run(&self, interaction: Interaction) -> Result<Reply, Failure> {
+        let result = self.session().run(interaction).await;
+        result.map_err(|error| Failure::about(error, self.written_criteria()))
+    }
+
+    /// The criteria of a conditional interaction, as they were sent.
+    fn written_criteria(&self) -> &str {
+        let header = self.visit.headers().get(IF_NONE_EXIST);
+        header
+            .and_then(|header| std::str::from_utf8(header.as_bytes()).ok())
+            .unwrap_or_else(|| self.visit.request.query_string())
     }
 
     /// The type in the path.

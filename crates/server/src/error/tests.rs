@@ -126,3 +126,15 @@ async fn p54_an_outcome_is_in_the_format_asked_for() {
     let bytes = to_bytes(response.into_body()).await.expect("a body");
     assert!(String::from_utf8_lossy(&bytes).contains("<OperationOutcome xmlns=\"http://hl7.org/fhir\">"));
 }
+
+#[actix_web::test]
+async fn p39_an_outcome_about_several_matches_names_the_criteria() {
+    let error = engine::Error::ManyMatches {
+        interaction: "conditional update",
+    };
+    let response = respond_to(Failure::about(error, "identifier=urn:x|1"));
+    assert_eq!(response.status().as_u16(), 412);
+    let outcome = body_of(response).await;
+    assert_eq!(outcome["issue"][0]["code"], "multiple-matches");
+    assert_eq!(outcome["issue"][0]["diagnostics"], "identifier=urn:x|1");
+}
