@@ -56,6 +56,8 @@ pub struct Credential {
     pub url: String,
     /// The bearer token.
     pub bearer: String,
+    /// The whole entry of demo.json, for doors that need more than a token.
+    pub entry: Value,
 }
 
 /// What a server is started with.
@@ -422,7 +424,14 @@ impl Server {
             .filter_map(|(door, entry)| {
                 let url = entry["url"].as_str()?.to_owned();
                 let bearer = entry["bearer"].as_str().unwrap_or_default().to_owned();
-                Some((door.clone(), Credential { url, bearer }))
+                Some((
+                    door.clone(),
+                    Credential {
+                        url,
+                        bearer,
+                        entry: entry.clone(),
+                    },
+                ))
             })
             .collect();
         true
