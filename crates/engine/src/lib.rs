@@ -1,1 +1,27 @@
-//! engine
+//! Runs interactions: access, validation, identity, one atomic step each, audit.
+//!
+//! Knows no media type and no header. The caller is inside the handle: [`Engine::for_caller`] gives a
+//! [`Session`], and a session runs [`fhir::Interaction`]s.
+
+mod account;
+mod conditional;
+pub mod context;
+mod create;
+mod delete;
+mod edit;
+pub mod error;
+pub mod keys;
+mod ladder;
+mod prepare;
+mod read;
+pub mod reply;
+pub mod scope;
+mod session;
+mod update;
+
+pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds};
+pub use error::{Error, LogLevel, Refusal};
+pub use keys::KeySystems;
+pub use reply::{Reply, Written};
+pub use scope::{Permission, Scopes};
+pub use session::{Engine, Session};

@@ -1,7 +1,7 @@
 //! Everything that can be asked. FHIR routes and adapters build one, the engine runs one, and there is no
 //! other way in.
 
-use crate::id::{Target, VersionId};
+use crate::id::{Id, Target, VersionId};
 use crate::outcome::Issue;
 use crate::query::{Criteria, Query};
 use crate::resource::{Resource, ResourceType};
@@ -136,6 +136,22 @@ impl Interaction {
             Interaction::Delete { .. } => "delete",
             Interaction::FindOrCreate { .. } => "find-or-create",
             Interaction::Edit { .. } => "edit",
+        }
+    }
+
+    /// The id it names, when it names one.
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Interaction::Read(target)
+            | Interaction::VersionRead(target, _)
+            | Interaction::Update { target, .. }
+            | Interaction::Delete { target, .. }
+            | Interaction::Edit { target, .. } => Some(&target.id),
+            Interaction::Search(_)
+            | Interaction::Create(_)
+            | Interaction::ConditionalCreate { .. }
+            | Interaction::ConditionalUpdate { .. }
+            | Interaction::FindOrCreate { .. } => None,
         }
     }
 

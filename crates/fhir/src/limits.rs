@@ -17,6 +17,9 @@ pub const MAX_QUERY_BYTES: usize = 16 * KIB;
 pub const MAX_QUERY_PARAMETERS: usize = 64;
 /// Most comma-separated alternatives in one search parameter.
 pub const MAX_ALTERNATIVES: usize = 200;
+/// Longest beginning of a string (folded), code, system or URL that an index row holds as it is, in
+/// characters: a row must fit into a page of a database index. See `query::param::bounded`.
+pub const MAX_INDEXED_CHARS: usize = 256;
 /// Page size of a search when `_count` is absent, in resources.
 pub const DEFAULT_COUNT: u32 = 20;
 /// Largest page size of a search, in resources; a larger `_count` is lowered to it.

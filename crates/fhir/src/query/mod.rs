@@ -3,11 +3,21 @@
 //! [`parse`] turns a query string into a [`Query`] or [`Criteria`]; `store::search` turns those into SQL;
 //! [`matcher`] answers them in memory and is the oracle that the SQL is tested against.
 
+mod date;
+pub mod encoding;
+mod fold;
 pub mod matcher;
 pub mod param;
 pub mod parse;
+pub(crate) mod reference;
+#[doc(hidden)]
+pub mod sample;
+mod string;
+mod token;
+mod value;
 
 use crate::id::Id;
+use crate::identifier::Identifier;
 use crate::resource::ResourceType;
 
 pub use param::{IndexParam, SearchParam};
@@ -31,23 +41,32 @@ pub struct Clause {
 }
 
 /// What a parameter demands. Each list is an OR of its items and is never empty.
+///
+/// A *value* of a parameter is an index row of any of its [`IndexParam`]s. Unless a variant says otherwise,
+/// a test holds when **some** value passes **some** item; so it fails on a resource without a value.
 #[derive(Clone, PartialEq)]
 pub enum Test {
     /// `_id`
     Id(Vec<Id>),
     /// A token parameter.
     Token(Vec<TokenTest>),
-    /// `:not` of a token parameter: no value of the resource passes any of these; also true when absent.
+    /// `:not` of a token parameter: **no** value passes **any** item; so it holds on a resource without a
+    /// value, and fails on one that has the code besides others.
     NotToken(Vec<TokenTest>),
+    /// `identifier:of-type`, looked up in the [`IndexParam::IdentifierOfType`] rows.
+    OfType(Vec<OfTypeTest>),
     /// A string parameter.
     String(Vec<StringTest>),
-    /// A date parameter, `_lastUpdated` included.
+    /// A date parameter, `_lastUpdated` included. [`DatePrefix::NotEqual`] needs a value like the others do:
+    /// a resource without the date fails it.
     Date(Vec<DateTest>),
     /// A reference parameter.
     Reference(Vec<ReferenceTest>),
-    /// A URI parameter (`_profile`, `_source`): exact text.
+    /// A URI parameter (`_profile`, `_source`): the code of its token rows, byte for byte after
+    /// [`param::bounded`], which the parser has applied.
     Uri(Vec<String>),
-    /// `:missing=true` (absent) or `:missing=false` (present).
+    /// `:missing=true` (no value at all) or `:missing=false` (some value). Never on `_id` and `_lastUpdated`.
+    /// An element with nothing to search by (a language of mere text) counts as missing.
     Missing(bool),
 }
 
@@ -58,6 +77,7 @@ impl std::fmt::Debug for Test {
             Test::Id(_) => "Id",
             Test::Token(_) => "Token",
             Test::NotToken(_) => "NotToken",
+            Test::OfType(_) => "OfType",
             Test::String(_) => "String",
             Test::Date(_) => "Date",
             Test::Reference(_) => "Reference",
@@ -68,8 +88,8 @@ impl std::fmt::Debug for Test {
     }
 }
 
-/// One alternative of a token parameter. Compared with the index byte for byte, after [`param::fold_token`]
-/// on both sides.
+/// One alternative of a token parameter. Systems and codes are as they were asked for (contact points
+/// folded); they are compared with the index byte for byte in the form of [`TokenTest::for_index`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum TokenTest {
     /// `v`: this code under any system or none.
@@ -83,18 +103,71 @@ pub enum TokenTest {
     },
     /// `|v`: this code, and no system.
     CodeWithoutSystem(String),
-    /// `s|`: any code of this system.
+    /// `s|`: any code of this system, or none.
     System(String),
 }
 
-/// One alternative of a string parameter.
+impl TokenTest {
+    /// The same test in the terms of index rows: codes after [`param::fold_token`], systems after
+    /// [`param::bounded`]. Idempotent.
+    #[must_use]
+    pub fn for_index(&self, param: IndexParam) -> TokenTest {
+        match self {
+            TokenTest::Code(code) => TokenTest::Code(param::fold_token(param, code)),
+            TokenTest::SystemCode { system, code } => TokenTest::SystemCode {
+                system: param::bounded(system),
+                code: param::fold_token(param, code),
+            },
+            TokenTest::CodeWithoutSystem(code) => {
+                TokenTest::CodeWithoutSystem(param::fold_token(param, code))
+            }
+            TokenTest::System(system) => TokenTest::System(param::bounded(system)),
+        }
+    }
+
+    /// The code or value it names, if it names one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            TokenTest::Code(code)
+            | TokenTest::SystemCode { code, .. }
+            | TokenTest::CodeWithoutSystem(code) => Some(code),
+            TokenTest::System(_) => None,
+        }
+    }
+}
+
+/// One alternative of `identifier:of-type=system|code|value`: an identifier of this value whose type has
+/// this coding. All three parts are non-empty.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OfTypeTest {
+    /// `Identifier.type.coding.system`
+    pub system: String,
+    /// `Identifier.type.coding.code`
+    pub code: String,
+    /// `Identifier.value`
+    pub value: String,
+}
+
+impl OfTypeTest {
+    /// The `(system, code)` of the [`IndexParam::IdentifierOfType`] row it looks for.
+    pub fn row(&self) -> (String, String) {
+        (
+            param::bounded(&self.system),
+            param::of_type_code(&self.code, &self.value),
+        )
+    }
+}
+
+/// One alternative of a string parameter. Only the first [`crate::limits::MAX_INDEXED_CHARS`] folded
+/// characters of a string can be found by its beginning or its middle; the parser refuses longer texts.
+/// `:exact` knows no such limit.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StringTest {
     /// Starts with this, both folded (case, accents). The text is folded already.
     StartsWith(String),
     /// `:contains`, both folded. The text is folded already.
     Contains(String),
-    /// `:exact`: this very text.
+    /// `:exact`: this very text, after [`param::bounded`].
     Exact(String),
 }
 
@@ -117,11 +190,26 @@ pub enum DatePrefix {
     StartsAfter,
     /// The value ends before the parameter begins.
     EndsBefore,
+    /// `ap`: the value's range overlaps the parameter's, which the parser has widened by a tenth of its
+    /// distance from now, at least a day.
+    Approximately,
 }
 
-/// One alternative of a date parameter: a comparison with the half-open range `[low, high)` in
-/// microseconds since the epoch. `ap` is resolved by the parser into [`DatePrefix::GreaterOrEqual`]-like
-/// range tests: it becomes `Overlaps`-free `Equal` on a widened range.
+/// One alternative of a date parameter: a comparison of a value, the half-open range `[v, w)` of a
+/// [`crate::index::DateRow`], with the parameter, the half-open range `[low, high)`; all in microseconds
+/// since the epoch. `_lastUpdated` is the range of its one microsecond.
+///
+/// | prefix | holds when |
+/// |---|---|
+/// | `eq` | `low <= v and w <= high` |
+/// | `ne` | not `eq` |
+/// | `gt` | `w > high` |
+/// | `lt` | `v < low` |
+/// | `ge` | `gt` or `eq` |
+/// | `le` | `lt` or `eq` |
+/// | `sa` | `v >= high` |
+/// | `eb` | `w <= low` |
+/// | `ap` | `v < high and w > low` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateTest {
     /// The comparison.
@@ -132,7 +220,8 @@ pub struct DateTest {
     pub high: i64,
 }
 
-/// One alternative of a reference parameter.
+/// One alternative of a reference parameter. A relative reference and the absolute URL of the same
+/// resource are two different things here: this crate does not know the server's own address.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ReferenceTest {
     /// `id`: this id under any type.
@@ -144,9 +233,10 @@ pub enum ReferenceTest {
         /// The id.
         id: String,
     },
-    /// An absolute URL, compared as text.
+    /// An absolute URL, compared as text after [`param::bounded`] with rows whose kind is empty.
     Url(String),
-    /// `:identifier`: the reference's logical identifier.
+    /// `:identifier`: the reference's logical identifier. A reference without one has the empty system and
+    /// the empty value, which pass no test. Compared in the form of [`TokenTest::for_index`].
     Identifier(TokenTest),
 }
 
@@ -170,6 +260,99 @@ pub struct Query {
     pub total: Total,
     /// The sealed cursor of a following page, as it stood in the URL.
     pub cursor: Option<String>,
-    /// The parameters that were applied, in order, as `name=value` in percent-encoded form: the self link.
+    /// The parameters that were applied, in order, percent-encoded; `_cursor` aside. See [`Query::link`].
     pub applied: Vec<(String, String)>,
 }
+
+impl Query {
+    /// The query string of a link to a page of this search: exactly what was applied, and the cursor of
+    /// the page. Empty when there is neither.
+    pub fn link(&self, cursor: Option<&str>) -> String {
+        let mut link = String::new();
+        let sealed = cursor.map(encoding::encode);
+        let pairs = self
+            .applied
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in pairs.chain(sealed.as_deref().map(|sealed| ("_cursor", sealed))) {
+            if !link.is_empty() {
+                link.push('&');
+            }
+            link.push_str(name);
+            link.push('=');
+            link.push_str(value);
+        }
+        link
+    }
+}
+
+impl Criteria {
+    /// The criteria `identifier=system|value`.
+    pub fn by_identifier(kind: ResourceType, identifier: &Identifier) -> Criteria {
+        let test = TokenTest::SystemCode {
+            system: identifier.system.clone(),
+            code: identifier.value.clone(),
+        };
+        let clause = Clause {
+            param: SearchParam::Identifier,
+            test: Test::Token(vec![test]),
+        };
+        Criteria {
+            kind,
+            clauses: vec![clause],
+        }
+    }
+
+    /// Identifier values, sorted and distinct, one of which every match must carry: whoever holds a lock on
+    /// them all excludes every writer that could make or unmake a match by its identifiers. `None` when the
+    /// criteria name no such values; then only a lock on the whole type does.
+    pub fn lock_values(&self) -> Option<Vec<String>> {
+        let named = self.clauses.iter().filter_map(Clause::identifier_values);
+        let mut values = named.min_by_key(Vec::len)?;
+        values.sort_unstable();
+        values.dedup();
+        Some(values)
+    }
+
+    /// The identifier, when the criteria are exactly one `identifier=system|value`.
+    pub fn single_identifier(&self) -> Option<Identifier> {
+        let [clause] = self.clauses.as_slice() else {
+            return None;
+        };
+        let (SearchParam::Identifier, Test::Token(tests)) = (clause.param, &clause.test) else {
+            return None;
+        };
+        let [TokenTest::SystemCode { system, code }] = tests.as_slice() else {
+            return None;
+        };
+        Some(Identifier {
+            system: system.clone(),
+            value: code.clone(),
+        })
+    }
+}
+
+impl Clause {
+    /// The index rows this condition looks at. Empty for `_id` and `_lastUpdated`.
+    pub fn index(&self) -> &'static [IndexParam] {
+        match self.test {
+            Test::OfType(_) => &[IndexParam::IdentifierOfType],
+            _ => self.param.index(),
+        }
+    }
+
+    /// The values of an identifier condition, when each of its alternatives names one.
+    fn identifier_values(&self) -> Option<Vec<String>> {
+        if self.param != SearchParam::Identifier {
+            return None;
+        }
+        match &self.test {
+            Test::Token(tests) => tests.iter().map(|test| test.code().map(str::to_owned)).collect(),
+            Test::OfType(tests) => Some(tests.iter().map(|test| test.value.clone()).collect()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 
 use crate::resource::ResourceType;
 
+pub use super::fold::{bounded, fold_string, fold_token, of_type_code};
+
 /// What an index row is about. The number is stored in the database: never reuse or change one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(i16)]
@@ -48,8 +50,8 @@ pub enum IndexParam {
     Organization = 31,
     /// The `patient-mothersMaidenName` extension.
     MothersMaidenName = 32,
-    /// `identifier.type` with the value, for `identifier:of-type`: system and code of the type, code is
-    /// `code|value`.
+    /// `identifier.type` with the value, for `identifier:of-type`: the system is that of the type, the code
+    /// is [`of_type_code`].
     IdentifierOfType = 33,
 }
 
@@ -58,7 +60,20 @@ impl IndexParam {
     pub const fn number(self) -> i16 {
         self as i16
     }
+
+    /// The system of an element whose type leaves no room for one: its rows carry it.
+    pub const fn implied_system(self) -> Option<&'static str> {
+        match self {
+            IndexParam::Active | IndexParam::Deceased => Some(SPECIAL_VALUES),
+            IndexParam::Gender => Some("http://hl7.org/fhir/administrative-gender"),
+            IndexParam::AddressUse => Some("http://hl7.org/fhir/address-use"),
+            _ => None,
+        }
+    }
 }
+
+/// The system of `true` and `false` — <https://hl7.org/fhir/R4/codesystem-special-values.html>
+pub const SPECIAL_VALUES: &str = "http://hl7.org/fhir/special-values";
 
 /// The type of a search parameter — <https://hl7.org/fhir/R4/search.html#ptypes>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,18 +213,28 @@ pub const DEFINITIONS: &[Definition] = &[
     row(SearchParam::Communication, "communication", ParamType::Token, PRACTITIONER, &[IndexParam::Communication], "http://hl7.org/fhir/SearchParameter/Practitioner-communication"),
 ];
 
+#[allow(clippy::indexing_slicing, reason = "evaluated when compiled")]
+const FIRST: &Definition = &DEFINITIONS[0];
+
 impl SearchParam {
     /// The row of this parameter.
     pub fn definition(self) -> &'static Definition {
-        // Every variant has a row: `every_parameter_has_one_row` holds it.
-        DEFINITIONS
-            .iter()
-            .find(|row| row.param == self)
-            .unwrap_or(&DEFINITIONS[0])
+        // Rows stand in the order of the variants: `every_parameter_has_its_row_at_its_place` holds it.
+        DEFINITIONS.get(self as usize).unwrap_or(FIRST)
     }
 
     /// The index rows it looks at.
     pub fn index(self) -> &'static [IndexParam] {
         self.definition().index
+    }
+
+    /// The resource types it may refer to; empty when it is no reference.
+    pub const fn targets(self) -> &'static [&'static str] {
+        match self {
+            SearchParam::GeneralPractitioner => &["Organization", "Practitioner", "PractitionerRole"],
+            SearchParam::Link => &["Patient", "RelatedPerson"],
+            SearchParam::Organization => &["Organization"],
+            _ => &[],
+        }
     }
 }

@@ -1,0 +1,128 @@
+//! Create and conditional create — <https://hl7.org/fhir/R4/http.html#create>,
+//! <https://hl7.org/fhir/R4/http.html#ccreate>
+
+use std::sync::Arc;
+
+use fhir::query::Criteria;
+use fhir::{Id, Resource};
+use store::{Class, NewResource, Reader, Stored, Writer};
+
+use crate::conditional::{self, Match, find, refuse_taken};
+use crate::error::Error;
+use crate::prepare::Prepared;
+use crate::reply::{WriteReply, Written};
+use crate::scope::Permission;
+use crate::session::{Session, WriteContext};
+
+/// Creates; the body's id means nothing.
+pub(crate) async fn create(session: &Session, resource: Resource) -> Result<WriteReply, Error> {
+    session.allow(resource.kind(), Permission::Create)?;
+    let prepared = Arc::new(session.prepare(resource)?);
+    let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[]);
+    let context = session.write_context("create");
+    session
+        .space
+        .write(locks, move |tx| {
+            let stored = insert(tx, &context, &prepared.new, None)?;
+            Ok(created(stored, &prepared))
+        })
+        .await
+}
+
+/// Creates unless the criteria match: one match is answered untouched.
+pub(crate) async fn conditional_create(
+    session: &Session,
+    criteria: Criteria,
+    resource: Resource,
+) -> Result<WriteReply, Error> {
+    session.allow(resource.kind(), Permission::Create)?;
+    let prepared = Arc::new(session.prepare(resource)?);
+    // Most repeats are settled by a read: no lock, no flush, and it is as if the read had come last.
+    let (look, class) = (criteria.clone(), prepared.new.class);
+    if let Some(reply) = session
+        .space
+        .read(move |reader| found(reader, &look, class))
+        .await?
+    {
+        return Ok(reply);
+    }
+    let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[&criteria]);
+    let context = session.write_context("conditional-create");
+    session
+        .space
+        .write(locks, move |tx| {
+            if let Some(reply) = found(tx, &criteria, prepared.new.class)? {
+                return Ok(reply);
+            }
+            let stored = insert(tx, &context, &prepared.new, None)?;
+            Ok(created(stored, &prepared))
+        })
+        .await
+}
+
+fn found(reader: &mut dyn Reader, criteria: &Criteria, class: Class) -> Result<Option<WriteReply>, Error> {
+    match find(reader, criteria, class)? {
+        Match::None => Ok(None),
+        Match::One(stored) => Ok(Some(WriteReply {
+            written: Written::Found,
+            stored,
+            issues: Vec::new(),
+            rung: None,
+        })),
+        Match::Many => Err(Error::ManyMatches {
+            interaction: "conditional create",
+        }),
+    }
+}
+
+/// Inserts under this id, or a fresh one, after checking that nobody owns its keys. Audits.
+pub(crate) fn insert(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    new: &NewResource,
+    id: Option<&Id>,
+) -> Result<Stored, Error> {
+    refuse_taken(tx, &context.caller, new.canonical.kind(), &new.keys, None)?;
+    let stored = match id {
+        Some(id) => tx.insert(id, new)?.ok_or_else(|| {
+            Error::IdInUse(fhir::Target {
+                kind: new.canonical.kind(),
+                id: id.clone(),
+            })
+        })?,
+        None => insert_fresh(tx, context, new)?,
+    };
+    tx.audit(&context.audit(&stored))?;
+    Ok(stored)
+}
+
+fn insert_fresh(tx: &mut dyn Writer, context: &WriteContext, new: &NewResource) -> Result<Stored, Error> {
+    // A fresh id collides with nothing but a client's own choice of the same text.
+    for _ in 0..8 {
+        if let Some(stored) = tx.insert(&context.ids.next(), new)? {
+            return Ok(stored);
+        }
+    }
+    Err(Error::Store(store::StoreError::Internal(
+        "eight fresh ids were all in use".to_owned(),
+    )))
+}
+
+/// The reply to a creation.
+pub(crate) fn created(stored: Stored, prepared: &Prepared) -> WriteReply {
+    WriteReply {
+        written: Written::Created,
+        stored,
+        issues: prepared.warnings.clone(),
+        rung: None,
+    }
+}
+
+/// The values of all identifiers of the body: what other writers must not touch meanwhile.
+pub(crate) fn values(prepared: &Prepared) -> Vec<String> {
+    prepared
+        .identifiers
+        .iter()
+        .map(|identifier| identifier.value.clone())
+        .collect()
+}

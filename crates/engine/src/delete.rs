@@ -1,0 +1,41 @@
+//! Delete — <https://hl7.org/fhir/R4/http.html#delete>
+
+use fhir::Target;
+use fhir::interaction::Precondition;
+use store::{LockSet, Stored};
+
+use crate::conditional::check_precondition;
+use crate::error::Error;
+use crate::scope::Permission;
+use crate::session::Session;
+
+/// Deletes; nothing to delete is no error.
+pub(crate) async fn delete(
+    session: &Session,
+    target: Target,
+    precondition: Precondition,
+) -> Result<Option<Stored>, Error> {
+    session.refuse_to_policy("delete", "an update with \"active\": false")?;
+    session.allow(target.kind, Permission::Delete)?;
+    let locks = LockSet {
+        targets: vec![target.clone()],
+        shared: Some(target.kind),
+        ..LockSet::default()
+    };
+    let context = session.write_context("delete");
+    session
+        .space
+        .write(locks, move |tx| {
+            let current = tx.get_for_update(&target)?;
+            check_precondition(&precondition, current.as_ref())?;
+            match current {
+                Some(current) if !current.deleted => {
+                    let deletion = tx.remove(&current)?;
+                    tx.audit(&context.audit(&deletion))?;
+                    Ok(Some(deletion))
+                }
+                _ => Ok(None),
+            }
+        })
+        .await
+}

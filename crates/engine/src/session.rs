@@ -1,0 +1,239 @@
+//! The engine and the caller's handle on it.
+
+use std::sync::{Arc, RwLock};
+
+use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
+use store::audit::AuditEntry;
+use store::{SpaceStore, Store, Stored};
+
+use crate::context::{Caller, ClientPolicy, IdSource};
+use crate::error::Error;
+use crate::keys::KeySystems;
+use crate::prepare::{Prepared, prepare};
+use crate::reply::{Reply, Written};
+use crate::scope::Permission;
+use crate::{create, delete, edit, ladder, read, update};
+
+/// The engine: one per process.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    ids: Arc<dyn IdSource>,
+    keys: RwLock<Arc<KeySystems>>,
+}
+
+impl Engine {
+    /// An engine on this store.
+    pub fn new(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems) -> Engine {
+        Engine {
+            inner: Arc::new(Inner {
+                store,
+                ids,
+                keys: RwLock::new(Arc::new(keys)),
+            }),
+        }
+    }
+
+    /// Puts other key systems in force, from the next interaction on.
+    pub fn set_key_systems(&self, keys: KeySystems) {
+        let mut slot = self
+            .inner
+            .keys
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *slot = Arc::new(keys);
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The handle through which this caller runs interactions.
+    pub fn for_caller(&self, caller: Arc<Caller>) -> Session {
+        let space = self.inner.store.for_space(caller.space);
+        Session {
+            engine: self.clone(),
+            caller,
+            space,
+        }
+    }
+}
+
+/// A caller's handle on the engine.
+pub struct Session {
+    engine: Engine,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) space: SpaceStore,
+}
+
+/// What a write carries into its transaction.
+pub(crate) struct WriteContext {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    interaction: &'static str,
+}
+
+impl WriteContext {
+    /// The audit row of the version that was just written.
+    pub(crate) fn audit(&self, stored: &Stored) -> AuditEntry {
+        AuditEntry {
+            time: stored.updated,
+            request_id: self.caller.request_id.clone(),
+            client: self.caller.client.clone(),
+            space: Some(self.caller.space),
+            door: self.caller.door.as_str(),
+            interaction: self.interaction,
+            kind: Some(stored.target.kind),
+            id: Some(stored.target.id.clone()),
+            version: Some(stored.version),
+            outcome: "ok",
+        }
+    }
+}
+
+impl Session {
+    /// Runs one interaction: checks access, does it in one atomic step, audits it. A write's reply means
+    /// that it is on disk.
+    ///
+    /// # Errors
+    /// The refusal; nothing was written then.
+    pub async fn run(&self, interaction: Interaction) -> Result<Reply, Error> {
+        let (name, kind, id) = (interaction.name(), interaction.kind(), interaction.id().cloned());
+        let result = self.dispatch(interaction).await;
+        self.audit_unless_written(name, kind, id, &result);
+        result
+    }
+
+    /// The time, by the server's clock.
+    pub fn now(&self) -> Timestamp {
+        self.engine.inner.store.now()
+    }
+
+    async fn dispatch(&self, interaction: Interaction) -> Result<Reply, Error> {
+        match interaction {
+            Interaction::Read(target) => read::read(self, target).await.map(Reply::Resource),
+            Interaction::VersionRead(target, version) => read::version_read(self, target, version)
+                .await
+                .map(Reply::Resource),
+            Interaction::Search(query) => read::search(self, query).await.map(Reply::Page),
+            Interaction::Create(resource) => create::create(self, resource).await.map(Reply::Written),
+            Interaction::ConditionalCreate { criteria, resource } => {
+                create::conditional_create(self, criteria, resource)
+                    .await
+                    .map(Reply::Written)
+            }
+            Interaction::Update {
+                target,
+                resource,
+                precondition,
+            } => update::update(self, target, resource, precondition)
+                .await
+                .map(Reply::Written),
+            Interaction::ConditionalUpdate {
+                criteria,
+                resource,
+                precondition,
+            } => update::conditional_update(self, criteria, resource, precondition)
+                .await
+                .map(Reply::Written),
+            Interaction::Delete { target, precondition } => delete::delete(self, target, precondition)
+                .await
+                .map(Reply::Deleted),
+            Interaction::FindOrCreate { ladder, resource } => ladder::find_or_create(self, ladder, resource)
+                .await
+                .map(Reply::Written),
+            Interaction::Edit { target, edit } => edit::edit(self, target, edit).await.map(Reply::Written),
+        }
+    }
+
+    /// Refuses what the caller's scopes or policy do not allow.
+    pub(crate) fn allow(&self, kind: ResourceType, permission: Permission) -> Result<(), Error> {
+        if self.caller.policy == ClientPolicy::SasRegulator && kind != ResourceType::Practitioner {
+            return Err(Error::Forbidden(format!(
+                "This client manages regulators' accounts: it may use Practitioner, not {kind}."
+            )));
+        }
+        if self.caller.scopes.allow(kind, permission) {
+            return Ok(());
+        }
+        Err(Error::Forbidden(format!(
+            "This client lacks the scope system/{kind}.{}. Ask the operator to grant it.",
+            permission.letter()
+        )))
+    }
+
+    /// Refuses an interaction that the regulator policy has no use for, naming the one it has.
+    pub(crate) fn refuse_to_policy(&self, what: &str, instead: &str) -> Result<(), Error> {
+        match self.caller.policy {
+            ClientPolicy::None => Ok(()),
+            ClientPolicy::SasRegulator => Err(Error::Forbidden(format!(
+                "A client with the regulator policy may not {what}. Use {instead}."
+            ))),
+        }
+    }
+
+    pub(crate) fn prepare(&self, resource: Resource) -> Result<Prepared, Error> {
+        prepare(resource, &self.caller, &self.keys())
+    }
+
+    pub(crate) fn keys(&self) -> Arc<KeySystems> {
+        let slot = self
+            .engine
+            .inner
+            .keys
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(&slot)
+    }
+
+    pub(crate) fn write_context(&self, interaction: &'static str) -> WriteContext {
+        WriteContext {
+            caller: Arc::clone(&self.caller),
+            ids: Arc::clone(&self.engine.inner.ids),
+            interaction,
+        }
+    }
+
+    /// Reads, refusals and writes that changed nothing are audited in the next batch; a change carries its
+    /// row in its own transaction.
+    fn audit_unless_written(
+        &self,
+        interaction: &'static str,
+        kind: ResourceType,
+        named: Option<Id>,
+        result: &Result<Reply, Error>,
+    ) {
+        let (id, version, outcome): (Option<Id>, Option<VersionId>, &'static str) = match result {
+            Ok(Reply::Written(reply)) if matches!(reply.written, Written::Created | Written::Updated) => {
+                return;
+            }
+            Ok(Reply::Deleted(Some(_))) => return,
+            Ok(Reply::Written(reply)) => (
+                Some(reply.stored.target.id.clone()),
+                Some(reply.stored.version),
+                "unchanged",
+            ),
+            Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
+            Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
+            Ok(Reply::Page(_)) => (None, None, "ok"),
+            Err(error) => (named, None, error.code().as_str()),
+        };
+        self.engine.inner.store.audit_later(AuditEntry {
+            time: self.now(),
+            request_id: self.caller.request_id.clone(),
+            client: self.caller.client.clone(),
+            space: Some(self.caller.space),
+            door: self.caller.door.as_str(),
+            interaction,
+            kind: Some(kind),
+            id,
+            version,
+            outcome,
+        });
+    }
+}

@@ -1,0 +1,317 @@
+//! Update and conditional update — <https://hl7.org/fhir/R4/http.html#update>,
+//! <https://hl7.org/fhir/R4/http.html#cond-update>
+
+use std::sync::Arc;
+
+use fhir::interaction::Precondition;
+use fhir::query::Criteria;
+use fhir::validate::regulator;
+use fhir::{Id, Issue, IssueCode, Resource, Target};
+use store::{Class, NewResource, Reader, StoreError, Stored, Writer};
+
+use crate::account;
+use crate::conditional::{self, Match, check_precondition, find, refuse_taken};
+use crate::create::{created, insert, values};
+use crate::error::Error;
+use crate::keys::KeySystems;
+use crate::prepare::{Prepared, parse_stored, prepare_as, refuse_subsetted};
+use crate::reply::{WriteReply, Written};
+use crate::scope::Permission;
+use crate::session::{Session, WriteContext};
+
+/// Update by id: creates when the id is unknown, revives when it was deleted.
+pub(crate) async fn update(
+    session: &Session,
+    target: Target,
+    resource: Resource,
+    precondition: Precondition,
+) -> Result<WriteReply, Error> {
+    session.allow(target.kind, Permission::Update)?;
+    session.refuse_to_policy("update by id", "PUT [base]/Practitioner?identifier=system|value")?;
+    check_body_id(&target, &resource)?;
+    refuse_subsetted(&resource)?;
+    let prepared = Arc::new(session.prepare(resource)?);
+    let mut locks = conditional::locks(target.kind, values(&prepared), &[]);
+    locks.targets.push(target.clone());
+    let (context, keys) = (session.write_context("update"), session.keys());
+    session
+        .space
+        .write(locks, move |tx| {
+            let current = tx.get_for_update(&target)?;
+            check_precondition(&precondition, current.as_ref())?;
+            match current {
+                None => Ok(created(
+                    insert(tx, &context, &prepared.new, Some(&target.id))?,
+                    &prepared,
+                )),
+                Some(current) => put(tx, &context, &keys, &current, &prepared),
+            }
+        })
+        .await
+}
+
+/// Conditional update: finds, then creates or replaces, in one atomic step.
+pub(crate) async fn conditional_update(
+    session: &Session,
+    criteria: Criteria,
+    resource: Resource,
+    precondition: Precondition,
+) -> Result<WriteReply, Error> {
+    session.allow(resource.kind(), Permission::Update)?;
+    refuse_subsetted(&resource)?;
+    let prepared = Arc::new(session.prepare(resource)?);
+    let plan = Arc::new(Plan {
+        criteria,
+        precondition,
+        prepared,
+    });
+    // An identical repeat is settled by a read: no lock, no version, no flush.
+    let early = Arc::clone(&plan);
+    if let Some(reply) = session
+        .space
+        .read(move |reader| unchanged(reader, &early))
+        .await?
+    {
+        return Ok(reply);
+    }
+    let kind = plan.prepared.resource.kind();
+    let mut locks = conditional::locks(kind, values(&plan.prepared), &[&plan.criteria]);
+    if let Some(id) = body_id(&plan.prepared.resource) {
+        locks.targets.push(Target { kind, id });
+    }
+    let (context, keys) = (session.write_context("conditional-update"), session.keys());
+    session
+        .space
+        .write(locks, move |tx| match resolve_and_lock(tx, &plan)? {
+            Resolved::Create { id, alias } => {
+                check_precondition(&plan.precondition, None)?;
+                let new = alias.as_ref().unwrap_or(&plan.prepared.new);
+                create_or_revive(tx, &context, &keys, new, id, &plan)
+            }
+            Resolved::Replace(current) => {
+                check_precondition(&plan.precondition, Some(&current))?;
+                put(tx, &context, &keys, &current, &plan.prepared)
+            }
+            Resolved::Withdraw(current) => {
+                check_precondition(&plan.precondition, Some(&current))?;
+                let withdrawn = account::withdrawal(&current, &plan.prepared, &keys)?;
+                put(tx, &context, &keys, &current, &withdrawn)
+            }
+        })
+        .await
+}
+
+/// How often a moving match is looked for. Once it is locked it cannot move, so two are enough.
+const LOOKS: usize = 4;
+
+/// A conditional update, ready to be run.
+struct Plan {
+    criteria: Criteria,
+    precondition: Precondition,
+    prepared: Arc<Prepared>,
+}
+
+/// What a conditional update comes to.
+enum Resolved {
+    /// Create, under this id or a fresh one; `alias`: with the criterion's identifier as a past one.
+    Create {
+        id: Option<Id>,
+        alias: Option<NewResource>,
+    },
+    /// Replace this one.
+    Replace(Stored),
+    /// Disable this account, which keeps its identifiers.
+    Withdraw(Stored),
+}
+
+fn resolve(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Error> {
+    match plan.prepared.new.class {
+        Class::Account => resolve_account(reader, plan),
+        Class::Ordinary => resolve_ordinary(reader, plan),
+    }
+}
+
+fn resolve_ordinary(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Error> {
+    let resource = &plan.prepared.resource;
+    match find(reader, &plan.criteria, Class::Ordinary)? {
+        Match::Many => Err(Error::ManyMatches { interaction: "conditional update" }),
+        Match::None => Ok(Resolved::Create { id: body_id(resource), alias: None }),
+        Match::One(stored) => match resource.body_id() {
+            Some(id) if id != stored.target.id.as_str() => Err(Error::Request(
+                Issue::error(
+                    IssueCode::Invalid,
+                    format!(
+                        "The criteria match {}, but the body's id is another. Nothing was written. Leave the id out, or \
+                         send the id of the match.",
+                        stored.target
+                    ),
+                )
+                .at(format!("{}.id", resource.kind())),
+            )),
+            _ => Ok(Resolved::Replace(stored)),
+        },
+    }
+}
+
+fn resolve_account(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Error> {
+    let Some(criterion) = plan.criteria.single_identifier() else {
+        return Ok(match account::find_by_criteria(reader, &plan.criteria)? {
+            None => Resolved::Create {
+                id: None,
+                alias: None,
+            },
+            Some(stored) => Resolved::Replace(stored),
+        });
+    };
+    Ok(match account::resolve(reader, &criterion, &plan.prepared)? {
+        account::Found::Account(stored) => Resolved::Replace(stored),
+        account::Found::Withdraw(stored) => Resolved::Withdraw(stored),
+        account::Found::Nobody => Resolved::Create {
+            id: None,
+            alias: account::with_alias(&criterion, &plan.prepared),
+        },
+    })
+}
+
+/// The reply, when the update would change nothing.
+fn unchanged(reader: &mut dyn Reader, plan: &Plan) -> Result<Option<WriteReply>, Error> {
+    let Resolved::Replace(stored) = resolve(reader, plan)? else {
+        return Ok(None);
+    };
+    if stored.digest != *plan.prepared.new.canonical.digest() || stored.class != plan.prepared.new.class {
+        return Ok(None);
+    }
+    check_precondition(&plan.precondition, Some(&stored))?;
+    Ok(Some(reply(Written::Unchanged, stored, &plan.prepared)))
+}
+
+/// Resolves, locks what was found, and looks again when a writer by id moved it in between (the locks by
+/// identifier do not exclude one that names the resource by id).
+fn resolve_and_lock(tx: &mut dyn Writer, plan: &Plan) -> Result<Resolved, Error> {
+    for _ in 0..LOOKS {
+        let resolved = resolve(tx, plan)?;
+        let seen = match &resolved {
+            Resolved::Create { .. } => return Ok(resolved),
+            Resolved::Replace(seen) | Resolved::Withdraw(seen) => seen,
+        };
+        let current = tx.get_for_update(&seen.target)?;
+        if current.is_some_and(|current| current.version == seen.version) {
+            return Ok(resolved);
+        }
+    }
+    Err(Error::Store(StoreError::Contention(
+        "the match kept moving".to_owned(),
+    )))
+}
+
+/// Nothing matched: create, or bring back what was deleted under the body's id.
+fn create_or_revive(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    keys: &KeySystems,
+    new: &NewResource,
+    id: Option<Id>,
+    plan: &Plan,
+) -> Result<WriteReply, Error> {
+    let Some(id) = id else {
+        return Ok(created(insert(tx, context, new, None)?, &plan.prepared));
+    };
+    let target = Target {
+        kind: plan.prepared.resource.kind(),
+        id,
+    };
+    match tx.get_for_update(&target)? {
+        None => Ok(created(
+            insert(tx, context, new, Some(&target.id))?,
+            &plan.prepared,
+        )),
+        Some(current) if current.deleted => put(tx, context, keys, &current, &plan.prepared),
+        Some(_) => Err(Error::IdInUse(target)),
+    }
+}
+
+/// Replaces the current version, or leaves it when nothing would change. Audits a change.
+pub(crate) fn put(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    keys: &KeySystems,
+    current: &Stored,
+    prepared: &Prepared,
+) -> Result<WriteReply, Error> {
+    let reclassed = keep_class(keys, current, prepared)?;
+    let new = reclassed.as_ref().map_or(&prepared.new, |prepared| &prepared.new);
+    if !current.deleted && current.digest == *new.canonical.digest() {
+        return Ok(reply(Written::Unchanged, current.clone(), prepared));
+    }
+    let own = Some(&current.target);
+    refuse_taken(tx, &context.caller, current.target.kind, &new.keys, own)?;
+    let stored = tx.replace(current, new)?;
+    tx.audit(&context.audit(&stored))?;
+    let written = if current.deleted {
+        Written::Created
+    } else {
+        Written::Updated
+    };
+    Ok(reply(written, stored, prepared))
+}
+
+/// The class is fixed at creation. A body without the account's marks is an account's all the same when the
+/// stored one never had them (its client's policy made it an account).
+fn keep_class(keys: &KeySystems, current: &Stored, prepared: &Prepared) -> Result<Option<Prepared>, Error> {
+    if current.class == prepared.new.class {
+        return Ok(None);
+    }
+    let marked = current.deleted || regulator::applies(&parse_stored(current)?);
+    if current.class == Class::Account && !marked {
+        return prepare_as(prepared.resource.clone(), Class::Account, keys).map(Some);
+    }
+    let text = match current.class {
+        Class::Account => {
+            "This is a regulator's account and stays one. Keep meta.profile FrPractitionerRegul and meta.source as \
+             they are stored."
+        }
+        Class::Ordinary => {
+            "This Practitioner is not a regulator's account and cannot become one. Leave meta.profile \
+             FrPractitionerRegul and the SAS meta.source out, or create the account beside it."
+        }
+    };
+    let issue = Issue::error(IssueCode::BusinessRule, text).at(format!("{}.meta", current.target.kind));
+    Err(Error::Rule(vec![
+        issue.with_diagnostics(current.target.to_string()),
+    ]))
+}
+
+fn reply(written: Written, stored: Stored, prepared: &Prepared) -> WriteReply {
+    WriteReply {
+        written,
+        stored,
+        issues: prepared.warnings.clone(),
+        rung: None,
+    }
+}
+
+fn body_id(resource: &Resource) -> Option<Id> {
+    resource.body_id().and_then(Id::parse)
+}
+
+fn check_body_id(target: &Target, resource: &Resource) -> Result<(), Error> {
+    let found = resource.body_id();
+    if found == Some(target.id.as_str()) {
+        return Ok(());
+    }
+    let text = match found {
+        None => format!(
+            "The body has no id. An update to {target} needs \"id\": \"{}\" in the body.",
+            target.id
+        ),
+        Some(_) => format!(
+            "The body's id is not the one in the URL. Send \"id\": \"{}\", or PUT to the body's id.",
+            target.id
+        ),
+    };
+    let issue = Issue::error(IssueCode::Invalid, text).at(format!("{}.id", target.kind));
+    Err(Error::Request(match found {
+        Some(found) => issue.with_diagnostics(found),
+        None => issue,
+    }))
+}

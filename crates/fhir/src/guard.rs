@@ -1,1 +1,0 @@
-//! The strict pass in front of every parser.

@@ -1,0 +1,328 @@
+//! `passerelle demo`: a sandbox that works at once, and keeps its data and credentials.
+
+mod people;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use engine::{Caller, Door, Engine, Scopes};
+use fhir::{Interaction, Resource};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use store::Store;
+use store::access::{Binding, Client};
+
+use crate::cli::{issue_key, say};
+use crate::config::Settings;
+use crate::start;
+
+const SPACE: &str = "demo";
+const TRUST_SPACE: &str = "ts_demo00000001";
+const BRAND: &str = "demo-brand";
+const REALM: &str = "demo-realm";
+const LEGAL_ENTITY: &str = "7cc91a5d-c02f-41e9-b571-1ea4f2375552";
+const EHEALTH_USER: &str = "4261eacf-8008-4e62-899f-de1e2f7065f0";
+
+/// What `passerelle demo` can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Directory for the database and demo.json; created when missing
+    #[arg(long, default_value = "demo-data", value_name = "DIR")]
+    data: PathBuf,
+    /// Address and port to listen on (port 0: any free one)
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: String,
+    /// Another database than SQLite in DIR, such as postgres://user@host/name
+    #[arg(long, env = "PASSERELLE_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+    /// Load no sample data (what is there already stays)
+    #[arg(long)]
+    empty: bool,
+}
+
+/// Runs the demo until it is told to stop.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&options.data)
+        .with_context(|| format!("cannot create the directory {}", options.data.display()))?;
+    let database = options
+        .database
+        .clone()
+        .unwrap_or_else(|| format!("sqlite:{}", options.data.join("passerelle.db").display()));
+    let settings = Settings {
+        listen: Some(options.listen.clone()),
+        database: Some(database),
+        ..Settings::default()
+    };
+    start::start_log(&settings);
+    let store = start::open_migrated(&settings)?;
+    let file = options.data.join("demo.json");
+    let doors = set_up(&store, &read_back(&file))?;
+    store.close();
+    let prepared = start::prepare(&settings)?;
+    if !options.empty {
+        load(&prepared.engine)?;
+    }
+    let (listener, address) = start::bind(&settings)?;
+    let base = format!("http://{address}");
+    write_whole(&file, &describe(&base, &doors))?;
+    print_welcome(&base, &doors, &file)?;
+    start::run(listener, prepared, &settings)
+}
+
+/// The credentials of the demo.
+struct Credentials {
+    fhir: String,
+    sas: String,
+    cloud: String,
+    connect: String,
+    graph: String,
+    ehealth: String,
+    ehealth_api_key: String,
+}
+
+/// Space, bindings, clients and keys: creates what is missing. A key that demo.json still knows and the
+/// database still accepts stays.
+fn set_up(store: &Store, known: &Value) -> anyhow::Result<Credentials> {
+    let access = store.access();
+    access.add_space(SPACE, true)?;
+    let words = [
+        (Door::MedicappCloud, TRUST_SPACE),
+        (Door::MedicappConnect, ""),
+        (Door::PatientGraph, BRAND),
+        (Door::Ehealth, REALM),
+    ];
+    for (door, word) in words {
+        let binding = Binding {
+            door: door.as_str().into(),
+            word: word.into(),
+            space: SPACE.into(),
+        };
+        access.add_binding(&binding)?;
+    }
+    let api_key = match text(known, "ehealth", "api_key") {
+        Some(key) => key.to_owned(),
+        None => uuid::Uuid::new_v4().simple().to_string(),
+    };
+    for client in clients(&api_key) {
+        access.put_client(&client)?;
+    }
+    let key = |entry: &str, client: &str| key_for(store, text(known, entry, "bearer"), client);
+    Ok(Credentials {
+        fhir: key("fhir", "demo-fhir")?,
+        sas: key("sas", "demo-sas")?,
+        cloud: key("medicapp-cloud", "demo-medicapp-cloud")?,
+        connect: key("medicapp-connect", "demo-medicapp-connect")?,
+        graph: key("patient-graph", "demo-patient-graph")?,
+        ehealth: key("ehealth", "demo-ehealth")?,
+        ehealth_api_key: api_key,
+    })
+}
+
+fn clients(ehealth_api_key: &str) -> Vec<Client> {
+    let client = |id: &str, name: &str, door: Door, scopes: &[&str]| Client {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        spaces: vec![SPACE.to_owned()],
+        doors: vec![door.as_str().to_owned()],
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        policy: None,
+        attributes: Vec::new(),
+        enabled: true,
+    };
+    let mut sas = client(
+        "demo-sas",
+        "SAS platform",
+        Door::Fhir,
+        &["system/Practitioner.crus"],
+    );
+    sas.policy = Some(engine::ClientPolicy::SasRegulator.as_str().to_owned());
+    let partner = &["partner:administrative"];
+    let mut ehealth = client(
+        "demo-ehealth",
+        "eHealth facility",
+        Door::Ehealth,
+        &["preperson:read", "preperson:write"],
+    );
+    let hash: String = Sha256::digest(ehealth_api_key.as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    ehealth.attributes = [
+        ("legal-entity-id", LEGAL_ENTITY),
+        ("legal-entity-type", "OUTPATIENT"),
+        ("legal-entity-status", "ACTIVE"),
+        ("user-id", EHEALTH_USER),
+        ("api-key-sha256", &hash),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    vec![
+        client(
+            "demo-fhir",
+            "EHR",
+            Door::Fhir,
+            &[
+                "system/Patient.cruds",
+                "system/Practitioner.cruds",
+                "system/AuditEvent.rs",
+            ],
+        ),
+        sas,
+        client(
+            "demo-medicapp-cloud",
+            "Medicapp cloud partner",
+            Door::MedicappCloud,
+            partner,
+        ),
+        client(
+            "demo-medicapp-connect",
+            "Medicapp connect partner",
+            Door::MedicappConnect,
+            partner,
+        ),
+        client(
+            "demo-patient-graph",
+            "Patient graph service",
+            Door::PatientGraph,
+            &["patient-graph:all"],
+        ),
+        ehealth,
+    ]
+}
+
+fn key_for(store: &Store, known: Option<&str>, client: &str) -> anyhow::Result<String> {
+    if let Some(key) = known {
+        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let accepted =
+            |row: &store::access::ClientKey| row.client == client && row.hash == hash && !row.revoked;
+        if store.access().snapshot()?.keys.iter().any(accepted) {
+            return Ok(key.to_owned());
+        }
+    }
+    issue_key(store, client, None)
+}
+
+/// Loads the sample people by conditional creates: a second start adds nobody twice.
+fn load(engine: &Engine) -> anyhow::Result<()> {
+    let space = engine
+        .store()
+        .access()
+        .snapshot()?
+        .spaces
+        .into_iter()
+        .find(|space| space.id == SPACE);
+    let space = space.context("the demo space is missing")?;
+    let caller = Caller {
+        client: "demo-loader".to_owned(),
+        space: space.key,
+        door: Door::Fhir,
+        scopes: Scopes::parse(&["system/*.cruds"]).map_err(anyhow::Error::msg)?,
+        policy: engine::ClientPolicy::None,
+        request_id: "demo-load".to_owned(),
+    };
+    let session = engine.for_caller(Arc::new(caller));
+    let people = people::all();
+    let total = people.len();
+    actix_web::rt::System::new().block_on(async move {
+        for (number, person) in people.into_iter().enumerate() {
+            let interaction = conditional_create(person)?;
+            session.run(interaction).await.map_err(|error| {
+                let refusal = error.refusal();
+                let texts: Vec<&str> = refusal.issues.iter().map(|issue| issue.text.as_str()).collect();
+                anyhow::anyhow!("sample {number} was refused: {}", texts.join("; "))
+            })?;
+            let done = number + 1;
+            if done == total || done % 16 == 0 {
+                let _ = write!(std::io::stderr(), "\rloading sample people: {done} of {total}");
+            }
+        }
+        let _ = writeln!(std::io::stderr());
+        Ok(())
+    })
+}
+
+fn conditional_create(person: people::Person) -> anyhow::Result<Interaction> {
+    let Value::Object(tree) = person.resource else {
+        anyhow::bail!("a sample is no object")
+    };
+    let resource = Resource::from_guarded(person.kind, tree);
+    let criteria = fhir::query::Criteria {
+        kind: person.kind,
+        clauses: vec![fhir::query::Clause {
+            param: fhir::query::SearchParam::Identifier,
+            test: fhir::query::Test::Token(vec![fhir::query::TokenTest::SystemCode {
+                system: person.system,
+                code: person.value,
+            }]),
+        }],
+    };
+    Ok(Interaction::ConditionalCreate { criteria, resource })
+}
+
+fn describe(base: &str, keys: &Credentials) -> Value {
+    let fhir = format!("{base}/fhir");
+    json!({
+        "base": base,
+        "fhir": { "url": fhir, "bearer": keys.fhir },
+        "sas": { "url": fhir, "bearer": keys.sas },
+        "medicapp-cloud": {
+            "url": format!("{base}/cloud/partner/v5"), "bearer": keys.cloud, "trustSpaceUuid": TRUST_SPACE
+        },
+        "medicapp-connect": { "url": format!("{base}/v5"), "bearer": keys.connect },
+        "patient-graph": { "url": format!("{base}/v1"), "bearer": keys.graph, "brand_id": BRAND },
+        "ehealth": { "url": format!("{base}/api"), "bearer": keys.ehealth, "api_key": keys.ehealth_api_key },
+    })
+}
+
+/// What an earlier start wrote; nothing when there is none or it cannot be read.
+fn read_back(file: &Path) -> Value {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or(Value::Object(Map::new()))
+}
+
+fn text<'v>(known: &'v Value, entry: &str, field: &str) -> Option<&'v str> {
+    known.get(entry)?.get(field)?.as_str()
+}
+
+/// Writes beside and renames: whoever reads the file reads all of it.
+fn write_whole(file: &Path, content: &Value) -> anyhow::Result<()> {
+    let beside = file.with_extension("json.new");
+    let text = serde_json::to_string_pretty(content)?;
+    std::fs::write(&beside, text + "\n")
+        .and_then(|()| std::fs::rename(&beside, file))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn print_welcome(base: &str, keys: &Credentials, file: &Path) -> anyhow::Result<()> {
+    let sample = people::regulator_to_try();
+    say(&format!(
+        r#"Passerelle demo at {base} (credentials of all doors: {file})
+
+Read a page of patients:
+  curl -H 'Authorization: Bearer {fhir}' '{base}/fhir/Patient?_count=3&_pretty=true'
+
+Find a practitioner by identifier:
+  curl -H 'Authorization: Bearer {fhir}' --get '{base}/fhir/Practitioner' --data-urlencode 'identifier={system}|{value}'
+
+Push a regulator's account as SAS does (201 the first time, 200 ever after):
+  curl -i -X PUT -H 'Authorization: Bearer {sas}' -H 'Content-Type: application/fhir+json' \
+    '{base}/fhir/Practitioner?identifier={system}%7C{value}' \
+    -d '{sample}'
+
+What this server can do:
+  curl '{base}/fhir/metadata?_pretty=true'
+
+Ctrl-C stops it; the data stays."#,
+        fhir = keys.fhir,
+        sas = keys.sas,
+        file = file.display(),
+        system = people::INTRN,
+        value = people::TRY_VALUE,
+    ))
+}

@@ -1,0 +1,135 @@
+//! From settings to a running server, and to a clean end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use engine::{Engine, KeySystems, RandomIds};
+use store::{Options, Store};
+
+use crate::app;
+use crate::auth::Authenticator;
+use crate::config::Settings;
+
+/// The setting under which the naming base lies in the database.
+const NAMING_BASE: &str = "naming-base";
+
+/// Opens the database and brings its schema up to date.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn open_migrated(settings: &Settings) -> anyhow::Result<Store> {
+    let store = open(settings)?;
+    store
+        .migrate()
+        .context("the database schema could not be brought up to date")?;
+    Ok(store)
+}
+
+/// Brings the schema up to date and tells which steps that took.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn migrate(settings: &Settings) -> anyhow::Result<Vec<String>> {
+    open(settings)?
+        .migrate()
+        .context("the database schema could not be brought up to date")
+}
+
+fn open(settings: &Settings) -> anyhow::Result<Store> {
+    let mut options = Options::default();
+    if let Some(connections) = settings.connections {
+        options.connections = connections;
+    }
+    options.unsafe_durability = settings.unsafe_durability;
+    Store::open(settings.database(), options).context("the database could not be opened")
+}
+
+/// Everything that a server runs on, before it listens.
+pub struct Prepared {
+    /// The store; to be closed last.
+    pub store: Store,
+    /// The engine on it.
+    pub engine: Engine,
+    /// Who may call.
+    pub auth: Authenticator,
+}
+
+/// Opens the store, fixes the naming base, makes engine and authenticator.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
+    let store = open_migrated(settings)?;
+    let base = settings.naming_base();
+    let fixed = store.access().setting_put_once(NAMING_BASE, base)?;
+    if fixed != base {
+        bail!(
+            "this database was started with the naming base {fixed}, and identifiers in it carry that. Start with \
+             --naming-base {fixed}, or use another database for {base}"
+        );
+    }
+    let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::new(base, &[]));
+    let auth = Authenticator::start(store.clone(), &engine, base)?;
+    Ok(Prepared { store, engine, auth })
+}
+
+/// Binds the listening socket, so that its port is known before anything is said about it.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(settings.listen()).with_context(|| {
+        format!(
+            "cannot listen on {}; choose another --listen address",
+            settings.listen()
+        )
+    })?;
+    let address = listener
+        .local_addr()
+        .context("the listening socket has no address")?;
+    Ok((listener, address))
+}
+
+/// `passerelle serve`.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn serve(settings: &Settings) -> anyhow::Result<()> {
+    start_log(settings);
+    let prepared = prepare(settings)?;
+    let (listener, _) = bind(settings)?;
+    run(listener, prepared, settings)
+}
+
+/// Serves until told to stop, then drains and closes the store.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn run(listener: TcpListener, prepared: Prepared, settings: &Settings) -> anyhow::Result<()> {
+    let Prepared { store, engine, auth } = prepared;
+    let result = actix_web::rt::System::new().block_on(app::serve(
+        listener,
+        engine,
+        auth.clone(),
+        app::Settings::from(settings),
+        |address| tracing::info!(%address, "serving"),
+    ));
+    auth.stop();
+    store.close();
+    result.context("the server stopped")
+}
+
+/// Starts logging to standard error. `RUST_LOG` chooses what; `info` when it is not set.
+pub fn start_log(settings: &Settings) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second start in one process keeps the first log.
+    let _ = match settings.log_format.as_deref() {
+        Some("json") => builder.json().try_init(),
+        _ => builder.with_ansi(false).try_init(),
+    };
+}
