@@ -6,5 +6,7 @@ mod support;
 use testkit::harness::Suite;
 
 fn main() {
-    Suite::new(env!("CARGO_BIN_EXE_passerelle")).both(regulator::TESTS).run()
+    Suite::new(env!("CARGO_BIN_EXE_passerelle"))
+        .both(regulator::TESTS)
+        .run()
 }
