@@ -23,6 +23,7 @@ pub mod random;
 pub mod samples;
 pub mod server;
 pub mod sweep;
+pub mod torture;
 pub mod wait;
 
 pub use serde_json::{Value, json};
