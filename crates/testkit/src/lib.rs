@@ -24,6 +24,7 @@ pub mod race;
 pub mod random;
 pub mod samples;
 pub mod server;
+pub mod strace;
 pub mod sweep;
 pub mod torture;
 pub mod wait;

@@ -102,7 +102,7 @@ impl Writer {
             None => {
                 let number = self.fresh();
                 let value = self.fresh();
-                self.records.push(Record::new(*random.pick(&SUBJECTS), number));
+                self.records.push(Record::new(random.pick(&SUBJECTS), number));
                 let newest = self.records.len() - 1;
                 create(&mut self.records[newest], value, doors, random)
             }
