@@ -1,9 +1,6 @@
 //! After a crash: resource, versions, keys and index must tell the same story as the journal.
 
-use std::process::{Command, Stdio};
-
 use super::record::{Content, Record, family};
-use super::sqlite_file;
 use super::writer::{Doors, Writer};
 use crate::http::{Client, Response};
 use crate::server::Server;
@@ -83,24 +80,6 @@ pub(super) fn count<'r>(server: &Server, records: impl Iterator<Item = &'r Recor
             "{kind}: resources nobody wrote, or too few"
         );
     }
-}
-
-/// SQLite's own check of the file; what was not checked, when there is no `sqlite3`.
-pub(super) fn check_file(server: &Server) -> Option<&'static str> {
-    let file = sqlite_file(server)?;
-    let checks = "PRAGMA integrity_check; PRAGMA foreign_key_check;";
-    let output = Command::new("sqlite3")
-        .arg("-readonly")
-        .arg(file)
-        .arg(checks)
-        .stdin(Stdio::null())
-        .output();
-    let Ok(output) = output else {
-        return Some("PRAGMA integrity_check was not run: no sqlite3 program");
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said.trim(), "ok", "{}", String::from_utf8_lossy(&output.stderr));
-    None
 }
 
 /// Whether an unanswered write is there; learns the id of an unanswered creation.

@@ -5,13 +5,14 @@
 
 mod judge;
 mod record;
+mod tables;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::random::Random;
-use crate::server::{Backend, Server, Settings};
+use crate::server::{Server, Settings};
 use crate::wait::poll;
 
 use writer::Writer;
@@ -112,8 +113,8 @@ impl Crash {
         }
     }
 
-    /// Reads everything ever acknowledged once more, compares the number of resources, and has SQLite check
-    /// its file. Says what was not checked, when a tool is missing.
+    /// Reads everything ever acknowledged once more, compares the number of resources and the tables, and has
+    /// SQLite check its file. Says what was not checked, when a tool is missing.
     #[track_caller]
     pub fn check_everything(&self) -> Option<&'static str> {
         std::thread::scope(|scope| {
@@ -130,7 +131,7 @@ impl Crash {
         });
         let records = || self.writers.iter().flat_map(|writer| &writer.records);
         judge::count(&self.server, records());
-        judge::check_file(&self.server)
+        tables::check(&self.server)
     }
 
     fn load_and_kill(&mut self, load: Duration) {
@@ -197,13 +198,5 @@ pub fn long_plan() -> Plan {
         latest: Duration::from_millis(1500),
         start_limit: Duration::from_secs(2),
         ..short_plan()
-    }
-}
-
-/// Which file SQLite keeps; nothing on PostgreSQL.
-fn sqlite_file(server: &Server) -> Option<std::path::PathBuf> {
-    match server.backend() {
-        Backend::Sqlite => Some(server.data_folder().join("passerelle.db")),
-        Backend::Postgres => None,
     }
 }
