@@ -25,7 +25,9 @@ pub mod race;
 pub mod random;
 pub mod samples;
 pub mod server;
+pub mod strace;
 pub mod sweep;
+pub mod torture;
 pub mod wait;
 
 pub use serde_json::{Value, json};

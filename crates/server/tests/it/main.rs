@@ -1,5 +1,9 @@
 //! Black-box tests: a real server process on a real database, SQLite and PostgreSQL.
 
+mod crash;
+mod flush;
+mod races;
+mod register;
 mod regulator;
 mod support;
 
@@ -8,5 +12,11 @@ use testkit::harness::Suite;
 fn main() {
     Suite::new(env!("CARGO_BIN_EXE_passerelle"))
         .both(regulator::TESTS)
+        .both(races::TESTS)
+        .postgres(races::SEVERAL_PROCESSES)
+        .both(register::TESTS)
+        .both(crash::TESTS)
+        .sqlite(flush::SQLITE)
+        .postgres(flush::POSTGRES)
         .run()
 }

@@ -150,6 +150,14 @@ impl Server {
         &self.data
     }
 
+    /// The kind of database it was started on. One at a URL of the caller's counts as PostgreSQL.
+    pub fn backend(&self) -> Backend {
+        match &self.database {
+            DatabaseHold::InFolder => Backend::Sqlite,
+            DatabaseHold::Postgres(_) | DatabaseHold::Elsewhere(_) => Backend::Postgres,
+        }
+    }
+
     /// The URL of its database; `None` on SQLite, whose file lies in the data folder.
     pub fn database_url(&self) -> Option<String> {
         match &self.database {
@@ -157,6 +165,55 @@ impl Server {
             DatabaseHold::Postgres(database) => Some(database.url()),
             DatabaseHold::Elsewhere(url) => Some(url.clone()),
         }
+    }
+
+    /// What `--database` takes for its database.
+    pub fn database_argument(&self) -> String {
+        self.database_url()
+            .unwrap_or_else(|| format!("sqlite:{}", self.data.join("passerelle.db").display()))
+    }
+
+    /// Runs an administrative command of the same binary on the same database, such as
+    /// `["key-system", "add", …]`; what it printed.
+    ///
+    /// # Panics
+    /// When it fails; the message holds its own words.
+    #[track_caller]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let output = Command::new(&self.settings.binary)
+            .args(arguments)
+            .args(["--database", &self.database_argument()])
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary runs");
+        assert!(
+            output.status.success(),
+            "{arguments:?} failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until PostgreSQL has ended the sessions of a killed process: a COMMIT that was under way may
+    /// still succeed until then. Nothing to wait for on SQLite.
+    ///
+    /// # Panics
+    /// When they last longer than a minute.
+    #[track_caller]
+    pub fn wait_for_sessions_to_end(&self) {
+        let Some(database) = self.postgres_database() else {
+            return;
+        };
+        let ended = poll(START_LIMIT * 2, || {
+            let left = database.query(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            );
+            (left == "0").then_some(())
+        });
+        assert!(
+            ended.is_some(),
+            "PostgreSQL keeps the sessions of a killed server"
+        );
     }
 
     /// The PostgreSQL database, when it has one of its own.
