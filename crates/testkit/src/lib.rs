@@ -14,9 +14,11 @@
     reason = "test code: a panic is how a test fails, and no input from outside reaches this crate"
 )]
 
+pub mod fixtures;
 pub mod harness;
 pub mod history;
 pub mod http;
+pub mod mutate;
 pub mod postgres;
 pub mod race;
 pub mod random;

@@ -37,8 +37,8 @@ impl Random {
     }
 
     /// One of `choices`, which must not be empty.
-    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        &choices[self.below(choices.len())]
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
     }
 
     /// A number in `0.0..1.0`.

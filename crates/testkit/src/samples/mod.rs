@@ -15,6 +15,9 @@ pub use patient::{INS_NIR_SYSTEM, LOCAL_SYSTEM, Patient, nir_key};
 fn permute(number: u64, modulus: u64) -> u64 {
     /// 3 to the 18th: coprime to every modulus without a factor 3.
     const FACTOR: u128 = 387_420_489;
-    debug_assert!(modulus % 3 != 0, "3 divides the factor and the modulus {modulus}");
+    debug_assert!(
+        !modulus.is_multiple_of(3),
+        "3 divides the factor and the modulus {modulus}"
+    );
     (u128::from(number % modulus) * FACTOR % u128::from(modulus)) as u64
 }

@@ -104,8 +104,8 @@ const STREETS: [&str; 12] = [
 
 pub(super) fn family(random: &mut Random) -> String {
     let single = |random: &mut Random| {
-        let start = *random.pick(&FAMILY_STARTS);
-        let middle = *random.pick(&FAMILY_MIDDLES);
+        let start = random.pick(&FAMILY_STARTS);
+        let middle = random.pick(&FAMILY_MIDDLES);
         format!("{start}{middle}{}", random.pick(&FAMILY_ENDS))
     };
     match random.below(20) {
@@ -117,17 +117,17 @@ pub(super) fn family(random: &mut Random) -> String {
 }
 
 pub(super) fn female(random: &mut Random) -> &'static str {
-    *random.pick(&FEMALE)
+    random.pick(&FEMALE)
 }
 
 pub(super) fn male(random: &mut Random) -> &'static str {
-    *random.pick(&MALE)
+    random.pick(&MALE)
 }
 
 /// A street line, a postcode and a town.
 pub(super) fn address(random: &mut Random) -> (String, &'static str, &'static str) {
     let line = format!("{} {}", random.between(1, 180), random.pick(&STREETS));
-    let (postcode, town) = *random.pick(&TOWNS);
+    let (postcode, town) = random.pick(&TOWNS);
     (line, postcode, town)
 }
 
