@@ -6,6 +6,7 @@ use crate::id::Id;
 use crate::limits::MAX_INDEXED_CHARS;
 use crate::query::IndexParam;
 use crate::query::param::{bounded, fold_string, fold_token, of_type_code};
+use crate::query::reference::is_type_name;
 use crate::resource::{Resource, ResourceType};
 use crate::time::TimeRange;
 
@@ -297,10 +298,6 @@ fn place(reference: &str) -> (String, String) {
         Some((kind, id)) if is_type_name(kind) && Id::parse(id).is_some() => (kind.to_owned(), id.to_owned()),
         _ => (String::new(), bounded(reference)),
     }
-}
-
-fn is_type_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
 fn text<'t>(node: &'t Map<String, Value>, property: &str) -> Option<&'t str> {

@@ -9,7 +9,7 @@ mod fold;
 pub mod matcher;
 pub mod param;
 pub mod parse;
-mod reference;
+pub(crate) mod reference;
 #[doc(hidden)]
 pub mod sample;
 mod string;
@@ -66,6 +66,7 @@ pub enum Test {
     /// [`param::bounded`], which the parser has applied.
     Uri(Vec<String>),
     /// `:missing=true` (no value at all) or `:missing=false` (some value). Never on `_id` and `_lastUpdated`.
+    /// An element with nothing to search by (a language of mere text) counts as missing.
     Missing(bool),
 }
 
@@ -235,7 +236,7 @@ pub enum ReferenceTest {
     /// An absolute URL, compared as text after [`param::bounded`] with rows whose kind is empty.
     Url(String),
     /// `:identifier`: the reference's logical identifier. A reference without one has the empty system and
-    /// the empty value, which pass no test.
+    /// the empty value, which pass no test. Compared in the form of [`TokenTest::for_index`].
     Identifier(TokenTest),
 }
 

@@ -375,6 +375,7 @@ fn nearest(kind: ResourceType, name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     let slips = 1 + name.len() / 4;
     names(kind)
+        .filter(|known| known.len().abs_diff(name.len()) <= slips)
         .map(|known| (edits(&known.to_lowercase(), &lower), known))
         .min_by_key(|&(distance, _)| distance)
         .filter(|&(distance, _)| distance <= slips)

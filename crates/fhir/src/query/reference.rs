@@ -64,6 +64,6 @@ fn is_absolute(text: &str) -> bool {
 }
 
 /// Whether it has the form of a resource type's name.
-fn is_type_name(text: &str) -> bool {
+pub(crate) fn is_type_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(|b| b.is_ascii_alphabetic())
 }

@@ -13,6 +13,14 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// There is no value.
+    pub(super) fn empty(text: impl Into<String>) -> Fault {
+        Fault {
+            code: IssueCode::Invalid,
+            text: text.into(),
+        }
+    }
+
     /// The value cannot be understood.
     pub(super) fn value(text: impl Into<String>) -> Fault {
         Fault {
@@ -55,13 +63,13 @@ pub(super) fn alternatives(value: &str) -> Result<Vec<&str>, Fault> {
         return Err(Fault::too_long(text));
     }
     if value.is_empty() {
-        return Err(Fault::value(
+        return Err(Fault::empty(
             "the value is empty; give one or leave the parameter out.",
         ));
     }
     if pieces.iter().any(|piece| piece.is_empty()) {
         let text = "an alternative is empty; remove the comma, or write `\\,` when it belongs to the value.";
-        return Err(Fault::value(text));
+        return Err(Fault::empty(text));
     }
     Ok(pieces)
 }
