@@ -1,2 +1,3 @@
-//! s
+//! The `passerelle` binary.
+
 fn main() {}

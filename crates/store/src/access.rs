@@ -1,8 +1,12 @@
 //! Spaces, bindings, clients, credentials, key systems: what the operator sets, and every process reads.
 
+mod admin;
+
 use fhir::ResourceType;
 
 use crate::api::SpaceKey;
+
+pub use admin::{Access, Change};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,14 @@
 use fhir::{Id, ResourceType, Timestamp, VersionId};
 
 use crate::api::SpaceKey;
+use crate::codes;
+use crate::error::StoreError;
+use crate::sql::Dialect;
+use crate::statement::Statement;
+use crate::transaction::{Transaction, number};
+
+/// Rows of one INSERT. Few, so that there are few texts of statements.
+const ROWS_PER_INSERT: usize = 16;
 
 /// One audit row.
 #[derive(Clone, Debug)]
@@ -27,4 +35,45 @@ pub struct AuditEntry {
     pub version: Option<VersionId>,
     /// `ok`, `unchanged`, or the issue code of the refusal.
     pub outcome: &'static str,
+}
+
+/// Writes rows. On SQLite they are numbered here, under the one writer's lock; PostgreSQL numbers them.
+pub(crate) fn write(tx: &mut Transaction<'_>, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    for entries in entries.chunks(ROWS_PER_INSERT) {
+        let numbered = tx.sql.dialect() == Dialect::Sqlite;
+        let mut statement = Statement::new(if numbered {
+            "INSERT INTO audit (time, request_id, client, door, interaction, kind, id, version, outcome, space, seq) VALUES "
+        } else {
+            "INSERT INTO audit (time, request_id, client, door, interaction, kind, id, version, outcome, space) VALUES "
+        });
+        for (position, entry) in entries.iter().enumerate() {
+            let space = entry.space.map_or(0, |space| space.0);
+            statement.push(if position == 0 { "(" } else { "), (" });
+            statement = statement
+                .bind(entry.time.micros())
+                .sql(", ")
+                .bind(entry.request_id.as_str())
+                .sql(", ")
+                .bind(entry.client.as_str())
+                .sql(", ")
+                .bind(entry.door)
+                .sql(", ")
+                .bind(entry.interaction)
+                .sql(", ")
+                .bind(entry.kind.map(codes::kind))
+                .sql(", ")
+                .bind(entry.id.as_ref().map(Id::as_str))
+                .sql(", ")
+                .bind(entry.version.map(number))
+                .sql(", ")
+                .bind(entry.outcome)
+                .sql(", ")
+                .bind(space);
+            if numbered {
+                statement = statement.sql(", ").bind(tx.next_audit(space)?);
+            }
+        }
+        tx.run("writing the audit trail", &statement.sql(")"))?;
+    }
+    Ok(())
 }

@@ -7,12 +7,35 @@
 pub mod access;
 pub mod api;
 pub mod audit;
+pub mod clock;
+mod codes;
+mod cursor;
+mod entries;
 pub mod error;
-mod stub;
+mod job;
+mod migrate;
+pub mod options;
+#[doc(hidden)]
+pub mod pause;
+mod pool;
+mod postgres;
+mod queue;
+mod search;
+mod settings;
+mod sql;
+mod sqlite;
+mod statement;
+mod store;
+mod text;
+mod transaction;
 
+pub use access::Access;
 pub use api::{
     Class, ClassFilter, Holder, KeyRow, KeyState, LockSet, NewResource, Page, Policy, Reader, SpaceKey,
     Stored, Writer,
 };
+pub use audit::AuditEntry;
+pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
-pub use stub::{SpaceStore, Store};
+pub use options::{Durability, Options};
+pub use store::{SpaceStore, Store};

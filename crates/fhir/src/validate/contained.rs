@@ -95,6 +95,9 @@ impl<'r> Walk<'r> {
     pub(super) fn contained_are_used(&mut self, resource: &'r Resource, root: &Path<'_>) {
         let mut ids = std::collections::HashSet::new();
         for (index, value) in resource.list("contained").iter().enumerate() {
+            if self.report.is_full() {
+                return;
+            }
             let Some(map) = value.as_object() else {
                 continue;
             };

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::limits::MAX_ISSUES;
 use crate::outcome::{Issue, IssueCode};
 use crate::resource::Resource;
 
@@ -77,7 +78,8 @@ fn key_of(body: &[u8]) -> Option<u8> {
 }
 
 /// A warning for each identifier of a French national system whose key is wrong: official examples carry
-/// such, so it is never an error here. The number itself is not repeated.
+/// such, so it is never an error here. The number itself is not repeated. At most
+/// [`MAX_ISSUES`].
 pub fn warnings(resource: &Resource) -> Vec<Issue> {
     let mut warnings = Vec::new();
     for (index, node) in resource.list("identifier").iter().enumerate() {
@@ -85,6 +87,9 @@ pub fn warnings(resource: &Resource) -> Vec<Issue> {
         let (Some(system), Some(value)) = (text("system"), text("value")) else {
             continue;
         };
+        if warnings.len() >= MAX_ISSUES {
+            break;
+        }
         if !SYSTEMS.contains(&system) {
             continue;
         }

@@ -8,6 +8,7 @@ use crate::resource::Resource;
 
 /// What is contained, and what points there.
 pub(super) struct Locals<'r> {
+    any: bool,
     ids: HashSet<&'r str>,
     /// Fragments (without `#`) seen so far. Empty text is the container itself.
     seen: HashSet<&'r str>,
@@ -17,6 +18,7 @@ impl<'r> Locals<'r> {
     /// Of this resource.
     pub(super) fn of(resource: &'r Resource) -> Locals<'r> {
         Locals {
+            any: !resource.list("contained").is_empty(),
             ids: resource.list("contained").iter().filter_map(id_of).collect(),
             seen: HashSet::new(),
         }
@@ -24,7 +26,7 @@ impl<'r> Locals<'r> {
 
     /// Whether anything is contained at all: if not, nobody asks what points there.
     pub(super) fn any(&self) -> bool {
-        !self.ids.is_empty()
+        self.any
     }
 
     /// Takes note of a URI or reference if it is a local one. False when it points nowhere.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::path::Path;
 use super::primitives::is_uuid;
 use super::report::shown;
+use crate::limits::MAX_ISSUES;
 use crate::outcome::{Issue, IssueCode};
 use crate::resource::{Resource, ResourceType};
 
@@ -50,7 +51,7 @@ pub fn applies(resource: &Resource) -> bool {
 }
 
 /// The faults of an account against its shape: errors (`required`, `invariant`), then warnings about formats
-/// that are never a reason to refuse. Presumes nothing about base validity.
+/// that are never a reason to refuse; at most [`MAX_ISSUES`]. Presumes nothing about base validity.
 pub fn shape(resource: &Resource) -> Vec<Issue> {
     let mut account = Account::default();
     let root = Path::root(resource.kind().as_str());
@@ -74,6 +75,7 @@ pub fn shape(resource: &Resource) -> Vec<Issue> {
         );
     }
     account.errors.append(&mut account.warnings);
+    account.errors.truncate(MAX_ISSUES);
     account.errors
 }
 
@@ -85,6 +87,9 @@ struct Account {
 
 impl Account {
     fn error(&mut self, code: IssueCode, path: &Path<'_>, text: String, value: Option<&Value>) {
+        if self.errors.len() >= MAX_ISSUES {
+            return;
+        }
         let issue = Issue::error(code, text).at(path.expression());
         self.errors.push(match value {
             Some(value) => issue.with_diagnostics(shown(value)),
@@ -98,6 +103,9 @@ impl Account {
     }
 
     fn warning(&mut self, path: &Path<'_>, text: &str, value: &str) {
+        if self.warnings.len() >= MAX_ISSUES {
+            return;
+        }
         let value = shown(&Value::String(value.to_owned()));
         self.warnings.push(
             Issue::warning(IssueCode::Value, text)
@@ -118,6 +126,9 @@ impl Account {
         }
         let (mut idnps, mut intrn) = (0_usize, 0_usize);
         for (index, item) in items.iter().enumerate() {
+            if self.errors.len() >= MAX_ISSUES {
+                return;
+            }
             let path = element.item(index);
             for (name, advice) in [
                 ("type", "Say with coding what kind of identifier it is."),
@@ -197,6 +208,9 @@ impl Account {
             self.missing(&element, "Send the regulator's family name and one given name.");
         }
         for (index, item) in items.iter().enumerate() {
+            if self.errors.len() >= MAX_ISSUES {
+                return;
+            }
             let path = element.item(index);
             if item.get("family").is_none() {
                 self.missing(&path.child("family"), "Send the family name.");
@@ -226,6 +240,9 @@ impl Account {
             self.missing(&element, "Send the regulator's e-mail address.");
         }
         for (index, item) in items.iter().enumerate() {
+            if self.errors.len() >= MAX_ISSUES {
+                return;
+            }
             let path = element.item(index);
             let system = path.child("system");
             match item.get("system") {

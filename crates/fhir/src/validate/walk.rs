@@ -99,6 +99,10 @@ impl<'r> Walk<'r> {
         };
         let (mut seen, mut next) = (0_u64, 0_usize);
         for (key, value) in map {
+            // Behind the last issue taken nothing is worth its time.
+            if self.report.is_full() {
+                return seen;
+            }
             if place != Place::Element && key == "resourceType" {
                 continue;
             }

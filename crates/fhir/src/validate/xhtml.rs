@@ -13,7 +13,7 @@ const MAX_FAULTS: usize = 8;
 
 /// The elements of HTML 4 that format text (`txt-1`), sorted.
 #[rustfmt::skip] // words, not code
-const ELEMENTS: [&str; 56] = [
+pub(super) const ELEMENTS: [&str; 56] = [
     "a", "abbr", "acronym", "address", "area", "b", "bdo", "big", "blockquote", "br", "caption", "cite", "code",
     "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i",
     "img", "ins", "kbd", "li", "map", "ol", "p", "pre", "q", "samp", "small", "span", "strong", "sub", "sup",
@@ -22,7 +22,7 @@ const ELEMENTS: [&str; 56] = [
 
 /// Their attributes (`txt-1`), sorted.
 #[rustfmt::skip] // words, not code
-const ATTRIBUTES: [&str; 56] = [
+pub(super) const ATTRIBUTES: [&str; 56] = [
     "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding", "cellspacing",
     "cellvalign", "char", "charoff", "charset", "cite", "class", "clear", "colspan", "compact", "coords", "datetime", "dir",
     "frame", "headers", "height", "href", "hreflang", "hspace", "id", "lang", "longdesc", "name", "nohref", "nowrap", "rel",

@@ -28,11 +28,16 @@ pub struct Patient {
     pub gender: &'static str,
     /// `YYYY-MM-DD`.
     pub birth_date: String,
-    phone: String,
-    line: String,
-    postcode: &'static str,
-    town: &'static str,
-    contact: String,
+    /// The mobile number.
+    pub phone: String,
+    /// The street line of the address.
+    pub line: String,
+    /// The postcode of the address.
+    pub postcode: &'static str,
+    /// The town of the address.
+    pub town: &'static str,
+    /// The person to be told in an emergency.
+    pub contact: String,
 }
 
 /// Sexes × years × months × departments × communes × order numbers: without a factor 3, see `permute`.

@@ -1,0 +1,125 @@
+//! What every request shares: settings, engine, authenticator, permits, readiness.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use engine::Engine;
+use fhir::limits::MAX_BODY_BYTES;
+
+use crate::auth::Authenticator;
+use crate::proxy::Network;
+
+pub use crate::serve::{ServeError, serve, serve_until};
+
+/// How the server serves. [`Settings::default`] is fit for production behind nothing.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The URL of this server as clients see it, without `/fhir`: `https://fhir.example.org`. `None`: told by
+    /// each request.
+    pub base_url: Option<String>,
+    /// The proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Largest body, in bytes after inflation.
+    pub max_body_bytes: usize,
+    /// How long a whole body may take to arrive.
+    pub body_deadline: Duration,
+    /// How long the headers of a connection's first request may take to arrive.
+    pub header_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How many requests are worked on at once; more are refused with 429.
+    pub max_concurrent_requests: usize,
+    /// Threads that serve.
+    pub workers: usize,
+    /// The browser origins that may read answers (CORS), as `https://app.example.org`.
+    pub cors_origins: Vec<String>,
+    /// How long accepted requests may take to finish after a stop signal, in whole seconds.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            base_url: None,
+            trusted_proxies: Vec::new(),
+            max_body_bytes: MAX_BODY_BYTES,
+            body_deadline: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+            max_concurrent_requests: 512,
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            cors_origins: Vec::new(),
+            // The process has 10 s in all; the store's last commit wants some of it.
+            shutdown_grace: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What every request shares.
+pub struct App {
+    /// How to serve.
+    pub settings: Settings,
+    /// Who runs interactions.
+    pub engine: Engine,
+    /// Who tells callers.
+    pub auth: Authenticator,
+    /// The address listened on: the host of last resort.
+    pub address: SocketAddr,
+    running: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+impl App {
+    /// Before the first request.
+    pub fn new(settings: Settings, engine: Engine, auth: Authenticator, address: SocketAddr) -> App {
+        App {
+            settings,
+            engine,
+            auth,
+            address,
+            running: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// A permit to work on a request, when fewer than the limit are worked on.
+    pub fn permit(&self) -> Option<Permit<'_>> {
+        let permit = Permit {
+            running: &self.running,
+        };
+        let before = self.running.fetch_add(1, Ordering::AcqRel);
+        // A permit that is not handed out is dropped here, and gives back what was just taken.
+        (before < self.settings.max_concurrent_requests).then_some(permit)
+    }
+
+    /// From now on not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the server is on its way down.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether this request comes from a trusted proxy.
+    pub fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
+        let trusted = &self.settings.trusted_proxies;
+        request
+            .peer_addr()
+            .is_some_and(|peer| trusted.iter().any(|network| network.contains(peer.ip())))
+    }
+}
+
+/// The right to work on one request; given back when it is dropped.
+pub struct Permit<'a> {
+    running: &'a AtomicUsize,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,220 @@
+//! What a handler is given, and how it takes the parts of an interaction out of it.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::{HttpRequest, web};
+use engine::{Caller, ClientPolicy, Session};
+use fhir::interaction::Precondition;
+use fhir::query::parse::{self, NameCase};
+use fhir::query::{Criteria, Query};
+use fhir::validate::regulator;
+use fhir::{Id, Interaction, Resource, ResourceType, Target, VersionId};
+
+use crate::app::App;
+use crate::base::Base;
+use crate::body;
+use crate::error::{self, Failure};
+use crate::gate::Trace;
+use crate::media::{self, Answer};
+use crate::{precondition, prefer};
+
+const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+
+/// A request whose sender need not be known.
+#[derive(Clone, Copy)]
+pub struct Visit<'a> {
+    /// What all requests share.
+    pub app: &'a App,
+    /// The request.
+    pub request: &'a HttpRequest,
+    /// How the answer is to be written.
+    pub answer: Answer,
+    /// The request's id.
+    pub request_id: &'a str,
+}
+
+impl Visit<'_> {
+    /// The base URL of links in the answer.
+    pub fn base(&self) -> Base {
+        Base::of(self.app, self.request)
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+}
+
+/// A request of a known caller.
+pub struct Ask<'a> {
+    /// The request.
+    pub visit: Visit<'a>,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// The body, not read yet.
+    pub payload: &'a RefCell<web::Payload>,
+    /// For the log.
+    pub trace: &'a Trace,
+}
+
+impl Ask<'_> {
+    /// The caller's handle on the engine.
+    pub fn session(&self) -> Session {
+        self.visit.app.engine.for_caller(Arc::clone(&self.caller))
+    }
+
+    /// The type in the path.
+    ///
+    /// # Errors
+    /// 404 when it is not served.
+    pub fn kind(&self) -> Result<ResourceType, Failure> {
+        let name = self.segment("type");
+        ResourceType::parse(name).ok_or_else(|| error::unknown_type(name).into())
+    }
+
+    /// Type and id in the path, of something that is to be read or deleted.
+    ///
+    /// # Errors
+    /// 404 of a type that is not served, an operation, or an id that nothing can have.
+    pub fn target(&self) -> Result<Target, Failure> {
+        let kind = self.kind()?;
+        let id = self.id().ok_or_else(|| no_such_id(kind, self.segment("id")))?;
+        Ok(Target { kind, id })
+    }
+
+    /// Type and id in the path, of something that is to be written.
+    ///
+    /// # Errors
+    /// As [`Ask::target`], but 400 for an id that nothing can get.
+    pub fn target_to_write(&self) -> Result<Target, Failure> {
+        let kind = self.kind()?;
+        let id = self.id().ok_or_else(|| error::unusable_id(kind))?;
+        Ok(Target { kind, id })
+    }
+
+    /// The version in the path.
+    ///
+    /// # Errors
+    /// 404 of what can be no version.
+    pub fn version(&self) -> Result<VersionId, Failure> {
+        VersionId::parse(self.segment("vid")).ok_or_else(|| error::impossible_version().into())
+    }
+
+    /// The resource in the body.
+    ///
+    /// # Errors
+    /// 400 of an empty or malformed body, and whatever [`body::read`] refuses.
+    pub async fn resource(&self, kind: ResourceType) -> Result<Resource, Failure> {
+        let bytes = self.body().await?;
+        if bytes.is_empty() {
+            return Err(error::body_empty(kind).into());
+        }
+        let format = media::of_body(self.visit.headers(), &bytes)?;
+        body::decode(bytes, format, kind).await
+    }
+
+    /// `If-Match` and `If-None-Match` of a write.
+    ///
+    /// # Errors
+    /// 400, see [`precondition::of_write`].
+    pub fn precondition(&self) -> Result<Precondition, Failure> {
+        Ok(precondition::of_write(self.visit.headers())?)
+    }
+
+    /// The criteria of a conditional update. Regulators' senders are not sure of the case of the names.
+    ///
+    /// # Errors
+    /// 400 naming every parameter that is not wholly understood.
+    pub fn criteria(&self, resource: &Resource) -> Result<Criteria, Failure> {
+        let names = match self.caller.policy {
+            ClientPolicy::SasRegulator => NameCase::AnyCase,
+            ClientPolicy::None if regulator::applies(resource) => NameCase::AnyCase,
+            ClientPolicy::None => NameCase::Exact,
+        };
+        let query = self.visit.request.query_string();
+        Ok(parse::criteria(
+            resource.kind(),
+            query,
+            names,
+            self.session().now(),
+        )?)
+    }
+
+    /// A create, conditional when `If-None-Exist` is there.
+    ///
+    /// # Errors
+    /// 400 of criteria that are not wholly understood.
+    pub fn creation(&self, resource: Resource) -> Result<Interaction, Failure> {
+        let mut lines = self.visit.headers().get_all(IF_NONE_EXIST);
+        let header = match (lines.next(), lines.next()) {
+            (None, _) => return Ok(Interaction::Create(resource)),
+            (Some(_), Some(_)) => {
+                return Err(error::if_none_exist_unreadable("was sent several times").into());
+            }
+            (Some(line), None) => std::str::from_utf8(line.as_bytes())
+                .map_err(|_| error::if_none_exist_unreadable("is not UTF-8"))?,
+        };
+        let criteria = parse::if_none_exist(resource.kind(), header, self.session().now())?;
+        Ok(Interaction::ConditionalCreate { criteria, resource })
+    }
+
+    /// The search in the query string.
+    ///
+    /// # Errors
+    /// 400 naming every parameter that cannot be applied.
+    pub fn search(&self, kind: ResourceType) -> Result<Query, Failure> {
+        self.parse_search(kind, self.visit.request.query_string())
+    }
+
+    /// The search in the query string and the body's form together.
+    ///
+    /// # Errors
+    /// As [`Ask::search`]; 415 of a body that is no form.
+    pub async fn posted_search(&mut self, kind: ResourceType) -> Result<Query, Failure> {
+        media::check_form(self.visit.headers())?;
+        let body = self.body().await?;
+        let form = std::str::from_utf8(&body)
+            .map_err(|_| error::form_not_text())?
+            .trim();
+        let joined = match self.visit.request.query_string() {
+            "" => form.to_owned(),
+            query => format!("{query}&{form}"),
+        };
+        // The form may hold `_format` as well as the URL.
+        self.visit.answer = media::answer(self.visit.headers(), &joined)?;
+        self.parse_search(kind, &joined)
+    }
+
+    fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {
+        let pairs = parse::pairs(query)?;
+        let handling = prefer::handling(self.visit.headers());
+        Ok(parse::search(kind, &pairs, handling, self.session().now())?)
+    }
+
+    // The body is read by one handler, once; nobody else borrows it while that waits.
+    #[allow(clippy::await_holding_refcell_ref)]
+    async fn body(&self) -> Result<web::Bytes, Failure> {
+        let mut payload = self.payload.borrow_mut();
+        let bytes = body::read(self.visit.headers(), &mut payload, &self.visit.app.settings).await?;
+        self.trace.received.set(bytes.len());
+        Ok(bytes)
+    }
+
+    fn id(&self) -> Option<Id> {
+        Id::parse(self.segment("id"))
+    }
+
+    fn segment(&self, name: &str) -> &str {
+        self.visit.request.match_info().get(name).unwrap_or_default()
+    }
+}
+
+fn no_such_id(kind: ResourceType, segment: &str) -> Failure {
+    match segment.chars().next() {
+        Some('$') => error::not_offered("That operation", "See /fhir/metadata for what is.").into(),
+        Some('_') => error::not_offered("That interaction", "See /fhir/metadata for what is.").into(),
+        _ => error::impossible_id(kind).into(),
+    }
+}

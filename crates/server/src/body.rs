@@ -1,0 +1,158 @@
+//! Reading a request's body: whole-body deadline, size counted after inflation, gzip.
+
+use std::io::{self, Write};
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use actix_web::rt::time::timeout;
+use actix_web::web::{self, Bytes, BytesMut};
+use engine::Refusal;
+use fhir::codec::{self, Format};
+use fhir::limits::KIB;
+use fhir::{Resource, ResourceType};
+use flate2::write::GzDecoder;
+use futures_util::StreamExt;
+
+use crate::app::Settings;
+use crate::error::{self, Failure};
+
+/// Larger bodies are parsed on the blocking pool, in bytes: smaller ones take less time than the way there.
+const PARSE_INLINE_BYTES: usize = 32 * KIB;
+
+/// Reads the whole body.
+///
+/// # Errors
+/// 413, 415 (an encoding other than gzip), 408 (slower than the deadline), 400 (cut off or broken).
+pub async fn read(
+    headers: &HeaderMap,
+    payload: &mut web::Payload,
+    settings: &Settings,
+) -> Result<Bytes, Failure> {
+    let limit = settings.max_body_bytes;
+    let encoding = Encoding::of(headers)?;
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
+        return Err(error::body_too_long(limit).into());
+    }
+    let reading = async {
+        match encoding {
+            Encoding::Identity => plain(payload, limit).await,
+            Encoding::Gzip => inflated(payload, limit).await,
+        }
+    };
+    match timeout(settings.body_deadline, reading).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(refusal)) => Err(refusal.into()),
+        Err(_) => Err(error::body_too_slow(settings.body_deadline).into()),
+    }
+}
+
+/// Parses a body, on the blocking pool when it is large.
+///
+/// # Errors
+/// 400 with every fault of syntax.
+pub async fn decode(body: Bytes, format: Format, expected: ResourceType) -> Result<Resource, Failure> {
+    if body.len() <= PARSE_INLINE_BYTES {
+        return codec::decode(&body, format, expected).map_err(Failure::from);
+    }
+    let parsed = web::block(move || codec::decode(&body, format, expected)).await;
+    match parsed {
+        Ok(result) => result.map_err(Failure::from),
+        // The pool lost the task: it panicked.
+        Err(lost) => Err(error::broken(&lost.to_string()).into()),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Identity,
+    Gzip,
+}
+
+impl Encoding {
+    fn of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
+        let mut named = headers.get_all(CONTENT_ENCODING);
+        match (named.next(), named.next()) {
+            (None, _) => Ok(Encoding::Identity),
+            (Some(one), None) => match one.to_str().unwrap_or_default().trim() {
+                name if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
+                    Ok(Encoding::Gzip)
+                }
+                name if name.eq_ignore_ascii_case("identity") || name.is_empty() => Ok(Encoding::Identity),
+                _ => Err(error::unsupported_encoding()),
+            },
+            (Some(_), Some(_)) => Err(error::unsupported_encoding()),
+        }
+    }
+}
+
+async fn plain(payload: &mut web::Payload, limit: usize) -> Result<Bytes, Refusal> {
+    // Nearly every body is one chunk: it is handed on as it came.
+    let first = match payload.next().await {
+        None => return Ok(Bytes::new()),
+        Some(chunk) => chunk.map_err(|_| error::body_broken())?,
+    };
+    let Some(second) = payload.next().await else {
+        return if first.len() > limit {
+            Err(error::body_too_long(limit))
+        } else {
+            Ok(first)
+        };
+    };
+    let mut body = BytesMut::from(first.as_ref());
+    let mut next = Some(second);
+    while let Some(chunk) = next {
+        let chunk = chunk.map_err(|_| error::body_broken())?;
+        if body.len() + chunk.len() > limit {
+            return Err(error::body_too_long(limit));
+        }
+        body.extend_from_slice(&chunk);
+        next = payload.next().await;
+    }
+    Ok(body.freeze())
+}
+
+async fn inflated(payload: &mut web::Payload, limit: usize) -> Result<Bytes, Refusal> {
+    let mut inflater = GzDecoder::new(Bounded {
+        bytes: Vec::new(),
+        limit,
+    });
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| error::body_broken())?;
+        inflater
+            .write_all(&chunk)
+            .map_err(|failure| inflate_refusal(&failure, limit))?;
+    }
+    let bounded = inflater
+        .finish()
+        .map_err(|failure| inflate_refusal(&failure, limit))?;
+    Ok(Bytes::from(bounded.bytes))
+}
+
+fn inflate_refusal(failure: &io::Error, limit: usize) -> Refusal {
+    match failure.kind() {
+        io::ErrorKind::FileTooLarge => error::body_too_long(limit),
+        _ => error::body_not_gzip(),
+    }
+}
+
+/// Takes inflated bytes up to a limit: a bomb is cut off while it inflates.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + chunk.len() > self.limit {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(chunk.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

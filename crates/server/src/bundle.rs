@@ -1,0 +1,111 @@
+//! The searchset Bundle — <https://hl7.org/fhir/R4/search.html#response>
+
+use fhir::canonical::write_value;
+use fhir::query::{Query, encoding};
+use serde_json::{Map, Value, json};
+use store::Page;
+
+use crate::base::Base;
+use crate::error::Failure;
+use crate::respond;
+
+#[cfg(test)]
+mod tests;
+
+/// Room for what stands around a stored body in the Bundle, in bytes.
+const ENTRY_OVERHEAD: usize = 200;
+
+/// The query strings of a search's links: what was applied, and nothing else.
+pub struct Links {
+    path: &'static str,
+    own: String,
+    first: String,
+}
+
+impl Links {
+    /// The links of this search.
+    pub fn of(query: &Query) -> Links {
+        Links {
+            path: query.criteria.kind.as_str(),
+            own: query.link(query.cursor.as_deref()),
+            first: query.link(None),
+        }
+    }
+
+    /// Relation and URL of each link of a page.
+    fn urls(&self, base: &Base, page: &Page) -> Vec<(&'static str, String)> {
+        let url = |query: &str| match query {
+            "" => format!("{base}/{}", self.path),
+            query => format!("{base}/{}?{query}", self.path),
+        };
+        let mut urls = vec![("self", url(&self.own)), ("first", url(&self.first))];
+        if let Some(cursor) = &page.next {
+            let separator = if self.first.is_empty() { "" } else { "&" };
+            let query = format!("{}{separator}_cursor={}", self.first, encoding::encode(cursor));
+            urls.push(("next", url(&query)));
+        }
+        urls
+    }
+}
+
+/// The Bundle as compact JSON: the stored bodies go in as they lie, unparsed.
+pub fn text(base: &Base, page: &Page, links: &Links) -> String {
+    let bodies: usize = page
+        .matches
+        .iter()
+        .map(|stored| stored.body.len() + ENTRY_OVERHEAD)
+        .sum();
+    let mut text = String::with_capacity(bodies + 1024);
+    text.push_str("{\"resourceType\":\"Bundle\",\"type\":\"searchset\"");
+    if let Some(total) = page.total {
+        text.push_str(",\"total\":");
+        text.push_str(&total.to_string());
+    }
+    text.push_str(",\"link\":");
+    write_value(&mut text, &link_elements(&links.urls(base, page)));
+    for (position, stored) in page.matches.iter().enumerate() {
+        text.push_str(if position == 0 { ",\"entry\":[" } else { "," });
+        text.push_str("{\"fullUrl\":");
+        write_value(&mut text, &Value::String(base.resource(&stored.target)));
+        text.push_str(",\"resource\":");
+        text.push_str(&stored.body);
+        text.push_str(",\"search\":{\"mode\":\"match\"}}");
+    }
+    if !page.matches.is_empty() {
+        text.push(']');
+    }
+    text.push('}');
+    text
+}
+
+/// The Bundle as a tree, for XML and for people.
+///
+/// # Errors
+/// 500 when a stored body cannot be parsed.
+pub fn tree(base: &Base, page: &Page, links: &Links) -> Result<Map<String, Value>, Failure> {
+    let mut bundle = Map::new();
+    bundle.insert("resourceType".to_owned(), json!("Bundle"));
+    bundle.insert("type".to_owned(), json!("searchset"));
+    if let Some(total) = page.total {
+        bundle.insert("total".to_owned(), json!(total));
+    }
+    bundle.insert("link".to_owned(), link_elements(&links.urls(base, page)));
+    let mut entries = Vec::with_capacity(page.matches.len());
+    for stored in &page.matches {
+        entries.push(json!({
+            "fullUrl": base.resource(&stored.target),
+            "resource": respond::parse(&stored.body)?,
+            "search": { "mode": "match" },
+        }));
+    }
+    if !entries.is_empty() {
+        bundle.insert("entry".to_owned(), Value::Array(entries));
+    }
+    Ok(bundle)
+}
+
+fn link_elements(urls: &[(&'static str, String)]) -> Value {
+    urls.iter()
+        .map(|(relation, url)| json!({ "relation": relation, "url": url }))
+        .collect()
+}

@@ -1,0 +1,290 @@
+//! Refusal → HTTP: the only place where an error becomes a response. The refusals that HTTP itself brings
+//! (404 of the router, 405, 406, 408, 413, 415, 429) are built here too, as the engine's are.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use engine::{LogLevel, Refusal};
+use fhir::limits::MIB;
+use fhir::{Issue, IssueCode, ResourceType, outcome};
+use serde_json::Value;
+
+use crate::base::Base;
+use crate::media::{self, Answer};
+use crate::respond;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a handler has no answer: a refusal, and what HTTP wants beside it.
+#[derive(Debug)]
+pub struct Failure {
+    /// The refusal.
+    pub refusal: Box<Refusal>,
+    /// The methods of a 405.
+    pub allow: Option<String>,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure {
+            refusal: Box::new(refusal),
+            allow: None,
+        }
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Failure {
+        Failure::from(error.refusal())
+    }
+}
+
+/// What a parser found: always 400 (`fhir-rest.md` 8).
+impl From<Vec<Issue>> for Failure {
+    fn from(issues: Vec<Issue>) -> Failure {
+        Failure::from(Refusal::with_issues(400, issues))
+    }
+}
+
+/// The response to a refusal, an OperationOutcome.
+pub fn response(
+    failure: &Failure,
+    answer: Answer,
+    base: impl FnOnce() -> Base,
+    request_id: &str,
+) -> HttpResponse {
+    let refusal = &*failure.refusal;
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"passerelle\""),
+        ));
+    }
+    if let Some(wait) = refusal.retry_after {
+        response.insert_header((RETRY_AFTER, whole_seconds(wait)));
+    }
+    if let Some((target, version)) = &refusal.location {
+        respond::header(&mut response, LOCATION, base().version(target, *version));
+    }
+    if let Some(allow) = &failure.allow {
+        respond::header(&mut response, ALLOW, allow.clone());
+    }
+    let (mime, body) = rendered(refusal, status, answer, request_id);
+    response.insert_header((CONTENT_TYPE, mime));
+    response.body(body)
+}
+
+fn rendered(
+    refusal: &Refusal,
+    status: StatusCode,
+    answer: Answer,
+    request_id: &str,
+) -> (HeaderValue, String) {
+    let outcome = if status == StatusCode::INTERNAL_SERVER_ERROR {
+        let issues: Vec<Issue> = refusal
+            .issues
+            .iter()
+            .map(|issue| with_request_id(issue, request_id))
+            .collect();
+        outcome::operation_outcome(&issues)
+    } else {
+        outcome::operation_outcome(&refusal.issues)
+    };
+    // An outcome that XML cannot carry is still told, in JSON.
+    respond::render(&outcome, answer).unwrap_or_else(|_| (media::JSON, outcome_text(&outcome)))
+}
+
+fn outcome_text(outcome: &Value) -> String {
+    let mut text = String::new();
+    fhir::canonical::write_value(&mut text, outcome);
+    text
+}
+
+fn with_request_id(issue: &Issue, request_id: &str) -> Issue {
+    Issue {
+        text: format!("{} Request id: {request_id}.", issue.text),
+        ..issue.clone()
+    }
+}
+
+/// Rounded up: who comes back a moment too early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// 500 of a panic.
+pub fn panicked() -> Refusal {
+    broken("a handler panicked")
+}
+
+/// 500: a bug. The text is for the log alone.
+pub fn broken(internal: &str) -> Refusal {
+    let text = "The server failed because of a fault of its own. Report the request id to the operator.";
+    Refusal {
+        log: LogLevel::Error,
+        internal: Some(internal.to_owned()),
+        ..Refusal::new(500, Issue::error(IssueCode::Exception, text))
+    }
+}
+
+/// 404 of a path that is nothing here.
+pub fn unknown_path(hint: &str) -> Refusal {
+    let text = format!("There is nothing at this path. {hint}");
+    Refusal::new(404, Issue::error(IssueCode::NotSupported, text))
+}
+
+/// 404 of an operation or interaction that is not offered.
+pub fn not_offered(what: &str, instead: &str) -> Refusal {
+    let text = format!("{what} is not offered by this server. {instead}");
+    Refusal::new(
+        404,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(what),
+    )
+}
+
+/// 404 of a type that is not served.
+pub fn unknown_type(name: &str) -> Refusal {
+    let served: Vec<&str> = ResourceType::ALL.iter().map(|kind| kind.as_str()).collect();
+    let text = format!(
+        "This server does not serve that resource type. It serves {} (the case of the letters matters), and \
+         /fhir/metadata says what can be done with them.",
+        served.join(" and ")
+    );
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    Refusal::new(
+        404,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
+}
+
+/// 404 of an id that no resource can have.
+pub fn impossible_id(kind: ResourceType) -> Refusal {
+    let text = format!(
+        "There is no {kind} of that id: an id is 1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'. Search \
+         for the {kind} by identifier."
+    );
+    Refusal::new(404, Issue::error(IssueCode::NotFound, text))
+}
+
+/// 400 of an id that no resource may get.
+pub fn unusable_id(kind: ResourceType) -> Refusal {
+    let text = format!(
+        "No {kind} can get that id: an id is 1 to 64 characters out of A-Z, a-z, 0-9, '-' and '.'. POST the {kind} \
+         to get an id from the server."
+    );
+    Refusal::new(400, Issue::error(IssueCode::Value, text))
+}
+
+/// 404 of a version id that no version can have.
+pub fn impossible_version() -> Refusal {
+    let text = "There is no such version: versions are numbered 1, 2, 3 and so on.";
+    Refusal::new(404, Issue::error(IssueCode::NotFound, text))
+}
+
+/// 405. `allow` lists the methods that work here.
+pub fn wrong_method(method: &str, allow: String, hint: &str) -> Failure {
+    let text = format!("{method} is not offered here; {allow} are. {hint}");
+    let issue = Issue::error(IssueCode::NotSupported, text.trim_end()).with_diagnostics(method);
+    Failure {
+        allow: Some(allow),
+        ..Failure::from(Refusal::new(405, issue))
+    }
+}
+
+/// 406.
+pub fn not_acceptable() -> Refusal {
+    let text = "No format that the request accepts can be sent. Ask for application/fhir+json or \
+                application/fhir+xml (FHIR version 4.0) in Accept or _format.";
+    Refusal::new(406, Issue::error(IssueCode::NotSupported, text))
+}
+
+/// 415 of a body's type.
+pub fn unsupported_media(found: &str) -> Refusal {
+    let text = "The body's Content-Type is not understood. Send application/fhir+json or application/fhir+xml, \
+                FHIR version 4.0, in UTF-8.";
+    let shown: String = found.chars().take(200).collect();
+    Refusal::new(
+        415,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
+}
+
+/// 415 of a body's encoding.
+pub fn unsupported_encoding() -> Refusal {
+    let text = "The body's Content-Encoding is not understood. Send it plain or as gzip.";
+    Refusal::new(415, Issue::error(IssueCode::NotSupported, text))
+}
+
+/// 415 of a `_search` that is no form.
+pub fn not_a_form() -> Refusal {
+    let text = "The parameters of a POSTed search are sent as application/x-www-form-urlencoded.";
+    Refusal::new(415, Issue::error(IssueCode::NotSupported, text))
+}
+
+/// 413.
+pub fn body_too_long(limit: usize) -> Refusal {
+    let shown = if limit.is_multiple_of(MIB) {
+        format!("{} MiB", limit / MIB)
+    } else {
+        format!("{limit} bytes")
+    };
+    let text = format!("The body is larger than {shown} (after inflation). Send less at once.");
+    Refusal::new(413, Issue::error(IssueCode::TooLong, text))
+}
+
+/// 408.
+pub fn body_too_slow(deadline: Duration) -> Refusal {
+    let text = format!(
+        "The body did not arrive within {} seconds. Nothing was written. Send the request again.",
+        deadline.as_secs()
+    );
+    Refusal::new(408, Issue::error(IssueCode::Timeout, text))
+}
+
+/// 400 of a body that ends early or breaks its framing.
+pub fn body_broken() -> Refusal {
+    let text = "The body ended before it was whole, or its transfer encoding is broken. Nothing was written.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of a body that says it is gzip and is not.
+pub fn body_not_gzip() -> Refusal {
+    let text = "The body's Content-Encoding says gzip, but it is no whole gzip stream.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of no body at all.
+pub fn body_empty(kind: ResourceType) -> Refusal {
+    let text = format!("The body is empty. Send the {kind} in it, as JSON or XML.");
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of a form that is no text.
+pub fn form_not_text() -> Refusal {
+    let text = "The body of the search is not UTF-8. Percent-encode it.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of an `If-None-Exist` that cannot be read.
+pub fn if_none_exist_unreadable(what: &str) -> Refusal {
+    let text = format!(
+        "If-None-Exist {what}. Send one header with the criteria of one search, such as \
+         'identifier=<system>|<value>'. Nothing was written."
+    );
+    Refusal::new(400, Issue::error(IssueCode::Invalid, text))
+}
+
+/// 429 of more requests at once than the server works on.
+pub fn overloaded() -> Refusal {
+    let text =
+        "The server works on as many requests as it can. Nothing was written. Send the same request again.";
+    Refusal {
+        retry_after: Some(Duration::from_secs(1)),
+        ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
+    }
+}

@@ -1,0 +1,236 @@
+//! The way of every request: request id → panic guard → log → permit → credential → handler.
+//!
+//! All of it stands in one function around the handlers, not in actix middleware: so it holds for the
+//! router's own 404 and 405 as well, and costs one future.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
+use engine::{Caller, LogLevel};
+use futures_util::FutureExt;
+
+use crate::app::App;
+use crate::ask::{Ask, Visit};
+use crate::auth::CallerHeaders;
+use crate::base::Base;
+use crate::error::{self, Failure};
+use crate::media::{self, Answer};
+use crate::routes::{Handler, Row};
+use crate::{cors, proxy};
+
+#[cfg(test)]
+mod tests;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_SPACE: HeaderName = HeaderName::from_static("x-space");
+
+/// What is learnt of a request on its way, for its log line.
+#[derive(Default)]
+pub struct Trace {
+    caller: OnceCell<Arc<Caller>>,
+    /// Bytes of the body, after inflation.
+    pub received: Cell<usize>,
+}
+
+/// Answers one request.
+pub async fn answer(
+    app: Arc<App>,
+    row: &'static Row,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let started = Instant::now();
+    let request_id = request_id(&request);
+    let negotiated = media::answer(request.headers(), request.query_string());
+    let shape = negotiated.as_ref().copied().unwrap_or_default();
+    let trace = Trace::default();
+    let payload = RefCell::new(payload);
+    let visit = Visit {
+        app: &app,
+        request: &request,
+        answer: shape,
+        request_id: &request_id,
+    };
+
+    let way = async {
+        let answer = negotiated.map_err(Failure::from);
+        handle(visit, row, answer, &payload, &trace).await
+    };
+    let result = match AssertUnwindSafe(way).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(panicked(&*panic)),
+    };
+    let (mut response, failure) = match result {
+        Ok(response) => (response, None),
+        Err(failure) => {
+            let response = error::response(&failure, shape, || Base::of(&app, &request), &request_id);
+            (closing_if_unread(response, payload), Some(failure))
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    cors::allow(
+        &app.settings.cors_origins,
+        request.headers(),
+        response.headers_mut(),
+    );
+    log(
+        row,
+        &request,
+        &response,
+        started,
+        &request_id,
+        &trace,
+        failure.as_ref(),
+    );
+    response
+}
+
+async fn handle<'a>(
+    visit: Visit<'a>,
+    row: &'static Row,
+    negotiated: Result<Answer, Failure>,
+    payload: &'a RefCell<web::Payload>,
+    trace: &'a Trace,
+) -> Result<HttpResponse, Failure> {
+    match row.handler {
+        Handler::Open(handler) => handler(visit).await,
+        Handler::Known(handler) => {
+            let _permit = visit.app.permit().ok_or_else(error::overloaded)?;
+            let caller = Arc::new(authenticate(&visit, row)?);
+            // Nobody has set it before: this is the request's one way.
+            let _ = trace.caller.set(Arc::clone(&caller));
+            negotiated?;
+            handler(Ask {
+                visit,
+                caller,
+                payload,
+                trace,
+            })
+            .await
+        }
+    }
+}
+
+fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
+    let headers = visit.headers();
+    let peer = visit.request.peer_addr().map(|peer| peer.ip());
+    let caller = visit.app.auth.authenticate(
+        row.door,
+        &CallerHeaders {
+            authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+            space: headers.get(X_SPACE).map(HeaderValue::as_bytes),
+            peer: proxy::client_address(headers, peer, &visit.app.settings.trusted_proxies),
+            request_id: visit.request_id,
+        },
+    )?;
+    Ok(caller)
+}
+
+/// The sender's `X-Request-Id` when it can stand in a log, else one of our own.
+fn request_id(request: &HttpRequest) -> String {
+    let sent = request
+        .headers()
+        .get(X_REQUEST_ID)
+        .and_then(|id| id.to_str().ok());
+    match sent.filter(|id| is_request_id(id)) {
+        Some(id) => id.to_owned(),
+        None => uuid::Uuid::new_v4().simple().to_string(),
+    }
+}
+
+fn is_request_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+// What a panic says may hold a person's data: it goes neither to the client nor to the log.
+fn panicked(_panic: &(dyn Any + Send)) -> Failure {
+    error::panicked().into()
+}
+
+fn log(
+    row: &Row,
+    request: &HttpRequest,
+    response: &HttpResponse,
+    started: Instant,
+    request_id: &str,
+    trace: &Trace,
+    failure: Option<&Failure>,
+) {
+    let refusal = failure.map(|failure| &*failure.refusal);
+    let code = refusal.map(|refusal| refusal.code().as_str());
+    let internal = refusal.and_then(|refusal| refusal.internal.as_deref());
+    let sent = match response.body().size() {
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None | BodySize::Stream => 0,
+    };
+    // The levels are constants to tracing: one event each, the same fields.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id,
+                method = request.method().as_str(),
+                route = row.pattern,
+                status = response.status().as_u16(),
+                micros = started.elapsed().as_micros() as u64,
+                received = trace.received.get(),
+                sent,
+                client = trace.caller.get().map(|caller| caller.client.as_str()),
+                code,
+                internal,
+                "request"
+            )
+        };
+    }
+    match refusal.map(|refusal| refusal.log) {
+        None | Some(LogLevel::Debug) => line!(info),
+        Some(LogLevel::Warn) => line!(warn),
+        Some(LogLevel::Error) => line!(error),
+    }
+}
+
+/// An answer given while the body is still on its way closes the connection, after what is on its way has
+/// been taken for a bounded time: who sends without end must not keep it, and who is still sending must
+/// get to read the answer. actix does so for a body that somebody still holds.
+fn closing_if_unread(response: HttpResponse, payload: RefCell<web::Payload>) -> HttpResponse {
+    match response.status() {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => response
+            .map_body(|_, body| HoldingPayload {
+                body: body.try_into_bytes().ok(),
+                _unread: payload,
+            })
+            .map_into_boxed_body(),
+        _ => response,
+    }
+}
+
+struct HoldingPayload {
+    body: Option<Bytes>,
+    _unread: RefCell<web::Payload>,
+}
+
+impl MessageBody for HoldingPayload {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.body.as_ref().map_or(0, |body| body.len() as u64))
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(self.body.take().map(Ok))
+    }
+}

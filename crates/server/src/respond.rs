@@ -1,0 +1,216 @@
+//! Reply → HTTP response — <https://hl7.org/fhir/R4/http.html>
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, TryIntoHeaderValue,
+};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use engine::reply::WriteReply;
+use engine::{Reply, Written};
+use fhir::canonical::write_value;
+use fhir::codec::{self, Format, Layout};
+use fhir::{Issue, outcome};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use store::Stored;
+
+use crate::ask::Ask;
+use crate::bundle::{self, Links};
+use crate::error::{self, Failure};
+use crate::media::{self, Answer};
+use crate::precondition;
+use crate::prefer::{self, Return};
+
+/// On which answers of a write `Location` stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locate {
+    /// On a 201.
+    WhenCreated,
+    /// On a 200 too: the sender did not name the resource.
+    Always,
+}
+
+/// 200 of read and vread, or 304.
+///
+/// # Errors
+/// 500 of a reply of another kind.
+pub fn read(ask: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
+    let Reply::Resource(stored) = reply else {
+        return Err(unexpected());
+    };
+    if precondition::is_known(ask.visit.headers(), &stored) {
+        let mut response = HttpResponse::build(StatusCode::NOT_MODIFIED);
+        versioned(&mut response, &stored);
+        return Ok(response.finish());
+    }
+    let mut response = HttpResponse::Ok();
+    versioned(&mut response, &stored);
+    resource(response, stored, ask.visit.answer)
+}
+
+/// 200 or 201 of a write.
+///
+/// # Errors
+/// 500 of a reply of another kind.
+pub fn written(ask: &Ask<'_>, reply: Reply, locate: Locate) -> Result<HttpResponse, Failure> {
+    let Reply::Written(reply) = reply else {
+        return Err(unexpected());
+    };
+    let created = reply.written == Written::Created;
+    let mut response = if created {
+        HttpResponse::Created()
+    } else {
+        HttpResponse::Ok()
+    };
+    versioned(&mut response, &reply.stored);
+    if created || locate == Locate::Always {
+        let url = ask
+            .visit
+            .base()
+            .version(&reply.stored.target, reply.stored.version);
+        header(&mut response, LOCATION, url);
+    }
+    match prefer::returned(ask.visit.headers()) {
+        Return::Minimal => Ok(response.finish()),
+        Return::Representation => resource(response, reply.stored, ask.visit.answer),
+        Return::OperationOutcome => {
+            let outcome = outcome::operation_outcome(&issues_of(&reply));
+            let (mime, body) = render(&outcome, ask.visit.answer)?;
+            response.insert_header((CONTENT_TYPE, mime));
+            Ok(response.body(body))
+        }
+    }
+}
+
+/// 204 of a delete.
+///
+/// # Errors
+/// 500 of a reply of another kind.
+pub fn deleted(_: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
+    let Reply::Deleted(deletion) = reply else {
+        return Err(unexpected());
+    };
+    let mut response = HttpResponse::NoContent();
+    if let Some(stored) = deletion {
+        versioned(&mut response, &stored);
+    }
+    Ok(response.finish())
+}
+
+/// 200 of a search.
+///
+/// # Errors
+/// 500 of a reply of another kind, or of a stored body that cannot be read.
+pub fn searched(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpResponse, Failure> {
+    let Reply::Page(page) = reply else {
+        return Err(unexpected());
+    };
+    let base = ask.visit.base();
+    let answer = ask.visit.answer;
+    let (mime, body) = if answer == Answer::default() {
+        (media::JSON, bundle::text(&base, &page, links))
+    } else {
+        render_map(&bundle::tree(&base, &page, links)?, answer)?
+    };
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
+/// A resource that the server made itself, with its media type.
+///
+/// # Errors
+/// 500 when it is no object, or XML cannot carry it.
+pub fn render(resource: &Value, answer: Answer) -> Result<(HeaderValue, String), Failure> {
+    let map = resource
+        .as_object()
+        .ok_or_else(|| error::broken("a resource that is no object"))?;
+    render_map(map, answer)
+}
+
+fn render_map(resource: &Map<String, Value>, answer: Answer) -> Result<(HeaderValue, String), Failure> {
+    let body = match (answer.format, answer.layout) {
+        (Format::Xml, layout) => codec::encode_xml_with(resource, layout)
+            .map_err(|failure| error::broken(&format!("no XML form: {failure}")))?,
+        (Format::Json, Layout::Indented) => serde_json::to_string_pretty(resource)
+            .map_err(|failure| error::broken(&format!("no JSON form: {failure}")))?,
+        (Format::Json, Layout::Compact) => compact(resource),
+    };
+    let mime = match answer.format {
+        Format::Json => media::JSON,
+        Format::Xml => media::XML,
+    };
+    Ok((mime, body))
+}
+
+fn compact(resource: &Map<String, Value>) -> String {
+    let mut text = String::with_capacity(512);
+    for (position, (name, value)) in resource.iter().enumerate() {
+        text.push(if position == 0 { '{' } else { ',' });
+        write_value(&mut text, &Value::String(name.clone()));
+        text.push(':');
+        write_value(&mut text, value);
+    }
+    text.push('}');
+    text
+}
+
+/// A stored body as a tree. It was bounded in depth when it came in.
+///
+/// # Errors
+/// 500 when it is no JSON object.
+pub fn parse(body: &str) -> Result<Map<String, Value>, Failure> {
+    let mut deserializer = serde_json::Deserializer::from_str(body);
+    deserializer.disable_recursion_limit();
+    Map::deserialize(&mut deserializer).map_err(|failure| {
+        error::broken(&format!(
+            "a stored body cannot be parsed: {:?}",
+            failure.classify()
+        ))
+        .into()
+    })
+}
+
+/// Adds a header; a value that cannot be one is left out rather than sent broken.
+pub fn header(response: &mut HttpResponseBuilder, name: HeaderName, value: String) {
+    if let Ok(value) = value.try_into_value() {
+        response.insert_header((name, value));
+    }
+}
+
+/// The body as it lies in the store, when it is wanted so: nothing is parsed on the way of a read.
+fn resource(
+    mut response: HttpResponseBuilder,
+    stored: Stored,
+    answer: Answer,
+) -> Result<HttpResponse, Failure> {
+    if answer == Answer::default() {
+        response.insert_header((CONTENT_TYPE, media::JSON));
+        return Ok(response.body(stored.body));
+    }
+    let (mime, body) = render_map(&parse(&stored.body)?, answer)?;
+    response.insert_header((CONTENT_TYPE, mime));
+    Ok(response.body(body))
+}
+
+fn versioned(response: &mut HttpResponseBuilder, stored: &Stored) {
+    header(response, ETAG, format!("W/\"{}\"", stored.version));
+    header(response, LAST_MODIFIED, stored.updated.to_http_date());
+}
+
+/// What there is to say of a write; when that is nothing, what was done.
+fn issues_of(reply: &WriteReply) -> Vec<Issue> {
+    if !reply.issues.is_empty() {
+        return reply.issues.clone();
+    }
+    let Stored { target, version, .. } = &reply.stored;
+    let text = match reply.written {
+        Written::Created => format!("{target} was created as version {version}."),
+        Written::Updated => format!("{target} was updated to version {version}."),
+        Written::Unchanged => format!("{target} says this already: it stays at version {version}."),
+        Written::Found => format!("{target} matches and was left as it is, at version {version}."),
+    };
+    vec![Issue::information(text)]
+}
+
+fn unexpected() -> Failure {
+    error::broken("the engine answered with a reply of another kind").into()
+}

@@ -1,0 +1,90 @@
+//! The handlers of the FHIR API — <https://hl7.org/fhir/R4/http.html>. Each is a sentence: build the
+//! interaction, run it, answer.
+
+use actix_web::HttpResponse;
+use fhir::Interaction;
+
+use crate::ask::Ask;
+use crate::bundle::Links;
+use crate::error::Failure;
+use crate::respond::{self, Locate};
+
+type Answer = Result<HttpResponse, Failure>;
+
+/// <https://hl7.org/fhir/R4/http.html#read>
+pub async fn read(ask: Ask<'_>) -> Answer {
+    let reply = ask.session().run(Interaction::Read(ask.target()?)).await?;
+    respond::read(&ask, reply)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#vread>
+pub async fn version_read(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::VersionRead(ask.target()?, ask.version()?);
+    let reply = ask.session().run(interaction).await?;
+    respond::read(&ask, reply)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#create>, conditional with `If-None-Exist`
+pub async fn create(ask: Ask<'_>) -> Answer {
+    let resource = ask.resource(ask.kind()?).await?;
+    let reply = ask.session().run(ask.creation(resource)?).await?;
+    respond::written(&ask, reply, Locate::Always)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#update>
+pub async fn update(ask: Ask<'_>) -> Answer {
+    let target = ask.target_to_write()?;
+    let precondition = ask.precondition()?;
+    let resource = ask.resource(target.kind).await?;
+    let reply = ask
+        .session()
+        .run(Interaction::Update {
+            target,
+            resource,
+            precondition,
+        })
+        .await?;
+    respond::written(&ask, reply, Locate::WhenCreated)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#cond-update>
+pub async fn conditional_update(ask: Ask<'_>) -> Answer {
+    let precondition = ask.precondition()?;
+    let resource = ask.resource(ask.kind()?).await?;
+    let criteria = ask.criteria(&resource)?;
+    let reply = ask
+        .session()
+        .run(Interaction::ConditionalUpdate {
+            criteria,
+            resource,
+            precondition,
+        })
+        .await?;
+    respond::written(&ask, reply, Locate::Always)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#delete>
+pub async fn delete(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::Delete {
+        target: ask.target()?,
+        precondition: ask.precondition()?,
+    };
+    let reply = ask.session().run(interaction).await?;
+    respond::deleted(&ask, reply)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#search>
+pub async fn search(ask: Ask<'_>) -> Answer {
+    let query = ask.search(ask.kind()?)?;
+    let links = Links::of(&query);
+    let reply = ask.session().run(Interaction::Search(query)).await?;
+    respond::searched(&ask, reply, &links)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#search>, parameters in the body
+pub async fn posted_search(mut ask: Ask<'_>) -> Answer {
+    let query = ask.posted_search(ask.kind()?).await?;
+    let links = Links::of(&query);
+    let reply = ask.session().run(Interaction::Search(query)).await?;
+    respond::searched(&ask, reply, &links)
+}

@@ -1,0 +1,179 @@
+//! Every route of the server, in one table.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use engine::Door;
+
+use crate::app::App;
+use crate::ask::{Ask, Visit};
+use crate::error::{self, Failure};
+use crate::{capability, gate, health, rest};
+
+#[cfg(test)]
+mod tests;
+
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + 'a>>;
+
+/// Who answers a route, and what has been checked before.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    /// Anybody may ask.
+    Open(for<'a> fn(Visit<'a>) -> Answering<'a>),
+    /// A credential is needed: the caller is known before the body is read or the id looked at.
+    Known(for<'a> fn(Ask<'a>) -> Answering<'a>),
+}
+
+/// One route.
+pub struct Row {
+    /// The method; GET answers HEAD as well.
+    pub method: Method,
+    /// The path, as actix writes it.
+    pub pattern: &'static str,
+    /// The way in.
+    pub door: Door,
+    /// The code in the CapabilityStatement — <https://hl7.org/fhir/R4/valueset-type-restful-interaction.html>;
+    /// `None` where that has none.
+    pub interaction: Option<&'static str>,
+    /// Who answers.
+    pub handler: Handler,
+}
+
+const fn open(method: Method, pattern: &'static str, handler: for<'a> fn(Visit<'a>) -> Answering<'a>) -> Row {
+    Row {
+        method,
+        pattern,
+        door: Door::Fhir,
+        interaction: None,
+        handler: Handler::Open(handler),
+    }
+}
+
+const fn known(
+    method: Method,
+    pattern: &'static str,
+    interaction: &'static str,
+    handler: for<'a> fn(Ask<'a>) -> Answering<'a>,
+) -> Row {
+    Row {
+        method,
+        pattern,
+        door: Door::Fhir,
+        interaction: Some(interaction),
+        handler: Handler::Known(handler),
+    }
+}
+
+/// Every route. Of two patterns that fit a path the earlier one counts.
+#[rustfmt::skip]
+pub static ROUTES: &[Row] = &[
+    open(Method::GET, "/health/live", |visit| Box::pin(health::live(visit))),
+    open(Method::GET, "/health/ready", |visit| Box::pin(health::ready(visit))),
+    open(Method::GET, "/fhir/metadata", |visit| Box::pin(capability::metadata(visit))),
+    known(Method::GET, "/fhir/{type}", "search-type", |ask| Box::pin(rest::search(ask))),
+    known(Method::POST, "/fhir/{type}", "create", |ask| Box::pin(rest::create(ask))),
+    known(Method::PUT, "/fhir/{type}", "update", |ask| Box::pin(rest::conditional_update(ask))),
+    known(Method::POST, "/fhir/{type}/_search", "search-type", |ask| Box::pin(rest::posted_search(ask))),
+    known(Method::GET, "/fhir/{type}/{id}", "read", |ask| Box::pin(rest::read(ask))),
+    known(Method::PUT, "/fhir/{type}/{id}", "update", |ask| Box::pin(rest::update(ask))),
+    known(Method::DELETE, "/fhir/{type}/{id}", "delete", |ask| Box::pin(rest::delete(ask))),
+    known(Method::GET, "/fhir/{type}/{id}/_history/{vid}", "vread", |ask| Box::pin(rest::version_read(ask))),
+];
+
+/// What stands for the route where there is none: its pattern is what the log shows.
+static NO_ROUTE: Row = open(Method::GET, "(no route)", |visit| Box::pin(no_route(visit)));
+/// The same where the path is known and the method is not.
+static NO_METHOD: Row = open(Method::GET, "(no method)", |visit| Box::pin(no_method(visit)));
+
+/// Registers the table with actix.
+pub fn register(app: &Arc<App>, config: &mut web::ServiceConfig) {
+    for pattern in patterns() {
+        let slashed = format!("{pattern}/");
+        let mut resource = web::resource([pattern, slashed.as_str()]);
+        for row in rows_of(pattern) {
+            resource = resource.route(web::method(row.method.clone()).to(answering(app, row)));
+            if row.method == Method::GET {
+                resource = resource.route(web::head().to(answering(app, row)));
+            }
+        }
+        config.service(resource.default_service(web::to(answering(app, &NO_METHOD))));
+    }
+    config.default_service(web::to(answering(app, &NO_ROUTE)));
+}
+
+fn answering(
+    app: &Arc<App>,
+    row: &'static Row,
+) -> impl Fn(HttpRequest, web::Payload) -> Pin<Box<dyn Future<Output = HttpResponse>>> + Clone + 'static {
+    let app = Arc::clone(app);
+    move |request, payload| Box::pin(gate::answer(Arc::clone(&app), row, request, payload))
+}
+
+fn patterns() -> Vec<&'static str> {
+    let mut patterns: Vec<&str> = Vec::new();
+    for row in ROUTES {
+        if !patterns.contains(&row.pattern) {
+            patterns.push(row.pattern);
+        }
+    }
+    patterns
+}
+
+fn rows_of(pattern: &str) -> impl Iterator<Item = &'static Row> {
+    ROUTES.iter().filter(move |row| row.pattern == pattern)
+}
+
+/// The methods of a pattern, as `Allow` lists them.
+fn allowed(pattern: &str) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for row in rows_of(pattern) {
+        methods.push(row.method.as_str());
+        if row.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.join(", ")
+}
+
+async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
+    let pattern = visit.request.match_pattern().unwrap_or_default();
+    let pattern = pattern.trim_end_matches('/');
+    let allow = allowed(pattern);
+    if let Some(response) = crate::cors::preflight(
+        &visit.app.settings.cors_origins,
+        visit.headers(),
+        visit.request.method(),
+        &allow,
+    ) {
+        return Ok(response);
+    }
+    let hint = match visit.request.method().as_str() {
+        "PATCH" => "Read the resource, change it, and PUT it with If-Match.",
+        "DELETE" => "Delete a resource by its id.",
+        "POST" => "POST to the type to create, PUT to the id to update.",
+        "PUT" => "PUT to an id, or to the type with the criteria of one search.",
+        _ => "",
+    };
+    Err(error::wrong_method(visit.request.method().as_str(), allow, hint))
+}
+
+async fn no_route(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
+    let path = visit.request.path().trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let elsewhere = "See /fhir/metadata for what is.";
+    let refusal = match last {
+        "fhir" if visit.request.method() == Method::POST => {
+            error::not_offered("A batch or transaction", "Send its entries one by one.")
+        }
+        "_history" => error::not_offered(
+            "History",
+            "Read single versions at /fhir/<type>/<id>/_history/<version>.",
+        ),
+        name if name.starts_with('$') => error::not_offered("That operation", elsewhere),
+        _ => error::unknown_path("The FHIR API is at /fhir; /fhir/metadata says what it offers."),
+    };
+    Err(refusal.into())
+}

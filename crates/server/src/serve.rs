@@ -1,0 +1,85 @@
+//! Listening, and a clean end: readiness goes red, no more is accepted, what was accepted is finished.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::HttpServer;
+use actix_web::rt::signal::unix::{SignalKind, signal};
+use engine::Engine;
+
+use crate::app::{App, Settings};
+use crate::auth::Authenticator;
+use crate::routes;
+
+/// Why serving ended otherwise than by a stop signal.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listening socket cannot be used.
+    #[error("the listening socket cannot be used: {0}")]
+    Socket(std::io::Error),
+    /// The handlers of SIGTERM and SIGINT cannot be installed.
+    #[error("the signal handlers cannot be installed: {0}")]
+    Signals(std::io::Error),
+    /// The server broke off.
+    #[error("the server broke off: {0}")]
+    BrokeOff(std::io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT. The store is the caller's to drain and close afterwards.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(
+    listener: TcpListener,
+    engine: Engine,
+    auth: Authenticator,
+    settings: Settings,
+    on_ready: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let stop = async move {
+        let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
+        futures_util::future::select(std::pin::pin!(terminated), std::pin::pin!(interrupted)).await;
+    };
+    serve_until(stop, listener, engine, auth, settings, on_ready).await
+}
+
+/// As [`serve`], until `stop` is over.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve_until(
+    stop: impl Future<Output = ()> + Send + 'static,
+    listener: TcpListener,
+    engine: Engine,
+    auth: Authenticator,
+    settings: Settings,
+    on_ready: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    let address = listener.local_addr().map_err(ServeError::Socket)?;
+    let grace = settings.shutdown_grace;
+    let (workers, header_timeout, keep_alive) =
+        (settings.workers, settings.header_timeout, settings.keep_alive);
+    let app = Arc::new(App::new(settings, engine, auth, address));
+    let (served, stopping) = (Arc::clone(&app), app);
+
+    let server =
+        HttpServer::new(move || actix_web::App::new().configure(|config| routes::register(&served, config)))
+            .workers(workers.max(1))
+            .client_request_timeout(header_timeout)
+            .keep_alive(keep_alive)
+            .shutdown_timeout(grace.as_secs())
+            .shutdown_signal(async move {
+                stop.await;
+                // Before the socket closes: who asks on an open connection is told to go elsewhere.
+                stopping.stop();
+                tracing::info!("stopping: finishing what was accepted");
+            })
+            .listen(listener)
+            .map_err(ServeError::Socket)?
+            .run();
+    on_ready(address);
+    server.await.map_err(ServeError::BrokeOff)
+}

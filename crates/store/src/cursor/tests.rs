@@ -1,0 +1,54 @@
+use super::*;
+
+const KEY: [u8; 32] = [7; 32];
+const SEARCH: [u8; 32] = [1; 32];
+
+#[test]
+fn hmac_is_that_of_rfc_4231() {
+    // Test case 2 has a key of four bytes; shorter keys are padded with zeros.
+    let mut key = [0; 32];
+    key[..4].copy_from_slice(b"Jefe");
+    let code = hmac(&key, &[b"what do ya want ", b"for nothing?"]);
+    let hex: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    );
+}
+
+#[test]
+fn a_cursor_opens_to_its_row_for_its_search_alone() {
+    for row in [0, 1, 1_234_567_890_123, i64::MAX] {
+        let cursor = seal(&KEY, &SEARCH, row);
+        assert_eq!(open(&KEY, &SEARCH, &cursor), Ok(row));
+        assert_eq!(open(&KEY, &[2; 32], &cursor), Err(StoreError::BadCursor));
+        assert_eq!(open(&[8; 32], &SEARCH, &cursor), Err(StoreError::BadCursor));
+    }
+}
+
+#[test]
+fn a_changed_cursor_does_not_open() {
+    let cursor = seal(&KEY, &SEARCH, 42);
+    for position in 0..cursor.len() {
+        for digit in "0123456789abcdefA%".chars() {
+            let mut changed: Vec<char> = cursor.chars().collect();
+            if changed[position] == digit {
+                continue;
+            }
+            changed[position] = digit;
+            let changed: String = changed.into_iter().collect();
+            assert_eq!(open(&KEY, &SEARCH, &changed), Err(StoreError::BadCursor));
+        }
+    }
+    assert_eq!(open(&KEY, &SEARCH, ""), Err(StoreError::BadCursor));
+    assert_eq!(
+        open(&KEY, &SEARCH, &cursor.to_uppercase()),
+        Err(StoreError::BadCursor)
+    );
+}
+
+#[test]
+fn a_cursor_does_not_show_its_row() {
+    let cursor = seal(&KEY, &SEARCH, 0x0102_0304);
+    assert!(!cursor.contains("04030201"));
+}

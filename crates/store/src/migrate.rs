@@ -1,0 +1,125 @@
+//! The schema's versions: applied, checked, and refused when they are a newer server's.
+
+use std::collections::BTreeSet;
+
+use diesel::backend::Backend;
+use diesel::connection::SimpleConnection as _;
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::StoreError;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// A connection whose schema has versions.
+pub(crate) trait Migrate {
+    /// The names of the migrations that are still to be run.
+    fn pending(&mut self) -> Result<Vec<String>, StoreError>;
+    /// Runs them.
+    fn migrate(&mut self) -> Result<(), StoreError>;
+    /// Undoes all of them: for tests.
+    fn unmigrate(&mut self) -> Result<(), StoreError>;
+}
+
+fn pending<DB: Backend, C: MigrationHarness<DB>>(
+    connection: &mut C,
+    source: EmbeddedMigrations,
+) -> Result<Vec<String>, StoreError> {
+    let ours: Vec<(String, String)> = diesel::migration::MigrationSource::<DB>::migrations(&source)
+        .map_err(|error| failed("reading the migrations", &*error))?
+        .iter()
+        .map(|migration| {
+            (
+                migration.name().version().to_string(),
+                migration.name().to_string(),
+            )
+        })
+        .collect();
+    let applied: BTreeSet<String> = connection
+        .applied_migrations()
+        .map_err(|error| failed("reading the schema's version", &*error))?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let unknown = applied
+        .iter()
+        .find(|version| ours.iter().all(|(ours, _)| ours != *version));
+    if let Some(version) = unknown {
+        return Err(StoreError::Refused(format!(
+            "The database has schema version {version}, which this server does not know: a newer server has \
+             written it. Start that server, or restore a backup made before it was installed."
+        )));
+    }
+    Ok(ours
+        .into_iter()
+        .filter(|(version, _)| !applied.contains(version))
+        .map(|(_, name)| name)
+        .collect())
+}
+
+fn failed(doing: &str, error: &(dyn std::error::Error + Send + Sync)) -> StoreError {
+    StoreError::Unavailable(format!("{doing}: {error}"))
+}
+
+macro_rules! migrate {
+    ($connection:ty, $source:expr, $exclusively:expr) => {
+        impl Migrate for $connection {
+            fn pending(&mut self) -> Result<Vec<String>, StoreError> {
+                pending(self, $source)
+            }
+            fn migrate(&mut self) -> Result<(), StoreError> {
+                if pending(self, $source)?.is_empty() {
+                    return Ok(());
+                }
+                $exclusively(self, |connection: &mut $connection| {
+                    connection.run_pending_migrations($source).map(|_| ())
+                })
+                .map_err(|error| failed("migrating the database", &*error))
+            }
+            fn unmigrate(&mut self) -> Result<(), StoreError> {
+                $exclusively(self, |connection: &mut $connection| {
+                    connection.revert_all_migrations($source).map(|_| ())
+                })
+                .map_err(|error| failed("undoing the migrations", &*error))
+            }
+        }
+    };
+}
+migrate!(SqliteConnection, SQLITE, exclusively_sqlite);
+migrate!(PgConnection, POSTGRES, exclusively_postgres);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+// Two processes may start at once: one of them migrates, all or nothing, and the other finds it done.
+fn exclusively_sqlite(
+    connection: &mut SqliteConnection,
+    run: impl Fn(&mut SqliteConnection) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    connection
+        .immediate_transaction(|connection| run(connection).map_err(Aborted))
+        .map_err(|aborted| aborted.0)
+}
+
+fn exclusively_postgres(
+    connection: &mut PgConnection,
+    run: impl Fn(&mut PgConnection) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    connection
+        .transaction(|connection| {
+            connection
+                .batch_execute("SELECT pg_advisory_xact_lock(7300196405173940229)")
+                .map_err(|error| Aborted(error.into()))?;
+            run(connection).map_err(Aborted)
+        })
+        .map_err(|aborted| aborted.0)
+}
+
+/// Why a transaction was taken back.
+struct Aborted(Failure);
+
+impl From<diesel::result::Error> for Aborted {
+    fn from(error: diesel::result::Error) -> Aborted {
+        Aborted(error.into())
+    }
+}

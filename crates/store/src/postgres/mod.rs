@@ -1,0 +1,347 @@
+//! PostgreSQL: a pool of connections, ordered advisory locks, and transactions that are run again when
+//! another one was in the way.
+
+mod locks;
+mod open;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use diesel::PgConnection;
+
+use crate::api::{LockSet, SpaceKey};
+use crate::audit::AuditEntry;
+use crate::error::{StoreError, classify};
+use crate::job::{Job, Ran, Write};
+use crate::migrate::Migrate as _;
+use crate::options::Options;
+use crate::pause;
+use crate::pool::{Lease, Pool};
+use crate::queue::Queue;
+use crate::sql::{Dialect, Sql as _};
+use crate::statement::Statement;
+use crate::transaction::{Context, Group, Transaction};
+
+/// How often a write is run at most, and for how long.
+const TRIES: u32 = 20;
+const TRY_LIMIT: Duration = Duration::from_secs(5);
+/// The longest pause before another try, milliseconds.
+const LONGEST_JITTER_MILLIS: u64 = 40;
+/// How often a waiting request looks whether the database still answers anybody.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long a request waits for a database that is alive but busy.
+const BUSY_LIMIT: Duration = Duration::from_secs(10);
+
+/// A store on a server.
+pub(crate) struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    url: String,
+    options: Options,
+    context: Arc<Context>,
+    pool: Pool<PgConnection>,
+    queue: Queue,
+    opened: Instant,
+    /// When the database last answered anybody, milliseconds after `opened`.
+    answered: AtomicU64,
+}
+
+impl PostgresStore {
+    pub(crate) fn open(
+        url: &str,
+        options: Options,
+        context: Arc<Context>,
+    ) -> Result<PostgresStore, StoreError> {
+        let url = open::with_defaults(url);
+        let mut connection = open::connect(&url, &options)?;
+        open::check_durability(&mut connection, &options)?;
+        connection.pending()?;
+        let shared = Arc::new(Shared {
+            url,
+            pool: Pool::new(options.connections.max(2)),
+            queue: Queue::new(options.audit_queue, options.audit_delay),
+            options,
+            context,
+            opened: Instant::now(),
+            answered: AtomicU64::new(0),
+        });
+        let trail = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("store-audit".to_owned())
+            .spawn(move || trail.write_trail())
+            .map_err(|error| StoreError::Unavailable(format!("starting the audit thread: {error}")))?;
+        Ok(PostgresStore { shared })
+    }
+
+    /// Runs on a connection of its own: migrations.
+    pub(crate) fn with_connection<T>(
+        &self,
+        run: impl FnOnce(&mut PgConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = open::connect(&self.shared.url, &self.shared.options)?;
+        // A migration may take its time.
+        connection
+            .batch("SET statement_timeout = 0; SET lock_timeout = 0")
+            .map_err(|error| classify(Dialect::Postgres, "setting a connection up", &error).error)?;
+        run(&mut connection)
+    }
+
+    pub(crate) async fn read<F, T, E>(&self, space: SpaceKey, read: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::task::spawn_blocking(move || shared.read(space, read));
+        self.answer(work).await?
+    }
+
+    pub(crate) async fn write<F, T, E>(&self, space: SpaceKey, locks: LockSet, write: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::task::spawn_blocking(move || {
+            let (mut job, mut answer) = Write::new(space, write);
+            shared.write(&locks, &mut job);
+            Box::new(job).answer();
+            answer
+                .try_recv()
+                .unwrap_or_else(|_| Err(StoreError::Internal("a write without an answer".to_owned()).into()))
+        });
+        self.answer(work).await?
+    }
+
+    /// A write before there is a runtime.
+    pub(crate) fn write_blocking(
+        &self,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.with_connection(|connection| {
+            control(connection, "writing", "BEGIN")?;
+            let mut group = Group::default();
+            // An error drops the connection, and with it the transaction.
+            let context = &self.shared.context;
+            write(&mut Transaction::alone(
+                connection,
+                SpaceKey(0),
+                context,
+                &mut group,
+            ))?;
+            control(connection, "writing", "COMMIT")
+        })
+    }
+
+    pub(crate) fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.shared.queue.push_audit(entry)
+    }
+
+    pub(crate) fn begin_close(&self) {
+        self.shared.queue.close();
+    }
+
+    /// Blocks until everything accepted is on disk.
+    pub(crate) fn wait_closed(&self, limit: Duration) -> bool {
+        self.shared.queue.wait_closed(limit)
+    }
+
+    /// Waits for blocking work, but not for a database that answers nobody: its connections are given up,
+    /// so that new ones can be made once it is back.
+    async fn answer<T>(&self, mut work: tokio::task::JoinHandle<T>) -> Result<T, StoreError> {
+        let started = Instant::now();
+        loop {
+            match tokio::time::timeout(LOOK, &mut work).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(_)) => {
+                    return Err(StoreError::Internal("a transaction panicked".to_owned()));
+                }
+                Err(_) => {}
+            }
+            let patience = self.shared.options.patience.saturating_sub(LOOK);
+            let waited = started.elapsed();
+            if waited >= patience && self.shared.silence() >= patience {
+                self.shared.pool.forsake();
+                return Err(StoreError::Unavailable("the database does not answer".to_owned()));
+            }
+            if waited >= BUSY_LIMIT.max(self.shared.options.patience) {
+                return Err(StoreError::Unavailable("the database is too slow".to_owned()));
+            }
+        }
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
+impl Shared {
+    /// How long the database has answered nobody.
+    fn silence(&self) -> Duration {
+        let answered = Duration::from_millis(self.answered.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(answered)
+    }
+
+    fn note_answer(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.answered.store(now, Ordering::Relaxed);
+    }
+
+    /// A connection on which the transaction has begun. Connections that died in the pool are passed over:
+    /// nothing has been done on them yet.
+    fn begin(&self, text: &'static str) -> Result<Lease<'_, PgConnection>, StoreError> {
+        loop {
+            let mut fresh = false;
+            let mut lease = self.pool.take(self.options.patience, || {
+                fresh = true;
+                open::connect(&self.url, &self.options)
+            })?;
+            match control(lease.connection()?, "beginning a transaction", text) {
+                Ok(()) => {
+                    self.note_answer();
+                    return Ok(lease);
+                }
+                Err(error) => {
+                    lease.discard();
+                    if fresh {
+                        return Err(error);
+                    }
+                    drop(lease);
+                    self.pool.clear();
+                }
+            }
+        }
+    }
+
+    fn read<T, E: From<StoreError>>(
+        &self,
+        space: SpaceKey,
+        read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut lease = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let mut group = Group::default();
+        let connection = lease.connection()?;
+        let mut tx = Transaction::alone(connection, space, &self.context, &mut group);
+        let outcome = read(&mut tx);
+        let failed = tx.failure().is_some();
+        if control(
+            connection,
+            "ending a read",
+            if failed { "ROLLBACK" } else { "COMMIT" },
+        )
+        .is_err()
+        {
+            lease.discard();
+        }
+        self.note_answer();
+        outcome
+    }
+
+    /// Runs a write until it is committed, refused, or not worth another try. The answer is in the job.
+    fn write(&self, locks: &LockSet, job: &mut dyn Job) {
+        let started = Instant::now();
+        for tried in 1..=TRIES {
+            match self.attempt(locks, job) {
+                Ok(Ran::Again) if tried < TRIES && started.elapsed() < TRY_LIMIT => {
+                    std::thread::sleep(jitter(tried));
+                }
+                Ok(_) => return,
+                Err(error) => {
+                    job.fail(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn attempt(&self, locks: &LockSet, job: &mut dyn Job) -> Result<Ran, StoreError> {
+        let mut lease = self.begin("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        pause::at(pause::BEGUN);
+        let connection = lease.connection()?;
+        if let Some(statement) = locks::statement(job.space(), locks)
+            && let Err(error) = connection.longs(&statement)
+        {
+            let failure = classify(Dialect::Postgres, "taking locks", &error);
+            if control(connection, "undoing a write", "ROLLBACK").is_err() {
+                lease.discard();
+            }
+            job.fail(failure.error);
+            return Ok(if failure.again { Ran::Again } else { Ran::Undo });
+        }
+        pause::at(pause::LOCKED);
+        let mut group = Group::default();
+        let mut tx = Transaction::alone(connection, job.space(), &self.context, &mut group);
+        let ran = job.run(&mut tx);
+        self.note_answer();
+        pause::at(pause::RAN);
+        if ran != Ran::Keep {
+            if control(connection, "undoing a write", "ROLLBACK").is_err() {
+                lease.discard();
+            }
+            return Ok(ran);
+        }
+        pause::at(pause::COMMITTING);
+        if let Err(error) = connection.execute(&Statement::new("COMMIT")) {
+            // It may have happened or not: that is no success, and another run could do it twice.
+            let failure = classify(Dialect::Postgres, "committing, with an unknown outcome", &error);
+            lease.discard();
+            job.fail(failure.error);
+            return Ok(Ran::Undo);
+        }
+        self.note_answer();
+        pause::at(pause::COMMITTED);
+        Ok(Ran::Keep)
+    }
+
+    /// The audit thread.
+    fn write_trail(&self) {
+        while let Some(mut taken) = self.queue.take(1) {
+            if let Err(error) = self.write_rows(&mut taken.audit) {
+                tracing::error!(%error, rows = taken.audit.len(), "the audit trail could not be written");
+                self.queue.return_audit(taken.audit);
+                if self.queue.is_closing() {
+                    break;
+                }
+                std::thread::sleep(self.options.audit_delay);
+            }
+        }
+        self.pool.clear();
+        self.queue.set_closed();
+    }
+
+    fn write_rows(&self, rows: &mut Vec<AuditEntry>) -> Result<(), StoreError> {
+        let mut lease = self.begin("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        let connection = lease.connection()?;
+        let mut group = Group::default();
+        let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut group);
+        let outcome = tx
+            .write_audit(rows)
+            .and_then(|()| control(connection, "committing the audit trail", "COMMIT"));
+        match outcome {
+            Ok(()) => rows.clear(),
+            Err(_) => lease.discard(),
+        }
+        outcome
+    }
+}
+
+fn control(connection: &mut PgConnection, doing: &str, text: &'static str) -> Result<(), StoreError> {
+    connection
+        .execute(&Statement::new(text))
+        .map(|_| ())
+        .map_err(|error| classify(Dialect::Postgres, doing, &error).error)
+}
+
+/// A random pause, longer with every try.
+fn jitter(tried: u32) -> Duration {
+    let most = (1u64 << tried.min(6)).min(LONGEST_JITTER_MILLIS) * 1_000;
+    let random = u64::try_from(uuid::Uuid::new_v4().as_u128() & u128::from(u32::MAX)).unwrap_or_default();
+    Duration::from_micros(random % most)
+}

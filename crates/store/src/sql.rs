@@ -1,0 +1,111 @@
+//! A connection of either database, as the rest of the store sees it: statements in, rows out.
+
+use diesel::connection::SimpleConnection;
+use diesel::result::QueryResult;
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
+use diesel::{PgConnection, RunQueryDsl, SqliteConnection};
+
+use crate::statement::Statement;
+
+/// Where the SQL of the two differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// `row, kind, id, version, updated, deleted, class, digest, body`
+pub(crate) type ResourceRow = (i64, i16, String, i64, i64, bool, i16, Vec<u8>, String);
+type ResourceTypes = (
+    BigInt,
+    SmallInt,
+    Text,
+    BigInt,
+    BigInt,
+    Bool,
+    SmallInt,
+    Binary,
+    Text,
+);
+
+/// A resource row behind a key state.
+pub(crate) type HolderRow = (i16, i64, i16, String, i64, i64, bool, i16, Vec<u8>, String);
+type HolderTypes = (
+    SmallInt,
+    BigInt,
+    SmallInt,
+    Text,
+    BigInt,
+    BigInt,
+    Bool,
+    SmallInt,
+    Binary,
+    Text,
+);
+
+/// One row of any index or key table: table, three numbers, four texts.
+pub(crate) type EntryRow = (i16, i16, i64, i64, String, String, String, String);
+type EntryTypes = (SmallInt, SmallInt, BigInt, BigInt, Text, Text, Text, Text);
+
+pub(crate) type ClientRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    bool,
+);
+type ClientTypes = (Text, Text, Text, Text, Text, Nullable<Text>, Text, Bool);
+
+pub(crate) type KeyRowRow = (String, String, Vec<u8>, i64, Option<i64>, bool);
+type KeyRowTypes = (Text, Text, Binary, BigInt, Nullable<BigInt>, Bool);
+
+macro_rules! connections {
+    ($($name:ident: $types:ty => $row:ty;)*) => {
+        /// A connection.
+        pub(crate) trait Sql {
+            /// Whose SQL it speaks.
+            fn dialect(&self) -> Dialect;
+            /// Runs statements without rows or values.
+            fn batch(&mut self, text: &str) -> QueryResult<()>;
+            /// Runs a statement without rows; how many it changed.
+            fn execute(&mut self, statement: &Statement<'_>) -> QueryResult<usize>;
+            $(fn $name(&mut self, statement: &Statement<'_>) -> QueryResult<Vec<$row>>;)*
+        }
+        connections! { @impl SqliteConnection, Dialect::Sqlite; $($name: $types => $row;)* }
+        connections! { @impl PgConnection, Dialect::Postgres; $($name: $types => $row;)* }
+    };
+    (@impl $connection:ty, $dialect:expr; $($name:ident: $types:ty => $row:ty;)*) => {
+        impl Sql for $connection {
+            fn dialect(&self) -> Dialect {
+                $dialect
+            }
+            fn batch(&mut self, text: &str) -> QueryResult<()> {
+                self.batch_execute(text)
+            }
+            fn execute(&mut self, statement: &Statement<'_>) -> QueryResult<usize> {
+                RunQueryDsl::execute(statement.typed::<()>(), self)
+            }
+            $(fn $name(&mut self, statement: &Statement<'_>) -> QueryResult<Vec<$row>> {
+                statement.typed::<$types>().load(self)
+            })*
+        }
+    };
+}
+
+connections! {
+    resources: ResourceTypes => ResourceRow;
+    holders: HolderTypes => HolderRow;
+    entries: EntryTypes => EntryRow;
+    longs: BigInt => i64;
+    texts: Text => String;
+    text_pairs: (Text, Text) => (String, String);
+    spaces: (BigInt, Text, Bool) => (i64, String, bool);
+    bindings: (Text, Text, Text) => (String, String, String);
+    clients: ClientTypes => ClientRow;
+    client_keys: KeyRowTypes => KeyRowRow;
+    checkpoints: (BigInt, BigInt, BigInt) => (i64, i64, i64);
+    key_systems: (SmallInt, Text, Bool, Text) => (i16, String, bool, String);
+}

@@ -1,0 +1,174 @@
+//! SQLite: one writer thread that commits in groups, readers inline on their own connections.
+
+mod checkpoint;
+mod open;
+mod writer;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::SqliteConnection;
+use tokio::sync::Semaphore;
+
+use crate::api::SpaceKey;
+use crate::audit::AuditEntry;
+use crate::error::{StoreError, classify};
+use crate::job::{Job, Write};
+use crate::migrate::Migrate;
+use crate::options::Options;
+use crate::pool::Pool;
+use crate::queue::Queue;
+use crate::sql::{Dialect, Sql};
+use crate::statement::Statement;
+use crate::transaction::{Context, Group, Transaction};
+
+/// A store in one file.
+pub(crate) struct SqliteStore {
+    path: String,
+    options: Options,
+    context: Arc<Context>,
+    readers: Pool<SqliteConnection>,
+    queue: Arc<Queue>,
+    /// Places in the queue.
+    places: Semaphore,
+}
+
+impl SqliteStore {
+    pub(crate) fn open(
+        path: &str,
+        options: Options,
+        context: Arc<Context>,
+    ) -> Result<SqliteStore, StoreError> {
+        open::create(path)?;
+        let mut connection = open::writer(path, &options)?;
+        connection.pending()?;
+        let queue = Arc::new(Queue::new(options.audit_queue, options.audit_delay));
+        let checkpoints = checkpoint::start(path, &options)?;
+        writer::start(
+            path,
+            &options,
+            connection,
+            Arc::clone(&context),
+            Arc::clone(&queue),
+            checkpoints,
+        )?;
+        Ok(SqliteStore {
+            path: path.to_owned(),
+            readers: Pool::new(options.connections.max(1)),
+            places: Semaphore::new(options.queue.max(1)),
+            options,
+            context,
+            queue,
+        })
+    }
+
+    /// Runs on a connection of its own, beside the writer thread: migrations.
+    pub(crate) fn with_connection<T>(
+        &self,
+        run: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        run(&mut open::writer(&self.path, &self.options)?)
+    }
+
+    /// Runs on this thread: a read takes microseconds, and the file is in memory.
+    pub(crate) fn read<T, E>(
+        &self,
+        space: SpaceKey,
+        read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let mut lease = self
+            .readers
+            .take(self.options.patience, || open::reader(&self.path, &self.options))?;
+        let connection = lease.connection()?;
+        let begin = |connection: &mut SqliteConnection, text: &'static str| {
+            connection
+                .execute(&Statement::new(text))
+                .map_err(|error| classify(Dialect::Sqlite, "reading", &error).error)
+        };
+        begin(connection, "BEGIN")?;
+        let mut group = Group::default();
+        let mut tx = Transaction::alone(connection, space, &self.context, &mut group);
+        let outcome = catch_unwind(AssertUnwindSafe(|| read(&mut tx)));
+        let failed = tx.failure().is_some();
+        let ended = begin(connection, "COMMIT");
+        if failed || ended.is_err() {
+            lease.discard();
+        }
+        match outcome {
+            Ok(outcome) => outcome,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    pub(crate) async fn write<F, T, E>(&self, space: SpaceKey, write: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        // Held until the answer: so many writes wait at most.
+        let _place = tokio::time::timeout(self.options.patience, self.places.acquire())
+            .await
+            .map_err(|_| unavailable("the writer has too much to do"))?
+            .map_err(|_| unavailable("the store is closed"))?;
+        let (job, answer) = Write::new(space, write);
+        let job: Box<dyn Job> = Box::new(job);
+        if self.queue.push(job).is_err() {
+            return Err(unavailable("the store is closing").into());
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(unavailable("the writer has stopped").into()))
+    }
+
+    /// Writes from a connection of its own, before the server runs.
+    pub(crate) fn write_blocking(
+        &self,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.with_connection(|connection| {
+            let control = |connection: &mut SqliteConnection, text: &'static str| {
+                connection
+                    .execute(&Statement::new(text))
+                    .map_err(|error| classify(Dialect::Sqlite, "writing", &error).error)
+            };
+            control(connection, "BEGIN IMMEDIATE")?;
+            let mut group = Group::default();
+            // An error drops the connection, and with it the transaction.
+            write(&mut Transaction::alone(
+                connection,
+                SpaceKey(0),
+                &self.context,
+                &mut group,
+            ))?;
+            control(connection, "COMMIT").map(|_| ())
+        })
+    }
+
+    pub(crate) fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.queue.push_audit(entry)
+    }
+
+    pub(crate) fn begin_close(&self) {
+        self.queue.close();
+    }
+
+    /// Blocks until everything accepted is on disk.
+    pub(crate) fn wait_closed(&self, limit: Duration) -> bool {
+        self.queue.wait_closed(limit)
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
+}

@@ -1,0 +1,154 @@
+//! The writer thread: takes what is queued, commits it as one, and only then answers.
+
+use std::sync::Arc;
+
+use diesel::SqliteConnection;
+
+use super::checkpoint::Checkpoints;
+use super::open;
+use crate::api::SpaceKey;
+use crate::audit::AuditEntry;
+use crate::error::{StoreError, classify};
+use crate::job::{Job, Ran};
+use crate::options::Options;
+use crate::pause;
+use crate::queue::{Queue, Taken};
+use crate::sql::{Dialect, Sql as _};
+use crate::statement::Statement;
+use crate::transaction::{Context, Group, Transaction};
+
+/// A write that clashes is run at most so often. Nobody else writes, so it is its own doing.
+const TRIES: usize = 3;
+
+/// Starts the thread.
+pub(super) fn start(
+    path: &str,
+    options: &Options,
+    connection: SqliteConnection,
+    context: Arc<Context>,
+    queue: Arc<Queue>,
+    checkpoints: Arc<Checkpoints>,
+) -> Result<(), StoreError> {
+    let writer = Writer {
+        path: path.to_owned(),
+        options: options.clone(),
+        connection: Some(connection),
+        context,
+        queue,
+        checkpoints,
+        group: Group::default(),
+    };
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || writer.run())
+        .map(|_| ())
+        .map_err(|error| StoreError::Unavailable(format!("starting the writer thread: {error}")))
+}
+
+struct Writer {
+    path: String,
+    options: Options,
+    /// None after a failure that the connection may not have survived.
+    connection: Option<SqliteConnection>,
+    context: Arc<Context>,
+    queue: Arc<Queue>,
+    checkpoints: Arc<Checkpoints>,
+    group: Group,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some(taken) = self.queue.take(self.options.group.max(1)) {
+            let Taken { mut jobs, mut audit } = taken;
+            if let Err(error) = self.commit(&mut jobs, &mut audit) {
+                tracing::error!(%error, writes = jobs.len(), "a group of writes failed");
+                self.queue.return_audit(audit);
+                if jobs.is_empty() && self.queue.is_closing() {
+                    break;
+                }
+                if jobs.is_empty() {
+                    // Nothing but the trail was to be written: the database is away. Not in a circle.
+                    std::thread::sleep(self.options.audit_delay);
+                }
+            }
+            for job in jobs {
+                job.answer();
+            }
+        }
+        self.checkpoints.stop();
+        drop(self.connection.take());
+        self.queue.set_closed();
+    }
+
+    /// Runs the jobs and commits. After an error nothing of the group is in the database.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>], audit: &mut Vec<AuditEntry>) -> Result<(), StoreError> {
+        let outcome = self.try_commit(jobs, audit);
+        if let Err(error) = &outcome {
+            for job in jobs.iter_mut() {
+                job.fail_unless_refused(error);
+            }
+            if let Some(mut connection) = self.connection.take() {
+                // It may have rolled back by itself; then there is nothing to roll back.
+                let _ = connection.execute(&Statement::new("ROLLBACK"));
+            }
+        }
+        outcome
+    }
+
+    fn try_commit(
+        &mut self,
+        jobs: &mut [Box<dyn Job>],
+        audit: &mut Vec<AuditEntry>,
+    ) -> Result<(), StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(open::writer(&self.path, &self.options)?);
+        }
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(StoreError::Internal("the writer has no connection".to_owned()));
+        };
+        self.group.next_audit.clear();
+        control(connection, "beginning a group", "BEGIN IMMEDIATE")?;
+        pause::at(pause::BEGUN);
+        for job in jobs.iter_mut() {
+            run_one(connection, job, &self.context, &mut self.group)?;
+            pause::at(pause::RAN);
+        }
+        if !audit.is_empty() {
+            let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut self.group);
+            tx.write_audit(audit)?;
+        }
+        pause::at(pause::COMMITTING);
+        control(connection, "committing a group", "COMMIT")?;
+        audit.clear();
+        pause::at(pause::COMMITTED);
+        if self.checkpoints.committed(jobs.len()) {
+            self.checkpoints.finish(connection);
+        }
+        Ok(())
+    }
+}
+
+/// Runs one write in its savepoint. An error loses the whole group.
+fn run_one(
+    connection: &mut SqliteConnection,
+    job: &mut Box<dyn Job>,
+    context: &Context,
+    group: &mut Group,
+) -> Result<(), StoreError> {
+    let mut tx = Transaction::shared(connection, job.space(), context, group);
+    for _ in 0..TRIES {
+        match job.run(&mut tx) {
+            Ran::Keep => return tx.keep(),
+            Ran::Undo => return tx.undo(),
+            Ran::Again => tx.undo()?,
+        }
+    }
+    Ok(())
+}
+
+fn control(connection: &mut SqliteConnection, doing: &str, text: &'static str) -> Result<(), StoreError> {
+    connection
+        .execute(&Statement::new(text))
+        .map(|_| ())
+        .map_err(|error| classify(Dialect::Sqlite, doing, &error).error)
+}

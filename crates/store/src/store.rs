@@ -1,0 +1,223 @@
+//! The store: opens either database, and gives out handles of one space.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::access::Access;
+use crate::api::{LockSet, Reader, SpaceKey, Writer};
+use crate::audit::AuditEntry;
+use crate::error::StoreError;
+use crate::migrate::Migrate as _;
+use crate::options::Options;
+use crate::postgres::PostgresStore;
+use crate::settings;
+use crate::sqlite::SqliteStore;
+use crate::transaction::{Context, Transaction};
+
+/// How long [`Store::ready`] waits for an answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long [`Store::close`] waits for what was accepted.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A database. Clones are handles of the same one.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<Database>,
+}
+
+enum Database {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+impl Store {
+    /// Opens `sqlite:PATH` or `postgres://…` (`postgresql://…`). Does not migrate. Refuses a schema of a
+    /// newer server, and a PostgreSQL whose settings would lose answered writes. No error holds a password.
+    pub fn open(url: &str, options: Options) -> Result<Store, StoreError> {
+        let context = Arc::new(Context {
+            clock: Arc::clone(&options.clock),
+            cursor_key: OnceLock::new(),
+        });
+        let database = match url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
+                Database::Sqlite(SqliteStore::open(path, options, context)?)
+            }
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Database::Postgres(PostgresStore::open(url, options, context)?)
+            }
+            _ => {
+                return Err(StoreError::Refused(
+                    "The database URL is neither sqlite:PATH nor postgres://USER@HOST/NAME. Correct it in the \
+                     configuration."
+                        .to_owned(),
+                ));
+            }
+        };
+        Ok(Store {
+            database: Arc::new(database),
+        })
+    }
+
+    /// Brings the schema up to this server's. Several processes may do so at once.
+    pub fn migrate(&self) -> Result<(), StoreError> {
+        match &*self.database {
+            Database::Sqlite(store) => store.with_connection(|connection| connection.migrate())?,
+            Database::Postgres(store) => store.with_connection(|connection| connection.migrate())?,
+        }
+        self.transact_blocking(settings::make_cursor_key)
+    }
+
+    /// The migrations that [`Store::migrate`] would run, by name. Refuses a schema of a newer server.
+    pub fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        match &*self.database {
+            Database::Sqlite(store) => store.with_connection(|connection| connection.pending()),
+            Database::Postgres(store) => store.with_connection(|connection| connection.pending()),
+        }
+    }
+
+    /// Undoes every migration, and with it all data. For tests of the migrations.
+    #[doc(hidden)]
+    pub fn unmigrate(&self) -> Result<(), StoreError> {
+        match &*self.database {
+            Database::Sqlite(store) => store.with_connection(|connection| connection.unmigrate()),
+            Database::Postgres(store) => store.with_connection(|connection| connection.unmigrate()),
+        }
+    }
+
+    /// Whether the database answers and its schema is ours, within 2 s.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let answer = self.read_all(|tx| settings::generation(tx).map(|_| ()));
+        tokio::time::timeout(READY_TIMEOUT, answer)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 2 s".to_owned())))
+    }
+
+    /// Accepts nothing more, and returns when everything accepted is on disk, or after 8 s with
+    /// [`StoreError::Unavailable`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let database = Arc::clone(&self.database);
+        let closed = tokio::task::spawn_blocking(move || match &*database {
+            Database::Sqlite(store) => {
+                store.begin_close();
+                store.wait_closed(CLOSE_TIMEOUT)
+            }
+            Database::Postgres(store) => {
+                store.begin_close();
+                store.wait_closed(CLOSE_TIMEOUT)
+            }
+        })
+        .await
+        .unwrap_or(false);
+        if closed {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable(
+                "the store could not be drained in time".to_owned(),
+            ))
+        }
+    }
+
+    /// The handle of one space.
+    pub fn for_space(&self, space: SpaceKey) -> SpaceStore {
+        SpaceStore {
+            store: self.clone(),
+            space,
+        }
+    }
+
+    /// What the operator sets: spaces, clients, keys.
+    pub fn access(&self) -> Access {
+        Access::new(self.clone())
+    }
+
+    /// Adds the audit row of an interaction that changes nothing. It is written with the next change, or
+    /// after half a second. [`StoreError::Unavailable`]: too many rows are waiting.
+    pub fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        match &*self.database {
+            Database::Sqlite(store) => store.audit_later(entry),
+            Database::Postgres(store) => store.audit_later(entry),
+        }
+    }
+
+    /// A read beyond one space.
+    pub(crate) async fn read_all<F, T, E>(&self, read: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.read_in(SpaceKey(0), read).await
+    }
+
+    async fn read_in<F, T, E>(&self, space: SpaceKey, read: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.database {
+            Database::Sqlite(store) => store.read(space, read),
+            Database::Postgres(store) => store.read(space, read).await,
+        }
+    }
+
+    /// A write beyond one space.
+    pub(crate) async fn write_in<F, T, E>(&self, space: SpaceKey, locks: LockSet, write: F) -> Result<T, E>
+    where
+        F: FnMut(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.database {
+            Database::Sqlite(store) => store.write(space, write).await,
+            Database::Postgres(store) => store.write(space, locks, write).await,
+        }
+    }
+
+    /// A write before there is a runtime.
+    fn transact_blocking(
+        &self,
+        write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match &*self.database {
+            Database::Sqlite(store) => store.write_blocking(write),
+            Database::Postgres(store) => store.write_blocking(write),
+        }
+    }
+}
+
+/// Reads and writes of one space.
+#[derive(Clone)]
+pub struct SpaceStore {
+    store: Store,
+    space: SpaceKey,
+}
+
+impl SpaceStore {
+    /// The space.
+    pub fn space(&self) -> SpaceKey {
+        self.space
+    }
+
+    /// Runs reads in one snapshot. On SQLite `read` runs on this very thread, beside every writer; on
+    /// PostgreSQL on a blocking thread.
+    pub async fn read<F, T, E>(&self, read: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut dyn Reader) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.store.read_in(self.space, |tx| read(tx)).await
+    }
+
+    /// Runs a write in one transaction, and returns when it is on disk. An `Err` of `write` takes back all
+    /// that it did, and nothing else. `write` may run several times: only its last run counts.
+    pub async fn write<F, T, E>(&self, locks: LockSet, mut write: F) -> Result<T, E>
+    where
+        F: FnMut(&mut dyn Writer) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.store.write_in(self.space, locks, move |tx| write(tx)).await
+    }
+}

@@ -1,0 +1,10 @@
+DROP TABLE medicapp_record;
+DROP TABLE erasure;
+DROP TABLE audit;
+DROP TABLE index_reference;
+DROP TABLE index_date;
+DROP TABLE index_string;
+DROP TABLE index_token;
+DROP TABLE identifier_key;
+DROP TABLE resource_version;
+DROP TABLE resource;

@@ -1,0 +1,136 @@
+-- Times are microseconds since the epoch. kind: 1 Patient, 2 Practitioner. class: 0 ordinary, 1 account.
+-- policy: 1 key system, 2 account. state: 0 retired, 1 held, 2 owning.
+-- `row` is an address inside this file and never leaves the server; everything else starts with the space.
+CREATE TABLE resource (
+    space   BIGINT   NOT NULL,
+    row     INTEGER  PRIMARY KEY,
+    kind    SMALLINT NOT NULL,
+    id      TEXT     NOT NULL,
+    version BIGINT   NOT NULL,
+    updated BIGINT   NOT NULL,
+    deleted BOOLEAN  NOT NULL,
+    class   SMALLINT NOT NULL,
+    digest  BLOB     NOT NULL,
+    body    TEXT     NOT NULL,
+    UNIQUE (space, kind, id)
+);
+CREATE INDEX resource_by_time ON resource (space, kind, updated, row);
+-- The rows of a type in order, without touching the bodies.
+CREATE INDEX resource_live ON resource (space, kind, row, class) WHERE NOT deleted;
+
+-- Superseded versions only: the current one lies in `resource`. A deletion has an empty body.
+CREATE TABLE resource_version (
+    space   BIGINT   NOT NULL,
+    row     BIGINT   NOT NULL,
+    version BIGINT   NOT NULL,
+    kind    SMALLINT NOT NULL,
+    id      TEXT     NOT NULL,
+    updated BIGINT   NOT NULL,
+    deleted BOOLEAN  NOT NULL,
+    class   SMALLINT NOT NULL,
+    digest  BLOB     NOT NULL,
+    body    TEXT     NOT NULL,
+    PRIMARY KEY (space, row, version)
+);
+CREATE INDEX resource_version_by_time ON resource_version (space, kind, updated, row);
+
+CREATE TABLE identifier_key (
+    space  BIGINT   NOT NULL,
+    kind   SMALLINT NOT NULL,
+    policy SMALLINT NOT NULL,
+    system TEXT     NOT NULL,
+    value  TEXT     NOT NULL,
+    row    BIGINT   NOT NULL,
+    state  SMALLINT NOT NULL,
+    PRIMARY KEY (space, kind, policy, system, value, row)
+) WITHOUT ROWID;
+-- The rule itself: an identifier has at most one owner.
+CREATE UNIQUE INDEX identifier_key_owner ON identifier_key (space, kind, policy, system, value) WHERE state = 2;
+CREATE INDEX identifier_key_by_row ON identifier_key (space, row);
+
+-- Clustered by resource: appended to on insertion, and probed by row from a search.
+CREATE TABLE index_token (
+    space  BIGINT   NOT NULL,
+    row    BIGINT   NOT NULL,
+    param  SMALLINT NOT NULL,
+    system TEXT     NOT NULL,
+    code   TEXT     NOT NULL,
+    kind   SMALLINT NOT NULL,
+    PRIMARY KEY (space, row, param, system, code)
+) WITHOUT ROWID;
+CREATE INDEX index_token_by_code ON index_token (space, kind, param, code, system, row);
+-- `identifier=system|` (parameter 1).
+CREATE INDEX index_token_by_system ON index_token (space, kind, param, system, row) WHERE param = 1;
+
+CREATE TABLE index_string (
+    space  BIGINT   NOT NULL,
+    row    BIGINT   NOT NULL,
+    param  SMALLINT NOT NULL,
+    folded TEXT     NOT NULL,
+    exact  TEXT     NOT NULL,
+    kind   SMALLINT NOT NULL,
+    PRIMARY KEY (space, row, param, folded, exact)
+) WITHOUT ROWID;
+CREATE INDEX index_string_by_text ON index_string (space, kind, param, folded, row);
+
+CREATE TABLE index_date (
+    space BIGINT   NOT NULL,
+    row   BIGINT   NOT NULL,
+    param SMALLINT NOT NULL,
+    low   BIGINT   NOT NULL,
+    high  BIGINT   NOT NULL,
+    kind  SMALLINT NOT NULL,
+    PRIMARY KEY (space, row, param, low, high)
+) WITHOUT ROWID;
+CREATE INDEX index_date_by_range ON index_date (space, kind, param, low, high, row);
+
+CREATE TABLE index_reference (
+    space    BIGINT   NOT NULL,
+    row      BIGINT   NOT NULL,
+    param    SMALLINT NOT NULL,
+    ref_kind TEXT     NOT NULL,
+    target   TEXT     NOT NULL,
+    system   TEXT     NOT NULL,
+    value    TEXT     NOT NULL,
+    kind     SMALLINT NOT NULL,
+    PRIMARY KEY (space, row, param, ref_kind, target, system, value)
+) WITHOUT ROWID;
+CREATE INDEX index_reference_by_target ON index_reference (space, kind, param, target, ref_kind, row);
+CREATE INDEX index_reference_by_value ON index_reference (space, kind, param, value, system, row) WHERE value <> '';
+
+-- space 0: refused before a space was known. `chain` is for the hash of the row and its predecessor.
+CREATE TABLE audit (
+    space       BIGINT NOT NULL,
+    seq         BIGINT NOT NULL,
+    time        BIGINT NOT NULL,
+    request_id  TEXT   NOT NULL,
+    client      TEXT   NOT NULL,
+    door        TEXT   NOT NULL,
+    interaction TEXT   NOT NULL,
+    kind        SMALLINT,
+    id          TEXT,
+    version     BIGINT,
+    outcome     TEXT   NOT NULL,
+    chain       BLOB,
+    PRIMARY KEY (space, seq)
+) WITHOUT ROWID;
+CREATE INDEX audit_by_time ON audit (space, time, seq);
+
+CREATE TABLE erasure (
+    space  BIGINT   NOT NULL,
+    kind   SMALLINT NOT NULL,
+    id     TEXT     NOT NULL,
+    time   BIGINT   NOT NULL,
+    client TEXT     NOT NULL,
+    PRIMARY KEY (space, kind, id)
+) WITHOUT ROWID;
+
+CREATE TABLE medicapp_record (
+    space   BIGINT NOT NULL,
+    row     BIGINT NOT NULL,
+    id      TEXT   NOT NULL,
+    created BIGINT NOT NULL,
+    body    TEXT   NOT NULL,
+    PRIMARY KEY (space, id)
+);
+CREATE INDEX medicapp_record_by_row ON medicapp_record (space, row, created);
