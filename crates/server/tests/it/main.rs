@@ -1,10 +1,14 @@
 //! Black-box tests: a real server process on a real database, SQLite and PostgreSQL.
 
+mod formats;
 mod regulator;
+mod rest;
 mod support;
 
 use testkit::harness::Suite;
 
 fn main() {
-    Suite::new(env!("CARGO_BIN_EXE_passerelle")).both(regulator::TESTS).run()
+    let suite = Suite::new(env!("CARGO_BIN_EXE_passerelle")).both(regulator::TESTS);
+    let suite = rest::add(suite);
+    formats::add(suite).run()
 }
