@@ -229,7 +229,7 @@ fn store_refusal(error: &StoreError) -> Refusal {
             None,
             LogLevel::Debug,
         ),
-        StoreError::Internal(_) => (
+        StoreError::Internal(_) | StoreError::Refused(_) => (
             500,
             IssueCode::Exception,
             "The server failed. Nothing was written. Report the request id to the operator.",

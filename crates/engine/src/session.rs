@@ -105,7 +105,7 @@ impl Session {
     pub async fn run(&self, interaction: Interaction) -> Result<Reply, Error> {
         let (name, kind, id) = (interaction.name(), interaction.kind(), interaction.id().cloned());
         let result = self.dispatch(interaction).await;
-        self.audit_unless_written(name, kind, id, &result);
+        self.audit_unless_written(name, kind, id, &result)?;
         result
     }
 
@@ -207,12 +207,12 @@ impl Session {
         kind: ResourceType,
         named: Option<Id>,
         result: &Result<Reply, Error>,
-    ) {
+    ) -> Result<(), Error> {
         let (id, version, outcome): (Option<Id>, Option<VersionId>, &'static str) = match result {
             Ok(Reply::Written(reply)) if matches!(reply.written, Written::Created | Written::Updated) => {
-                return;
+                return Ok(());
             }
-            Ok(Reply::Deleted(Some(_))) => return,
+            Ok(Reply::Deleted(Some(_))) => return Ok(()),
             Ok(Reply::Written(reply)) => (
                 Some(reply.stored.target.id.clone()),
                 Some(reply.stored.version),
@@ -223,7 +223,7 @@ impl Session {
             Ok(Reply::Page(_)) => (None, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),
         };
-        self.engine.inner.store.audit_later(AuditEntry {
+        let recorded = self.engine.inner.store.audit_later(AuditEntry {
             time: self.now(),
             request_id: self.caller.request_id.clone(),
             client: self.caller.client.clone(),
@@ -235,5 +235,10 @@ impl Session {
             version,
             outcome,
         });
+        // What cannot be recorded is not answered (503); a refusal is one already.
+        match (recorded, result) {
+            (Err(error), Ok(_)) => Err(Error::Store(error)),
+            (_, _) => Ok(()),
+        }
     }
 }

@@ -52,6 +52,14 @@ struct Shared {
     stopped: AtomicBool,
 }
 
+impl Shared {
+    fn put(&self, snapshot: &AccessSnapshot, engine: &Engine) {
+        engine.set_key_systems(KeySystems::new(&self.naming_base, &snapshot.key_systems));
+        let fresh = Arc::new(Directory::new(snapshot));
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+}
+
 /// Wrong credentials of one address.
 struct Wrong {
     since: Instant,
@@ -59,13 +67,17 @@ struct Wrong {
 }
 
 impl Authenticator {
-    /// Reads the directory and keeps it fresh from a thread of its own, until [`Authenticator::stop`]. The
-    /// engine gets the configured key systems with it.
+    /// Reads the directory and keeps it fresh in a task of this thread's runtime, until
+    /// [`Authenticator::stop`]. The engine gets the configured key systems with it.
     ///
     /// # Errors
     /// What the store says when the directory cannot be read.
-    pub fn start(store: Store, engine: &Engine, naming_base: &str) -> Result<Authenticator, StoreError> {
-        let snapshot = store.access().snapshot()?;
+    pub async fn start(
+        store: Store,
+        engine: &Engine,
+        naming_base: &str,
+    ) -> Result<Authenticator, StoreError> {
+        let snapshot = store.access().snapshot().await?;
         engine.set_key_systems(KeySystems::new(naming_base, &snapshot.key_systems));
         let shared = Arc::new(Shared {
             store,
@@ -75,11 +87,21 @@ impl Authenticator {
             stopped: AtomicBool::new(false),
         });
         let (watched, engine) = (Arc::clone(&shared), engine.clone());
-        std::thread::spawn(move || watch(&watched, &engine));
+        actix_web::rt::spawn(async move { watch(&watched, &engine).await });
         Ok(Authenticator { shared })
     }
 
-    /// Ends the refreshing thread.
+    /// Reads the directory again at once.
+    ///
+    /// # Errors
+    /// What the store says when the directory cannot be read.
+    pub async fn refresh(&self, engine: &Engine) -> Result<(), StoreError> {
+        let snapshot = self.shared.store.access().snapshot().await?;
+        self.shared.put(&snapshot, engine);
+        Ok(())
+    }
+
+    /// Ends the refreshing task.
     pub fn stop(&self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
     }
@@ -100,7 +122,7 @@ impl Authenticator {
         };
         let result = self.recognise(&directory, door, headers);
         if let Err(refusal) = &result {
-            self.shared.store.audit_later(AuditEntry {
+            let recorded = self.shared.store.audit_later(AuditEntry {
                 time: self.shared.store.now(),
                 request_id: headers.request_id.to_owned(),
                 client: String::new(),
@@ -112,6 +134,10 @@ impl Authenticator {
                 version: None,
                 outcome: refusal.code().as_str(),
             });
+            // Refused it is either way; what cannot be recorded is at least logged.
+            if let Err(error) = recorded {
+                tracing::error!(%error, "a denial could not be audited");
+            }
         }
         result
     }
@@ -183,15 +209,15 @@ impl Authenticator {
     }
 }
 
-fn watch(shared: &Shared, engine: &Engine) {
+async fn watch(shared: &Shared, engine: &Engine) {
     let mut known = {
         let slot = shared.directory.read().unwrap_or_else(PoisonError::into_inner);
         slot.generation
     };
     while !shared.stopped.load(Ordering::Relaxed) {
-        std::thread::sleep(REFRESH);
+        actix_web::rt::time::sleep(REFRESH).await;
         let access = shared.store.access();
-        match access.generation() {
+        match access.generation().await {
             Ok(generation) if generation == known => continue,
             Ok(_) => {}
             // Requests say 503 for themselves while the database is away.
@@ -200,12 +226,10 @@ fn watch(shared: &Shared, engine: &Engine) {
                 continue;
             }
         }
-        match access.snapshot() {
+        match access.snapshot().await {
             Ok(snapshot) => {
                 known = snapshot.generation;
-                engine.set_key_systems(KeySystems::new(&shared.naming_base, &snapshot.key_systems));
-                let fresh = Arc::new(Directory::new(&snapshot));
-                *shared.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+                shared.put(&snapshot, engine);
             }
             Err(error) => tracing::warn!(%error, "the directory of clients could not be read"),
         }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use engine::{ClientPolicy, Door, Scopes};
-use fhir::ResourceType;
+use fhir::{ResourceType, Timestamp};
 use store::Store;
-use store::access::{Binding, Client, KeySystem, Space};
+use store::access::{Binding, Client, ClientKey, KeySystem, Space};
 
 use crate::auth::new_key;
 use crate::config::Settings;
@@ -58,7 +58,7 @@ struct WithFile {
 }
 
 /// The database that an administrative command works on.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct Database {
     /// TOML file that names the database
     #[arg(long, env = "PASSERELLE_CONFIG", value_name = "FILE")]
@@ -193,11 +193,11 @@ enum KeyCommand {
         #[command(flatten)]
         database: Database,
     },
-    /// Issue a new key and let the client's older ones expire after an overlap
+    /// Replace a key by a new one; both work during an overlap
     Rotate {
-        /// The client's id
-        client: String,
-        /// Hours for which the older keys still work
+        /// The older key's prefix, as `key list` shows it
+        prefix: String,
+        /// Hours for which the older key still works
         #[arg(long, default_value_t = 24)]
         overlap_hours: i64,
         #[command(flatten)]
@@ -217,6 +217,34 @@ enum KeyCommand {
     },
 }
 
+macro_rules! database_of {
+    ($($command:ident: $($variant:ident),*;)*) => {
+        $(impl $command {
+            fn database(&self) -> Database {
+                match self {
+                    $($command::$variant { database, .. })|* => database.clone(),
+                }
+            }
+        })*
+    };
+}
+
+database_of! {
+    SpaceCommand: Add, List;
+    BindingCommand: Add, List;
+    KeySystemCommand: Add, List;
+    KeyCommand: Issue, Rotate, Revoke, List;
+}
+
+impl ClientCommand {
+    fn database(&self) -> Database {
+        match self {
+            ClientCommand::Add(new) => new.database.clone(),
+            ClientCommand::List { database } => database.clone(),
+        }
+    }
+}
+
 /// Runs the command of this process.
 ///
 /// # Errors
@@ -226,20 +254,29 @@ pub fn run() -> anyhow::Result<()> {
         Command::Serve(with_file) => start::serve(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
-        Command::Space(command) => space(command),
-        Command::Binding(command) => binding(command),
-        Command::KeySystem(command) => key_system(command),
-        Command::Client(command) => client(command),
-        Command::Key(command) => key(command),
+        Command::Space(command) => administer(command.database(), |store| space(store, command)),
+        Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
+        Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
+        Command::Client(command) => administer(command.database(), |store| client(store, command)),
+        Command::Key(command) => administer(command.database(), |store| key(store, command)),
     }
 }
 
-fn open(database: &Database) -> anyhow::Result<Store> {
+/// Runs one administrative command on an open store, and closes it: what was done is then on disk.
+fn administer<F>(database: Database, command: impl FnOnce(Store) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
     let settings = Settings {
-        database: database.database.clone(),
+        database: database.database,
         ..Settings::default()
     };
-    start::open_migrated(&settings.with_file(database.config.as_ref())?)
+    let store = start::open_migrated(&settings.with_file(database.config.as_ref())?)?;
+    actix_web::rt::System::new().block_on(async move {
+        let result = command(store.clone()).await;
+        let closed = store.close().await.context("the database could not be closed");
+        result.and(closed)
+    })
 }
 
 fn migrate(settings: &Settings) -> anyhow::Result<()> {
@@ -247,36 +284,25 @@ fn migrate(settings: &Settings) -> anyhow::Result<()> {
     if applied.is_empty() {
         return say("The schema is up to date.");
     }
-    for name in applied {
-        say(&format!("applied {name}"))?;
-    }
-    Ok(())
+    applied
+        .iter()
+        .try_for_each(|name| say(&format!("applied {name}")))
 }
 
-fn space(command: SpaceCommand) -> anyhow::Result<()> {
+async fn space(store: Store, command: SpaceCommand) -> anyhow::Result<()> {
     match command {
-        SpaceCommand::Add {
-            id,
-            sandbox,
-            database,
-        } => {
+        SpaceCommand::Add { id, sandbox, .. } => {
             if fhir::Id::parse(&id).is_none() {
                 bail!("'{id}' cannot be a space's id: use 1 to 64 letters, digits, dots and dashes");
             }
-            let space = open(&database)?.access().add_space(&id, sandbox)?;
-            if space.sandbox != sandbox {
-                bail!(
-                    "space {id} exists already and is {}; its kind is fixed",
-                    kind_of(&space)
-                );
-            }
+            let (space, _) = store.access().add_space(&id, sandbox).await?;
             say(&format!("space {id} ({})", kind_of(&space)))
         }
-        SpaceCommand::List { database } => {
-            for space in open(&database)?.access().snapshot()?.spaces {
-                say(&format!("{}\t{}", space.id, kind_of(&space)))?;
-            }
-            Ok(())
+        SpaceCommand::List { .. } => {
+            let spaces = store.access().snapshot().await?.spaces;
+            spaces
+                .iter()
+                .try_for_each(|space| say(&format!("{}\t{}", space.id, kind_of(space))))
         }
     }
 }
@@ -285,40 +311,35 @@ fn kind_of(space: &Space) -> &'static str {
     if space.sandbox { "sandbox" } else { "live" }
 }
 
-fn binding(command: BindingCommand) -> anyhow::Result<()> {
+async fn binding(store: Store, command: BindingCommand) -> anyhow::Result<()> {
     match command {
         BindingCommand::Add {
-            door,
-            word,
-            space,
-            database,
+            door, word, space, ..
         } => {
             check_door(&door)?;
-            let store = open(&database)?;
-            check_space(&store, &space)?;
             let binding = Binding { door, word, space };
-            store.access().add_binding(&binding)?;
+            store.access().add_binding(binding.clone()).await?;
             say(&format!(
                 "{} '{}' means space {}",
                 binding.door, binding.word, binding.space
             ))
         }
-        BindingCommand::List { database } => {
-            for binding in open(&database)?.access().snapshot()?.bindings {
-                say(&format!("{}\t{}\t{}", binding.door, binding.word, binding.space))?;
-            }
-            Ok(())
+        BindingCommand::List { .. } => {
+            let bindings = store.access().snapshot().await?.bindings;
+            bindings
+                .iter()
+                .try_for_each(|row| say(&format!("{}\t{}\t{}", row.door, row.word, row.space)))
         }
     }
 }
 
-fn key_system(command: KeySystemCommand) -> anyhow::Result<()> {
+async fn key_system(store: Store, command: KeySystemCommand) -> anyhow::Result<()> {
     match command {
         KeySystemCommand::Add {
             system,
             resource,
             unique,
-            database,
+            ..
         } => {
             let kind = ResourceType::parse(&resource)
                 .with_context(|| format!("'{resource}' is not stored here: write Patient or Practitioner"))?;
@@ -328,69 +349,59 @@ fn key_system(command: KeySystemCommand) -> anyhow::Result<()> {
                 active_only: unique == "active",
                 type_code: None,
             };
-            let store = open(&database)?;
-            store.access().add_key_system(&key).with_context(|| {
-                format!(
-                    "the key system was not declared. It must be declared before resources carry {} identifiers \
-                     of it, so that none of them is unchecked",
-                    key.system
-                )
-            })?;
+            store.access().add_key_system(key.clone()).await?;
             say(&describe(&key))
         }
-        KeySystemCommand::List { database } => {
-            let store = open(&database)?;
-            let base = store.access().setting("naming-base")?;
+        KeySystemCommand::List { .. } => {
+            let base = store.access().setting(start::NAMING_BASE).await?;
             let base = base.as_deref().unwrap_or(crate::config::DEFAULT_NAMING_BASE);
-            for key in engine::KeySystems::new(base, &store.access().snapshot()?.key_systems).all() {
-                say(&describe(key))?;
-            }
-            Ok(())
+            let configured = store.access().snapshot().await?.key_systems;
+            let all = engine::KeySystems::new(base, &configured);
+            all.all().iter().try_for_each(|key| say(&describe(key)))
         }
     }
 }
 
 fn describe(key: &KeySystem) -> String {
     let unique = if key.active_only { "active" } else { "live" };
-    let code = key
-        .type_code
-        .as_deref()
-        .map(|code| format!("\ttype {code}"))
-        .unwrap_or_default();
-    format!("{}\t{}\tunique {unique}{code}", key.system, key.kind)
+    let code = key.type_code.as_deref().map(|code| format!("\ttype {code}"));
+    format!(
+        "{}\t{}\tunique {unique}{}",
+        key.system,
+        key.kind,
+        code.unwrap_or_default()
+    )
 }
 
-fn client(command: ClientCommand) -> anyhow::Result<()> {
+async fn client(store: Store, command: ClientCommand) -> anyhow::Result<()> {
     match command {
         ClientCommand::Add(new) => {
             new.doors.iter().try_for_each(|door| check_door(door))?;
             Scopes::parse(&new.scopes).map_err(anyhow::Error::msg)?;
-            let store = open(&new.database)?;
-            new.spaces
-                .iter()
-                .try_for_each(|space| check_space(&store, space))?;
             let client = new.into_client();
-            store.access().put_client(&client)?;
+            store.access().put_client(client.clone()).await?;
             say(&format!(
                 "client {}. Give it a key: passerelle key issue {}",
                 client.id, client.id
             ))
         }
-        ClientCommand::List { database } => {
-            for client in open(&database)?.access().snapshot()?.clients {
-                let state = if client.enabled { "enabled" } else { "disabled" };
-                say(&format!(
-                    "{}\t{}\t{}\t{}\t{}\t{state}",
-                    client.id,
-                    client.spaces.join(","),
-                    client.doors.join(","),
-                    client.scopes.join(","),
-                    client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
-                ))?;
-            }
-            Ok(())
+        ClientCommand::List { .. } => {
+            let clients = store.access().snapshot().await?.clients;
+            clients.iter().try_for_each(|client| say(&line_of(client)))
         }
     }
+}
+
+fn line_of(client: &Client) -> String {
+    let state = if client.enabled { "enabled" } else { "disabled" };
+    format!(
+        "{}\t{}\t{}\t{}\t{}\t{state}",
+        client.id,
+        client.spaces.join(","),
+        client.doors.join(","),
+        client.scopes.join(","),
+        client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
+    )
 }
 
 impl NewClient {
@@ -401,6 +412,9 @@ impl NewClient {
             ("legal-entity-status", self.legal_entity_status),
             ("user-id", self.user_id),
         ];
+        let attributes = attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Client {
             name: self.name.unwrap_or_else(|| self.id.clone()),
             id: self.id,
@@ -408,10 +422,7 @@ impl NewClient {
             doors: self.doors,
             scopes: self.scopes,
             policy: self.policy,
-            attributes: attributes
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-                .collect(),
+            attributes: attributes.collect(),
             enabled: !self.disabled,
         }
     }
@@ -419,79 +430,65 @@ impl NewClient {
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
-fn key(command: KeyCommand) -> anyhow::Result<()> {
+async fn key(store: Store, command: KeyCommand) -> anyhow::Result<()> {
     match command {
-        KeyCommand::Issue {
-            client,
-            days,
-            database,
-        } => {
-            let store = open(&database)?;
-            let expires = days.map(|days| {
-                store
-                    .now()
-                    .micros()
-                    .saturating_add(days.saturating_mul(24 * HOUR_MICROS))
-            });
-            let key = issue_key(&store, &client, expires)?;
+        KeyCommand::Issue { client, days, .. } => {
+            let expires = days.map(|days| hours_from_now(&store, days.saturating_mul(24)));
+            let key = issue_key(&store, &client, expires).await?;
             say(&format!(
                 "{key}\nThis key is shown only now. Keep it in a secret store."
             ))
         }
         KeyCommand::Rotate {
-            client,
+            prefix,
             overlap_hours,
-            database,
+            ..
         } => {
-            let store = open(&database)?;
-            let end = store
-                .now()
-                .micros()
-                .saturating_add(overlap_hours.max(0).saturating_mul(HOUR_MICROS));
-            let older = store
-                .access()
-                .snapshot()?
-                .keys
-                .into_iter()
-                .filter(|key| key.client == client);
-            let older: Vec<_> = older
-                .filter(|key| key.expires.is_none_or(|expires| expires > end))
-                .collect();
-            let key = issue_key(&store, &client, None)?;
-            for row in &older {
-                store.access().expire_key(&row.prefix, end)?;
-            }
+            let known = store.access().snapshot().await?.keys;
+            let old = known.into_iter().find(|key| key.prefix == prefix);
+            let old = old.with_context(|| {
+                format!("no key of prefix '{prefix}' is in force; `passerelle key list` shows them")
+            })?;
+            let (key, row) = fresh_key(&store, &old.client, None).await?;
+            let end = hours_from_now(&store, overlap_hours.max(0));
+            store.access().rotate_key(&prefix, end, row).await?;
             say(&format!(
-                "{key}\nThis key is shown only now. {} older ones work for {overlap_hours} more hours.",
-                older.len()
+                "{key}\nThis key is shown only now. {prefix} works for {overlap_hours} more hours."
             ))
         }
-        KeyCommand::Revoke { prefix, database } => {
-            if !open(&database)?.access().revoke_key(&prefix)? {
-                bail!("no key has the prefix '{prefix}'; `passerelle key list` shows them");
-            }
+        KeyCommand::Revoke { prefix, .. } => {
+            store.access().revoke_key(&prefix).await?;
             say(&format!("{prefix} is revoked"))
         }
-        KeyCommand::List { database } => {
-            for key in open(&database)?.access().snapshot()?.keys {
+        KeyCommand::List { .. } => {
+            let keys = store.access().snapshot().await?.keys;
+            keys.iter().try_for_each(|key| {
                 let expires = key
                     .expires
-                    .map(|micros| fhir::Timestamp::from_micros(micros).to_instant());
-                say(&format!(
-                    "{}\t{}\t{}",
-                    key.prefix,
-                    key.client,
-                    expires.as_deref().unwrap_or("never expires")
-                ))?;
-            }
-            Ok(())
+                    .map(|micros| Timestamp::from_micros(micros).to_instant());
+                let expires = expires.as_deref().unwrap_or("never expires");
+                say(&format!("{}\t{}\t{expires}", key.prefix, key.client))
+            })
         }
     }
 }
 
-/// Issues a key for a client of the kind of its default space.
-pub(crate) fn issue_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<String> {
-    let snapshot = store.access().snapshot()?;
+fn hours_from_now(store: &Store, hours: i64) -> i64 {
+    store
+        .now()
+        .micros()
+        .saturating_add(hours.saturating_mul(HOUR_MICROS))
+}
+
+/// Issues a key for a client, of the kind of its default space.
+pub(crate) async fn issue_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<String> {
+    let (key, row) = fresh_key(store, client, expires).await?;
+    store.access().issue_key(row).await?;
+    Ok(key)
+}
+
+async fn fresh_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<(String, ClientKey)> {
+    let snapshot = store.access().snapshot().await?;
     let found = snapshot.clients.iter().find(|known| known.id == client);
     let found = found
         .with_context(|| format!("there is no client '{client}'; `passerelle client list` shows them"))?;
@@ -501,28 +498,13 @@ pub(crate) fn issue_key(store: &Store, client: &str, expires: Option<i64>) -> an
         .and_then(|name| snapshot.spaces.iter().find(|space| space.id == *name));
     let default =
         default.with_context(|| format!("client '{client}' has no space; add one with `client add`"))?;
-    let (key, row) = new_key(client, default.sandbox, store.now().micros(), expires);
-    store.access().add_key(&row)?;
-    Ok(key)
+    Ok(new_key(client, default.sandbox, store.now().micros(), expires))
 }
 
 fn check_door(name: &str) -> anyhow::Result<()> {
     if Door::parse(name).is_none() {
         let known: Vec<&str> = Door::ALL.iter().map(|door| door.as_str()).collect();
         bail!("'{name}' is not a door: write one of {}", known.join(", "));
-    }
-    Ok(())
-}
-
-fn check_space(store: &Store, id: &str) -> anyhow::Result<()> {
-    if !store
-        .access()
-        .snapshot()?
-        .spaces
-        .iter()
-        .any(|space| space.id == id)
-    {
-        bail!("there is no space '{id}'; add it first: passerelle space add {id}");
     }
     Ok(())
 }

@@ -56,9 +56,9 @@ pub struct Settings {
     /// HTTP worker threads [default: one per core]
     #[arg(long, env = "PASSERELLE_WORKERS", value_name = "THREADS")]
     pub workers: Option<usize>,
-    /// Database connections for reading (SQLite) or for everything (PostgreSQL) [default: by workers / 16]
+    /// Database connections for reading (SQLite) or for everything (PostgreSQL) [default: 16]
     #[arg(long, env = "PASSERELLE_CONNECTIONS", value_name = "CONNECTIONS")]
-    pub connections: Option<u32>,
+    pub connections: Option<usize>,
     /// Log lines as `text` or `json` [default: text]
     #[arg(long, env = "PASSERELLE_LOG_FORMAT", value_name = "FORMAT", value_parser = ["text", "json"])]
     pub log_format: Option<String>,

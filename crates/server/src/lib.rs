@@ -5,13 +5,15 @@
 
 pub mod app;
 mod ask;
-#[path = "auth_placeholder.rs"]
 pub mod auth;
 mod base;
 mod body;
 mod bundle;
 mod capability;
+pub mod cli;
+pub mod config;
 mod cors;
+mod demo;
 mod error;
 mod gate;
 mod health;
@@ -23,3 +25,4 @@ mod respond;
 mod rest;
 mod routes;
 mod serve;
+mod start;

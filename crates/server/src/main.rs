@@ -1,3 +1,5 @@
 //! The `passerelle` binary.
 
-fn main() {}
+fn main() -> anyhow::Result<()> {
+    server::cli::run()
+}

@@ -2,17 +2,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use engine::{Engine, KeySystems, RandomIds};
-use store::{Options, Store};
+use store::{Durability, Options, Store};
 
 use crate::app;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 
 /// The setting under which the naming base lies in the database.
-const NAMING_BASE: &str = "naming-base";
+pub const NAMING_BASE: &str = "naming-base";
 
 /// Opens the database and brings its schema up to date.
 ///
@@ -31,9 +32,12 @@ pub fn open_migrated(settings: &Settings) -> anyhow::Result<Store> {
 /// # Errors
 /// A sentence for the operator.
 pub fn migrate(settings: &Settings) -> anyhow::Result<Vec<String>> {
-    open(settings)?
+    let store = open(settings)?;
+    let pending = store.pending_migrations()?;
+    store
         .migrate()
-        .context("the database schema could not be brought up to date")
+        .context("the database schema could not be brought up to date")?;
+    Ok(pending)
 }
 
 fn open(settings: &Settings) -> anyhow::Result<Store> {
@@ -41,7 +45,9 @@ fn open(settings: &Settings) -> anyhow::Result<Store> {
     if let Some(connections) = settings.connections {
         options.connections = connections;
     }
-    options.unsafe_durability = settings.unsafe_durability;
+    if settings.unsafe_durability {
+        options.durability = Durability::Unsafe;
+    }
     Store::open(settings.database(), options).context("the database could not be opened")
 }
 
@@ -59,10 +65,10 @@ pub struct Prepared {
 ///
 /// # Errors
 /// A sentence for the operator.
-pub fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
+pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let store = open_migrated(settings)?;
     let base = settings.naming_base();
-    let fixed = store.access().setting_put_once(NAMING_BASE, base)?;
+    let fixed = store.access().put_setting_once(NAMING_BASE, base).await?;
     if fixed != base {
         bail!(
             "this database was started with the naming base {fixed}, and identifiers in it carry that. Start with \
@@ -70,7 +76,7 @@ pub fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
         );
     }
     let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::new(base, &[]));
-    let auth = Authenticator::start(store.clone(), &engine, base)?;
+    let auth = Authenticator::start(store.clone(), &engine, base).await?;
     Ok(Prepared { store, engine, auth })
 }
 
@@ -97,27 +103,48 @@ pub fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr)> {
 /// A sentence for the operator.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     start_log(settings);
-    let prepared = prepare(settings)?;
-    let (listener, _) = bind(settings)?;
-    run(listener, prepared, settings)
+    actix_web::rt::System::new().block_on(async {
+        let prepared = prepare(settings).await?;
+        let (listener, _) = bind(settings)?;
+        run(listener, prepared, settings).await
+    })
 }
 
 /// Serves until told to stop, then drains and closes the store.
 ///
 /// # Errors
 /// A sentence for the operator.
-pub fn run(listener: TcpListener, prepared: Prepared, settings: &Settings) -> anyhow::Result<()> {
+pub async fn run(listener: TcpListener, prepared: Prepared, settings: &Settings) -> anyhow::Result<()> {
     let Prepared { store, engine, auth } = prepared;
-    let result = actix_web::rt::System::new().block_on(app::serve(
-        listener,
-        engine,
-        auth.clone(),
-        app::Settings::from(settings),
-        |address| tracing::info!(%address, "serving"),
-    ));
+    let settings = app_settings(settings)?;
+    let ready = |address| tracing::info!(%address, "serving");
+    let result = app::serve(listener, engine, auth.clone(), settings, ready).await;
     auth.stop();
-    store.close();
-    result.context("the server stopped")
+    let closed = store.close().await;
+    result.context("the server stopped")?;
+    closed.context("the database could not be closed")
+}
+
+fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
+    let defaults = app::Settings::default();
+    let trusted_proxies = settings.trusted_proxies.iter().map(|text| {
+        text.parse()
+            .map_err(|_| anyhow::anyhow!("'{text}' is not an address or network of a trusted proxy"))
+    });
+    let base_url = settings.base_url.as_deref();
+    Ok(app::Settings {
+        base_url: base_url.map(|url| url.trim_end_matches('/').to_owned()),
+        trusted_proxies: trusted_proxies.collect::<anyhow::Result<_>>()?,
+        body_deadline: settings
+            .body_deadline
+            .map_or(defaults.body_deadline, Duration::from_secs),
+        max_concurrent_requests: settings
+            .max_concurrent
+            .unwrap_or(defaults.max_concurrent_requests),
+        workers: settings.workers.unwrap_or(defaults.workers),
+        cors_origins: settings.cors_origins.clone(),
+        ..defaults
+    })
 }
 
 /// Starts logging to standard error. `RUST_LOG` chooses what; `info` when it is not set.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use diesel::result::QueryResult;
 use fhir::index::IndexRows;
+use fhir::query::param::bounded;
 use fhir::{Identifier, ResourceType};
 
 use crate::api::{KeyRow, KeyState, NewResource, Policy};
@@ -76,13 +77,14 @@ impl<'a> Entries<'a> {
     pub(crate) fn of(new: &'a NewResource) -> Entries<'a> {
         let index: &IndexRows = &new.index;
         Entries {
+            // Extraction has bounded these texts.
             tokens: index
                 .tokens
                 .iter()
                 .map(|row| Token {
                     param: row.param.number(),
-                    system: fit(&row.system),
-                    code: fit(&row.code),
+                    system: Cow::Borrowed(&row.system),
+                    code: Cow::Borrowed(&row.code),
                 })
                 .collect(),
             texts: index
@@ -90,8 +92,8 @@ impl<'a> Entries<'a> {
                 .iter()
                 .map(|row| Text {
                     param: row.param.number(),
-                    folded: fit(&row.folded),
-                    exact: fit(&row.exact),
+                    folded: Cow::Borrowed(&row.folded),
+                    exact: Cow::Borrowed(&row.exact),
                 })
                 .collect(),
             dates: index
@@ -159,6 +161,14 @@ impl<'a> Entries<'a> {
     }
 }
 
+/// A text of a key, as it lies in the key table.
+pub(crate) fn key_text(text: &str) -> Cow<'_, str> {
+    match bounded(text) {
+        same if same == text => Cow::Borrowed(text),
+        short => Cow::Owned(short),
+    }
+}
+
 fn keys_of(rows: &[KeyRow]) -> Vec<(Key<'_>, i16)> {
     // Should one identifier come twice, the stronger state counts.
     let mut keys: BTreeMap<Key<'_>, i16> = BTreeMap::new();
@@ -166,8 +176,8 @@ fn keys_of(rows: &[KeyRow]) -> Vec<(Key<'_>, i16)> {
         let Identifier { system, value } = &row.identifier;
         let key = Key {
             policy: codes::policy(row.policy),
-            system: fit(system),
-            value: fit(value),
+            system: key_text(system),
+            value: key_text(value),
         };
         let state = codes::state(row.state);
         let held = keys.entry(key).or_insert(state);

@@ -18,7 +18,7 @@ use crate::sql::Dialect;
 use crate::statement::Statement;
 use crate::transaction::{self, Transaction};
 
-use test::{Table, entry_tests, on_resource, table_of};
+use test::{Table, entry_tests, folded, on_resource, table_of};
 
 /// Statements of more clauses or alternatives have too many texts to be worth a place in the cache.
 const CACHED_CLAUSES: usize = 2;
@@ -196,7 +196,7 @@ impl Scope {
     /// ` FROM … AS c`, each candidate once.
     fn driven_by<'q>(self, clause: &'q Clause) -> Statement<'q> {
         let table = table_of(clause);
-        let tests = entry_tests(self.dialect, &clause.test);
+        let tests = entry_tests(self.dialect, clause);
         let unique = is_unique(clause);
         let mut from = Statement::new(if unique {
             " FROM (SELECT row FROM "
@@ -218,7 +218,7 @@ impl Scope {
                 .sql(" AND kind = ")
                 .bind(self.kind)
                 .sql(" AND ")
-                .then(params(clause.param))
+                .then(params(clause))
                 .sql(" AND ")
                 .then(test);
         }
@@ -239,10 +239,10 @@ impl Scope {
         .sql(" AND x.row = ")
         .sql(row)
         .sql(" AND x.")
-        .then(params(clause.param));
+        .then(params(clause));
         if !matches!(clause.test, Test::Missing(_)) {
             probe.push(" AND ");
-            probe = probe.then(any(entry_tests(self.dialect, &clause.test)));
+            probe = probe.then(any(entry_tests(self.dialect, clause)));
         }
         probe.sql(")")
     }
@@ -264,8 +264,8 @@ fn any(tests: Vec<Statement<'_>>) -> Statement<'_> {
 }
 
 /// `param = …`
-fn params(param: SearchParam) -> Statement<'static> {
-    match param.index() {
+fn params(clause: &Clause) -> Statement<'static> {
+    match clause.index() {
         // By its number, so that the partial index of identifier systems serves.
         [IndexParam::Identifier] => Statement::new("param = 1"),
         [single] => Statement::new("param = ").bind(single.number()),
@@ -307,6 +307,7 @@ fn rank(clause: &Clause) -> Option<u8> {
                 _ => 7,
             })
         }
+        Test::OfType(_) => Some(1),
         Test::Reference(_) => Some(3),
         Test::Date(_) if clause.param.index().is_empty() => None,
         Test::Date(tests) => tests
@@ -315,7 +316,11 @@ fn rank(clause: &Clause) -> Option<u8> {
             .then_some(4),
         Test::String(tests) => tests
             .iter()
-            .all(|test| matches!(test, StringTest::StartsWith(text) if !text.is_empty()))
+            .all(|test| match test {
+                StringTest::StartsWith(text) => !text.is_empty(),
+                StringTest::Exact(text) => folded(text).is_some(),
+                StringTest::Contains(_) => false,
+            })
             .then_some(5),
         Test::Uri(_) => Some(6),
         Test::NotToken(_) | Test::Missing(_) => None,
@@ -329,9 +334,10 @@ fn is_unique(clause: &Clause) -> bool {
             tests.as_slice(),
             [TokenTest::SystemCode { .. } | TokenTest::CodeWithoutSystem(_)]
         ),
+        Test::OfType(tests) => tests.len() == 1,
         _ => false,
     };
-    exact && clause.param.index().len() == 1
+    exact && clause.index().len() == 1
 }
 
 /// Whether a clause has one alternative, and so one text.
@@ -340,6 +346,7 @@ fn is_single(clause: &Clause) -> bool {
         Test::Id(tests) => tests.len(),
         Test::Token(tests) | Test::NotToken(tests) => tests.len(),
         Test::String(tests) => tests.len(),
+        Test::OfType(tests) => tests.len(),
         Test::Date(tests) => tests.len(),
         Test::Reference(tests) => tests.len(),
         Test::Uri(tests) => tests.len(),

@@ -3,9 +3,12 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fhir::Timestamp;
+
 use crate::access::Access;
 use crate::api::{LockSet, Reader, SpaceKey, Writer};
 use crate::audit::AuditEntry;
+use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::migrate::Migrate as _;
 use crate::options::Options;
@@ -23,6 +26,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Store {
     database: Arc<Database>,
+    clock: Arc<dyn Clock>,
 }
 
 enum Database {
@@ -34,6 +38,7 @@ impl Store {
     /// Opens `sqlite:PATH` or `postgres://…` (`postgresql://…`). Does not migrate. Refuses a schema of a
     /// newer server, and a PostgreSQL whose settings would lose answered writes. No error holds a password.
     pub fn open(url: &str, options: Options) -> Result<Store, StoreError> {
+        let clock = Arc::clone(&options.clock);
         let context = Arc::new(Context {
             clock: Arc::clone(&options.clock),
             cursor_key: OnceLock::new(),
@@ -55,6 +60,7 @@ impl Store {
         };
         Ok(Store {
             database: Arc::new(database),
+            clock,
         })
     }
 
@@ -115,6 +121,11 @@ impl Store {
                 "the store could not be drained in time".to_owned(),
             ))
         }
+    }
+
+    /// The time, by the store's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The handle of one space.

@@ -5,14 +5,12 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// Longest text in an index, bytes. A PostgreSQL index entry holds 2 704 bytes, and the widest of ours has
-/// three texts that a sender may choose.
+/// Longest text in an index entry with three texts that a sender may choose, bytes: a PostgreSQL index entry
+/// holds 2 704 bytes. Entries with two such texts hold what [`fhir::query::param::bounded`] lets through.
 pub(crate) const MAX_INDEX_TEXT_BYTES: usize = 640;
 const HASH_BYTES: usize = 64;
 
-/// The text as it lies in an index: itself, or when it is too long its beginning and its hash. Equal texts
-/// stay equal and different ones different, so equality is exact; beginnings and parts are found within
-/// the first 576 bytes.
+/// The text itself, or when it is too long its beginning and its hash: equality still means equality.
 pub(crate) fn fit(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_INDEX_TEXT_BYTES {
         return Cow::Borrowed(text);

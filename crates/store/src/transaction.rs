@@ -16,7 +16,6 @@ use crate::error::{StoreError, classify};
 use crate::settings;
 use crate::sql::{Dialect, ResourceRow, Sql};
 use crate::statement::Statement;
-use crate::text::fit;
 use crate::{codes, search};
 
 /// What every transaction of a store shares.
@@ -325,9 +324,9 @@ impl Reader for Transaction<'_> {
         .sql(" AND k.policy = ")
         .bind(codes::policy(policy))
         .sql(" AND k.system = ")
-        .bind(fit(&identifier.system))
+        .bind(entries::key_text(&identifier.system))
         .sql(" AND k.value = ")
-        .bind(fit(&identifier.value))
+        .bind(entries::key_text(&identifier.value))
         .sql(" AND r.space = k.space AND r.row = k.row AND NOT r.deleted ORDER BY k.state DESC, r.updated DESC, r.row DESC");
         let rows = self
             .sql

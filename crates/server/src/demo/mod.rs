@@ -60,19 +60,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ..Settings::default()
     };
     start::start_log(&settings);
-    let store = start::open_migrated(&settings)?;
     let file = options.data.join("demo.json");
-    let doors = set_up(&store, &read_back(&file))?;
-    store.close();
-    let prepared = start::prepare(&settings)?;
-    if !options.empty {
-        load(&prepared.engine)?;
-    }
-    let (listener, address) = start::bind(&settings)?;
-    let base = format!("http://{address}");
-    write_whole(&file, &describe(&base, &doors))?;
-    print_welcome(&base, &doors, &file)?;
-    start::run(listener, prepared, &settings)
+    actix_web::rt::System::new().block_on(async {
+        let prepared = start::prepare(&settings).await?;
+        let doors = set_up(&prepared.store, &read_back(&file)).await?;
+        if !options.empty {
+            load(&prepared.engine).await?;
+        }
+        prepared.auth.refresh(&prepared.engine).await?;
+        let (listener, address) = start::bind(&settings)?;
+        let base = format!("http://{address}");
+        write_whole(&file, &describe(&base, &doors))?;
+        print_welcome(&base, &doors, &file)?;
+        start::run(listener, prepared, &settings).await
+    })
 }
 
 /// The credentials of the demo.
@@ -88,9 +89,9 @@ struct Credentials {
 
 /// Space, bindings, clients and keys: creates what is missing. A key that demo.json still knows and the
 /// database still accepts stays.
-fn set_up(store: &Store, known: &Value) -> anyhow::Result<Credentials> {
+async fn set_up(store: &Store, known: &Value) -> anyhow::Result<Credentials> {
     let access = store.access();
-    access.add_space(SPACE, true)?;
+    access.add_space(SPACE, true).await?;
     let words = [
         (Door::MedicappCloud, TRUST_SPACE),
         (Door::MedicappConnect, ""),
@@ -103,23 +104,23 @@ fn set_up(store: &Store, known: &Value) -> anyhow::Result<Credentials> {
             word: word.into(),
             space: SPACE.into(),
         };
-        access.add_binding(&binding)?;
+        access.add_binding(binding).await?;
     }
     let api_key = match text(known, "ehealth", "api_key") {
         Some(key) => key.to_owned(),
         None => uuid::Uuid::new_v4().simple().to_string(),
     };
     for client in clients(&api_key) {
-        access.put_client(&client)?;
+        access.put_client(client).await?;
     }
-    let key = |entry: &str, client: &str| key_for(store, text(known, entry, "bearer"), client);
+    let bearer = |entry: &str| text(known, entry, "bearer");
     Ok(Credentials {
-        fhir: key("fhir", "demo-fhir")?,
-        sas: key("sas", "demo-sas")?,
-        cloud: key("medicapp-cloud", "demo-medicapp-cloud")?,
-        connect: key("medicapp-connect", "demo-medicapp-connect")?,
-        graph: key("patient-graph", "demo-patient-graph")?,
-        ehealth: key("ehealth", "demo-ehealth")?,
+        fhir: key_for(store, bearer("fhir"), "demo-fhir").await?,
+        sas: key_for(store, bearer("sas"), "demo-sas").await?,
+        cloud: key_for(store, bearer("medicapp-cloud"), "demo-medicapp-cloud").await?,
+        connect: key_for(store, bearer("medicapp-connect"), "demo-medicapp-connect").await?,
+        graph: key_for(store, bearer("patient-graph"), "demo-patient-graph").await?,
+        ehealth: key_for(store, bearer("ehealth"), "demo-ehealth").await?,
         ehealth_api_key: api_key,
     })
 }
@@ -196,24 +197,25 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
     ]
 }
 
-fn key_for(store: &Store, known: Option<&str>, client: &str) -> anyhow::Result<String> {
+async fn key_for(store: &Store, known: Option<&str>, client: &str) -> anyhow::Result<String> {
     if let Some(key) = known {
         let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         let accepted =
             |row: &store::access::ClientKey| row.client == client && row.hash == hash && !row.revoked;
-        if store.access().snapshot()?.keys.iter().any(accepted) {
+        if store.access().snapshot().await?.keys.iter().any(accepted) {
             return Ok(key.to_owned());
         }
     }
-    issue_key(store, client, None)
+    issue_key(store, client, None).await
 }
 
 /// Loads the sample people by conditional creates: a second start adds nobody twice.
-fn load(engine: &Engine) -> anyhow::Result<()> {
+async fn load(engine: &Engine) -> anyhow::Result<()> {
     let space = engine
         .store()
         .access()
-        .snapshot()?
+        .snapshot()
+        .await?
         .spaces
         .into_iter()
         .find(|space| space.id == SPACE);
@@ -229,22 +231,20 @@ fn load(engine: &Engine) -> anyhow::Result<()> {
     let session = engine.for_caller(Arc::new(caller));
     let people = people::all();
     let total = people.len();
-    actix_web::rt::System::new().block_on(async move {
-        for (number, person) in people.into_iter().enumerate() {
-            let interaction = conditional_create(person)?;
-            session.run(interaction).await.map_err(|error| {
-                let refusal = error.refusal();
-                let texts: Vec<&str> = refusal.issues.iter().map(|issue| issue.text.as_str()).collect();
-                anyhow::anyhow!("sample {number} was refused: {}", texts.join("; "))
-            })?;
-            let done = number + 1;
-            if done == total || done % 16 == 0 {
-                let _ = write!(std::io::stderr(), "\rloading sample people: {done} of {total}");
-            }
+    for (number, person) in people.into_iter().enumerate() {
+        session.run(conditional_create(person)?).await.map_err(|error| {
+            let refusal = error.refusal();
+            let texts: Vec<&str> = refusal.issues.iter().map(|issue| issue.text.as_str()).collect();
+            anyhow::anyhow!("sample {number} was refused: {}", texts.join("; "))
+        })?;
+        let done = number + 1;
+        if done == total || done % 8 == 0 {
+            // Progress is for a person; a closed standard error is no reason to stop.
+            let _ = write!(std::io::stderr(), "\rloading sample people: {done} of {total}");
         }
-        let _ = writeln!(std::io::stderr());
-        Ok(())
-    })
+    }
+    let _ = writeln!(std::io::stderr());
+    Ok(())
 }
 
 fn conditional_create(person: people::Person) -> anyhow::Result<Interaction> {

@@ -3,12 +3,12 @@
 mod formats;
 mod regulator;
 mod rest;
+mod search;
 mod support;
 
 use testkit::harness::Suite;
 
 fn main() {
     let suite = Suite::new(env!("CARGO_BIN_EXE_passerelle")).both(regulator::TESTS);
-    let suite = rest::add(suite);
-    formats::add(suite).run()
+    [rest::add, formats::add, search::add].iter().fold(suite, |suite, add| add(suite)).run()
 }

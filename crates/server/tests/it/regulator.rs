@@ -58,10 +58,18 @@ const OTHER: (&str, &str) = (IDNPS, "810009998887");
 fn a_created_account_is_located(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    let answer = sas.post("/Practitioner").json(&account(MORVAN, &[N], true)).send().expect(201);
+    let answer = sas
+        .post("/Practitioner")
+        .json(&account(MORVAN, &[N], true))
+        .send()
+        .expect(201);
     let prefix = format!("{}/fhir/Practitioner/", server.base());
     assert!(answer.location().starts_with(&prefix), "{}", answer.location());
-    assert!(answer.location().ends_with("/_history/1"), "{}", answer.location());
+    assert!(
+        answer.location().ends_with("/_history/1"),
+        "{}",
+        answer.location()
+    );
     assert_eq!(answer.header("ETag"), Some("W/\"1\""));
     assert!(answer.header("Last-Modified").is_some());
     let read = sas.get(path_of(answer.location())).send().expect(200).json();
@@ -81,7 +89,9 @@ fn an_updated_account_is_located_too(context: &Context) {
 fn a_put_that_matches_nobody_creates(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    put_account(&sas, N, &account(MORVAN, &[N], true)).expect(201).location();
+    put_account(&sas, N, &account(MORVAN, &[N], true))
+        .expect(201)
+        .location();
     put_account(&sas, T, &account(PELTIER, &[T], false)).expect(201);
     assert_eq!(found(&sas, "Practitioner", T).len(), 1);
 }
@@ -116,7 +126,11 @@ fn criteria_come_raw_or_encoded_and_in_any_company(context: &Context) {
 fn the_accept_of_sas_is_understood(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    for accept in ["application/json+fhir", "application/json+fhir;charset=utf-8", "application/json+fhir; charset=UTF-8"] {
+    for accept in [
+        "application/json+fhir",
+        "application/json+fhir;charset=utf-8",
+        "application/json+fhir; charset=UTF-8",
+    ] {
         let answer = sas
             .put(format!("/Practitioner?identifier={}|{}", N.0, N.1))
             .header("Accept", accept)
@@ -124,7 +138,11 @@ fn the_accept_of_sas_is_understood(context: &Context) {
             .body(account(MORVAN, &[N], true).to_string())
             .send();
         assert!(matches!(answer.status, 200 | 201), "{accept}: {answer:?}");
-        assert_eq!(answer.header("Content-Type"), Some("application/fhir+json; charset=utf-8"), "{accept}");
+        assert_eq!(
+            answer.header("Content-Type"),
+            Some("application/fhir+json; charset=utf-8"),
+            "{accept}"
+        );
     }
 }
 
@@ -132,7 +150,10 @@ fn a_body_without_content_type_is_read_as_json(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
     let body = account(MORVAN, &[N], true).to_string();
-    sas.post("/Practitioner").body(format!(" \n{body}")).send().expect(201);
+    sas.post("/Practitioner")
+        .body(format!(" \n{body}"))
+        .send()
+        .expect(201);
     sas.put(format!("/Practitioner?identifier={}|{}", N.0, N.1))
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(body)
@@ -143,11 +164,41 @@ fn a_body_without_content_type_is_read_as_json(context: &Context) {
 fn every_error_is_an_operation_outcome(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    refused(sas.post("/Practitioner").header("Content-Type", "application/json").body("{\"resourceType\":").send(), 400, "invalid");
-    refused(sas.post("/Practitioner").json(&json!({ "resourceType": "Practitioner", "nome": 1 })).send(), 400, "structure");
-    refused(sas.post("/Practitioner").json(&account(MORVAN, &[], true)).send(), 400, "structure");
-    refused(sas.put("/Practitioner").json(&account(MORVAN, &[N], true)).send(), 400, "invalid");
-    refused(server.anonymous().with_prefix("/fhir").post("/Practitioner").json(&account(MORVAN, &[N], true)).send(), 401, "login");
+    refused(
+        sas.post("/Practitioner")
+            .header("Content-Type", "application/json")
+            .body("{\"resourceType\":")
+            .send(),
+        400,
+        "invalid",
+    );
+    refused(
+        sas.post("/Practitioner")
+            .json(&json!({ "resourceType": "Practitioner", "nome": 1 }))
+            .send(),
+        400,
+        "structure",
+    );
+    refused(
+        sas.post("/Practitioner").json(&account(MORVAN, &[], true)).send(),
+        400,
+        "structure",
+    );
+    refused(
+        sas.put("/Practitioner").json(&account(MORVAN, &[N], true)).send(),
+        400,
+        "invalid",
+    );
+    refused(
+        server
+            .anonymous()
+            .with_prefix("/fhir")
+            .post("/Practitioner")
+            .json(&account(MORVAN, &[N], true))
+            .send(),
+        401,
+        "login",
+    );
 }
 
 fn the_policy_governs_by_profile_by_source_and_by_client(context: &Context) {
@@ -186,7 +237,11 @@ fn an_ordinary_practitioner_and_an_account_never_meet(context: &Context) {
     assert_eq!(found(&ehr, "Practitioner", N).len(), 3);
     // Two ordinary ones share the number now; the account still has one owner and the ordinary ones answer 412.
     put_account(&sas, N, &account(MORVAN, &[N], false)).expect(200);
-    refused(put_by(&ehr, "Practitioner", N, &ordinary), 412, "multiple-matches");
+    refused(
+        put_by(&ehr, "Practitioner", N, &ordinary),
+        412,
+        "multiple-matches",
+    );
 }
 
 fn the_class_of_a_resource_is_fixed(context: &Context) {
@@ -196,31 +251,63 @@ fn the_class_of_a_resource_is_fixed(context: &Context) {
     let id = id_of(pushed.location());
     let mut body = ehr.get(format!("/Practitioner/{id}")).send().expect(200).json();
     body["name"][0]["family"] = json!("Morvan-Le Bris");
-    ehr.put(format!("/Practitioner/{id}")).json(&body).send().expect(200);
+    ehr.put(format!("/Practitioner/{id}"))
+        .json(&body)
+        .send()
+        .expect(200);
     body["name"][0]["given"] = json!(["Enora", "Marie"]);
-    refused(ehr.put(format!("/Practitioner/{id}")).json(&body).send(), 422, "invariant");
+    refused(
+        ehr.put(format!("/Practitioner/{id}")).json(&body).send(),
+        422,
+        "invariant",
+    );
     body["name"][0]["given"] = json!(["Enora"]);
     body.as_object_mut().unwrap().remove("meta");
-    refused(ehr.put(format!("/Practitioner/{id}")).json(&body).send(), 422, "business-rule");
+    refused(
+        ehr.put(format!("/Practitioner/{id}")).json(&body).send(),
+        422,
+        "business-rule",
+    );
 
-    let plain = ehr.post("/Practitioner").json(&resource("Practitioner", N.0, N.1)).send().expect(201);
+    let plain = ehr
+        .post("/Practitioner")
+        .json(&resource("Practitioner", N.0, N.1))
+        .send()
+        .expect(201);
     let id = id_of(plain.location());
     let mut marked = account(MORVAN, &[OTHER], true);
     marked["id"] = json!(id);
-    refused(ehr.put(format!("/Practitioner/{id}")).json(&marked).send(), 422, "business-rule");
+    refused(
+        ehr.put(format!("/Practitioner/{id}")).json(&marked).send(),
+        422,
+        "business-rule",
+    );
 }
 
 fn sas_sees_accounts_only_and_nothing_of_patients(context: &Context) {
     let server = context.server();
     let (sas, ehr) = (server.client("sas"), server.client("fhir"));
-    let plain = ehr.post("/Practitioner").json(&resource("Practitioner", N.0, N.1)).send().expect(201);
+    let plain = ehr
+        .post("/Practitioner")
+        .json(&resource("Practitioner", N.0, N.1))
+        .send()
+        .expect(201);
     let id = id_of(plain.location());
     let hidden = refused(sas.get(format!("/Practitioner/{id}")).send(), 404, "not-found");
     let missing = refused(sas.get("/Practitioner/no-such-id").send(), 404, "not-found");
-    assert_eq!(hidden.text().replace(&id, "ID"), missing.text().replace("no-such-id", "ID"));
+    assert_eq!(
+        hidden.text().replace(&id, "ID"),
+        missing.text().replace("no-such-id", "ID")
+    );
     assert!(found(&sas, "Practitioner", N).is_empty());
     refused(sas.get("/Patient").send(), 403, "forbidden");
-    refused(sas.post("/Patient").json(&resource("Patient", "urn:x", "1")).send(), 403, "forbidden");
+    refused(
+        sas.post("/Patient")
+            .json(&resource("Patient", "urn:x", "1"))
+            .send(),
+        403,
+        "forbidden",
+    );
 }
 
 fn sas_may_not_delete_an_ehr_may(context: &Context) {
@@ -266,7 +353,11 @@ fn shape_faults_are_all_named_with_their_places(context: &Context) {
     }
     let bare = json!({ "resourceType": "Practitioner", "meta": { "source": INTRN }, "active": true });
     let answer = sas.post("/Practitioner").json(&bare).send().expect(422);
-    for place in ["Practitioner.identifier", "Practitioner.name", "Practitioner.telecom"] {
+    for place in [
+        "Practitioner.identifier",
+        "Practitioner.name",
+        "Practitioner.telecom",
+    ] {
         points_at(&answer, place);
     }
 }
@@ -275,10 +366,17 @@ fn a_second_identifier_of_either_system_is_refused(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
     for (first, second) in [(N, OTHER), (T, (INTRN, "another"))] {
-        let answer = sas.post("/Practitioner").json(&account(MORVAN, &[first, second], true)).send().expect(422);
+        let answer = sas
+            .post("/Practitioner")
+            .json(&account(MORVAN, &[first, second], true))
+            .send()
+            .expect(422);
         points_at(&answer, "Practitioner.identifier[1]");
     }
-    sas.post("/Practitioner").json(&account(MORVAN, &[N, T], true)).send().expect(201);
+    sas.post("/Practitioner")
+        .json(&account(MORVAN, &[N, T], true))
+        .send()
+        .expect(201);
 }
 
 fn either_spelling_of_the_type_system_and_extra_codings_are_fine(context: &Context) {
@@ -300,7 +398,8 @@ fn other_identifier_systems_are_allowed(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
     let mut body = account(MORVAN, &[N], true);
-    let local = json!({ "type": { "text": "local" }, "system": "urn:oid:1.2.250.1.71.4.2.2", "value": "L-1" });
+    let local =
+        json!({ "type": { "text": "local" }, "system": "urn:oid:1.2.250.1.71.4.2.2", "value": "L-1" });
     body["identifier"].as_array_mut().unwrap().push(local);
     sas.post("/Practitioner").json(&body).send().expect(201);
 }
@@ -309,7 +408,12 @@ fn empty_strings_and_lists_are_malformed(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
     let whole = account(MORVAN, &[N], true);
-    for (pointer, empty) in [("/name/0/family", json!("")), ("/name", json!([])), ("/telecom/0/value", json!("")), ("/identifier/0/type", json!({}))] {
+    for (pointer, empty) in [
+        ("/name/0/family", json!("")),
+        ("/name", json!([])),
+        ("/telecom/0/value", json!("")),
+        ("/identifier/0/type", json!({})),
+    ] {
         let mut body = whole.clone();
         *body.pointer_mut(pointer).unwrap() = empty;
         let answer = sas.post("/Practitioner").json(&body).send();
@@ -332,14 +436,20 @@ fn formats_are_warned_about_and_never_refused(context: &Context) {
         let mut body = account(MORVAN, &[by], true);
         body["telecom"][0]["value"] = json!("no at sign");
         let answer = sas
-            .put(format!("/Practitioner?identifier={}", testkit::http::percent_encode(&format!("{}|{}", by.0, by.1))))
+            .put(format!(
+                "/Practitioner?identifier={}",
+                testkit::http::percent_encode(&format!("{}|{}", by.0, by.1))
+            ))
             .header("Prefer", "return=OperationOutcome")
             .json(&body)
             .send()
             .expect(201);
         let issues = answer.issues();
         assert!(issues.iter().all(|issue| issue.severity != "error"), "{issues:?}");
-        assert!(issues.iter().any(|issue| issue.severity == "warning"), "{issues:?}");
+        assert!(
+            issues.iter().any(|issue| issue.severity == "warning"),
+            "{issues:?}"
+        );
     }
 }
 
@@ -357,7 +467,13 @@ fn a_second_post_of_an_active_account_is_refused_with_its_location(context: &Con
     let first = sas.post("/Practitioner").json(&body).send().expect(201);
     let second = refused(sas.post("/Practitioner").json(&body).send(), 422, "duplicate");
     assert_eq!(second.location(), first.location());
-    let other_way = refused(sas.post("/Practitioner").json(&account(PELTIER, &[T, N], true)).send(), 422, "duplicate");
+    let other_way = refused(
+        sas.post("/Practitioner")
+            .json(&account(PELTIER, &[T, N], true))
+            .send(),
+        422,
+        "duplicate",
+    );
     assert_eq!(other_way.location(), first.location());
     assert_eq!(found(&sas, "Practitioner", N).len(), 1);
     assert!(found(&sas, "Practitioner", T).is_empty());
@@ -366,17 +482,33 @@ fn a_second_post_of_an_active_account_is_refused_with_its_location(context: &Con
 fn a_disabled_account_never_clashes(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    sas.post("/Practitioner").json(&account(MORVAN, &[N], true)).send().expect(201);
-    sas.post("/Practitioner").json(&account(PELTIER, &[N], false)).send().expect(201);
+    sas.post("/Practitioner")
+        .json(&account(MORVAN, &[N], true))
+        .send()
+        .expect(201);
+    sas.post("/Practitioner")
+        .json(&account(PELTIER, &[N], false))
+        .send()
+        .expect(201);
     put_account(&sas, N, &account(MORVAN, &[N], false)).expect(200);
-    sas.post("/Practitioner").json(&account(PELTIER, &[N], true)).send().expect(201);
+    sas.post("/Practitioner")
+        .json(&account(PELTIER, &[N], true))
+        .send()
+        .expect(201);
 }
 
 fn a_put_reaches_the_active_holder_before_disabled_ones(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    let active = sas.post("/Practitioner").json(&account(MORVAN, &[N], true)).send().expect(201);
-    sas.post("/Practitioner").json(&account(PELTIER, &[N], false)).send().expect(201);
+    let active = sas
+        .post("/Practitioner")
+        .json(&account(MORVAN, &[N], true))
+        .send()
+        .expect(201);
+    sas.post("/Practitioner")
+        .json(&account(PELTIER, &[N], false))
+        .send()
+        .expect(201);
     let updated = put_account(&sas, N, &account(MORVAN, &[N, T], true)).expect(200);
     assert_eq!(id_of(updated.location()), id_of(active.location()));
 }
@@ -384,8 +516,16 @@ fn a_put_reaches_the_active_holder_before_disabled_ones(context: &Context) {
 fn without_an_active_holder_the_latest_disabled_one_is_updated(context: &Context) {
     let server = context.server();
     let sas = server.client("sas");
-    let older = sas.post("/Practitioner").json(&account(MORVAN, &[N], false)).send().expect(201);
-    let newer = sas.post("/Practitioner").json(&account(PELTIER, &[N], false)).send().expect(201);
+    let older = sas
+        .post("/Practitioner")
+        .json(&account(MORVAN, &[N], false))
+        .send()
+        .expect(201);
+    let newer = sas
+        .post("/Practitioner")
+        .json(&account(PELTIER, &[N], false))
+        .send()
+        .expect(201);
     let updated = put_account(&sas, N, &account(PELTIER, &[N], true)).expect(200);
     assert_eq!(id_of(updated.location()), id_of(newer.location()));
     assert_ne!(id_of(updated.location()), id_of(older.location()));
@@ -459,7 +599,10 @@ fn a_withdrawal_by_an_old_identifier_reaches_the_person(context: &Context) {
     let sas = server.client("sas");
     let id = change_id(&sas);
     let withdrawn = put_account(&sas, T, &account(PELTIER, &[T], false)).expect(200);
-    assert_eq!((id_of(withdrawn.location()), &withdrawn.json()["active"]), (id, &json!(false)));
+    assert_eq!(
+        (id_of(withdrawn.location()), &withdrawn.json()["active"]),
+        (id, &json!(false))
+    );
 }
 
 fn a_first_put_by_an_identifier_that_the_body_lacks_can_be_replayed(context: &Context) {
@@ -477,9 +620,16 @@ fn a_put_may_not_take_an_identifier_of_another_active_account(context: &Context)
     let sas = server.client("sas");
     let mine = put_account(&sas, T, &account(MORVAN, &[T], true)).expect(201);
     let theirs = put_account(&sas, N, &account(PELTIER, &[N], true)).expect(201);
-    let answer = refused(put_account(&sas, T, &account(MORVAN, &[T, N], true)), 422, "duplicate");
+    let answer = refused(
+        put_account(&sas, T, &account(MORVAN, &[T, N], true)),
+        422,
+        "duplicate",
+    );
     assert_eq!(answer.location(), theirs.location());
-    let unchanged = sas.get(format!("/Practitioner/{}", id_of(mine.location()))).send().expect(200);
+    let unchanged = sas
+        .get(format!("/Practitioner/{}", id_of(mine.location())))
+        .send()
+        .expect(200);
     assert_eq!(unchanged.header("ETag"), Some("W/\"1\""));
 }
 
@@ -488,10 +638,18 @@ fn an_account_cannot_come_back_when_its_identifier_was_taken(context: &Context) 
     let sas = server.client("sas");
     put_account(&sas, T, &account(MORVAN, &[T, N], true)).expect(201);
     put_account(&sas, T, &account(MORVAN, &[T, N], false)).expect(200);
-    let taker = sas.post("/Practitioner").json(&account(PELTIER, &[N], true)).send().expect(201);
+    let taker = sas
+        .post("/Practitioner")
+        .json(&account(PELTIER, &[N], true))
+        .send()
+        .expect(201);
     let by_number = put_account(&sas, N, &account(PELTIER, &[N], true)).expect(200);
     assert_eq!(id_of(by_number.location()), id_of(taker.location()));
-    refused(put_account(&sas, T, &account(MORVAN, &[T, N], true)), 422, "duplicate");
+    refused(
+        put_account(&sas, T, &account(MORVAN, &[T, N], true)),
+        422,
+        "duplicate",
+    );
     put_account(&sas, T, &account(MORVAN, &[T], true)).expect(200);
 }
 
@@ -530,7 +688,10 @@ fn the_body_id_means_nothing(context: &Context) {
         body["id"] = json!(id_of(first.location()));
         body
     });
-    assert_ne!(id_of(posted.send().expect(201).location()), id_of(first.location()));
+    assert_ne!(
+        id_of(posted.send().expect(201).location()),
+        id_of(first.location())
+    );
 }
 
 fn past_identifiers_are_not_found_by_search(context: &Context) {
@@ -548,12 +709,23 @@ fn what_was_sent_comes_back_verbatim(context: &Context) {
         r#"{{"resourceType":"Practitioner","telecom":[{{"value":"a@b.example","system":"email"}}],"meta":{{"profile":["{PROFILE}|1.2.0"],"source":"{INTRN}"}},"extension":[{{"url":"http://unknown.example/rank","valueDecimal":1.50}}],"name":[{{"given":["Ève"],"family":"O'Bryan"}}],"identifier":[{{"value":"3456780581/11242343","system":"{IDNPS}","type":{{"coding":[{{"code":"IDNPS","system":"{FR_TYPES}"}}]}}}}],"active":true}}"#
     );
     let criteria = format!("/Practitioner?identifier={IDNPS}|3456780581/11242343");
-    let answer = sas.put(criteria).header("Content-Type", "application/fhir+json").body(body.clone()).send().expect(201);
+    let answer = sas
+        .put(criteria)
+        .header("Content-Type", "application/fhir+json")
+        .body(body.clone())
+        .send()
+        .expect(201);
     let text = answer.text();
     let (_, sent_tail) = body.split_once(r#""telecom""#).unwrap();
-    let without_meta = sent_tail.replace(&format!(r#""meta":{{"profile":["{PROFILE}|1.2.0"],"source":"{INTRN}"}},"#), "");
+    let without_meta = sent_tail.replace(
+        &format!(r#""meta":{{"profile":["{PROFILE}|1.2.0"],"source":"{INTRN}"}},"#),
+        "",
+    );
     assert!(text.ends_with(&without_meta), "{text}");
-    assert!(text.contains(&format!(r#""profile":["{PROFILE}|1.2.0"],"source":"{INTRN}"}}"#)), "{text}");
+    assert!(
+        text.contains(&format!(r#""profile":["{PROFILE}|1.2.0"],"source":"{INTRN}"}}"#)),
+        "{text}"
+    );
     let read = sas.get(path_of(answer.location())).send().expect(200);
     assert_eq!(read.text(), text);
 }
@@ -567,8 +739,17 @@ fn a_refused_put_leaves_the_account_and_its_keys_untouched(context: &Context) {
     put_account(&sas, T, &broken).expect(422);
     assert_eq!(found(&sas, "Practitioner", T), [id_of(first.location())]);
     assert!(found(&sas, "Practitioner", N).is_empty());
-    sas.post("/Practitioner").json(&account(PELTIER, &[N], true)).send().expect(201);
-    refused(sas.post("/Practitioner").json(&account(PELTIER, &[T], true)).send(), 422, "duplicate");
+    sas.post("/Practitioner")
+        .json(&account(PELTIER, &[N], true))
+        .send()
+        .expect(201);
+    refused(
+        sas.post("/Practitioner")
+            .json(&account(PELTIER, &[T], true))
+            .send(),
+        422,
+        "duplicate",
+    );
 }
 
 /// Every sequence of one person's requests, then all of them again in every rotation and backwards.
@@ -597,13 +778,23 @@ fn one_persons_puts_replayed_in_any_order_leave_one_account(context: &Context) {
         for step in &replay {
             let (by, body) = &story[*step];
             let answer = put_account(&sas, *by, body);
-            assert_eq!((answer.status, answer.id()), (200, id.clone()), "round {round} {replay:?}: {answer:?}");
+            assert_eq!(
+                (answer.status, answer.id()),
+                (200, id.clone()),
+                "round {round} {replay:?}: {answer:?}"
+            );
         }
         for by in [t, n] {
             let last = put_account(&sas, by, &account(MORVAN, &[by], false)).expect(200);
             assert_eq!(last.id(), id, "round {round} {replay:?}");
         }
-        let all = sas.get(format!("/Practitioner?identifier=t-{round},n-{round}&active=true")).send().expect(200).json();
+        let all = sas
+            .get(format!(
+                "/Practitioner?identifier=t-{round},n-{round}&active=true"
+            ))
+            .send()
+            .expect(200)
+            .json();
         assert_eq!(all["total"], 0, "round {round} {replay:?}: {all}");
     }
 }
@@ -634,7 +825,12 @@ fn the_shapes_of_the_older_examples_pass(context: &Context) {
     };
     let other_system = ("urn:oid:1.2.250.1.71.4.2.2", "3456780581/10203040");
     let rpps = (IDNPS, "810004455667");
-    put_account(&sas, other_system, &without_source(MORVAN, other_system, "IDNPS", true)).expect(201);
+    put_account(
+        &sas,
+        other_system,
+        &without_source(MORVAN, other_system, "IDNPS", true),
+    )
+    .expect(201);
     put_account(&sas, rpps, &without_source(PELTIER, rpps, "IDNPS", true)).expect(201);
     put_account(&sas, rpps, &without_source(PELTIER, rpps, "IDNPS", false)).expect(200);
 }

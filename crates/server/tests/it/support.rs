@@ -16,7 +16,8 @@ pub const IDNPS: &str = "urn:oid:1.2.250.1.71.4.2.1";
 /// The SAS technical id.
 pub const INTRN: &str = "urn:oid:1.2.250.1.213.3.6";
 /// The profile of regulators' accounts.
-pub const PROFILE: &str = "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/FrPractitionerRegul";
+pub const PROFILE: &str =
+    "https://interop.esante.gouv.fr/ig/fhir/sas/StructureDefinition/FrPractitionerRegul";
 /// FR Core's identifier types, older spelling.
 pub const FR_TYPES: &str = "http://interopsante.org/fhir/CodeSystem/fr-v2-0203";
 
@@ -41,8 +42,10 @@ pub const PELTIER: Person = Person("Peltier", "Lucas", "lucas.peltier@sante.exam
 
 /// A regulator's account.
 pub fn account(person: Person, identifiers: &[(&str, &str)], active: bool) -> Value {
-    let identifiers: Vec<Value> =
-        identifiers.iter().map(|(system, value)| identifier(system, value)).collect();
+    let identifiers: Vec<Value> = identifiers
+        .iter()
+        .map(|(system, value)| identifier(system, value))
+        .collect();
     json!({
         "resourceType": "Practitioner",
         "id": "one-id-in-every-body",
@@ -66,7 +69,10 @@ pub fn resource(kind: &str, system: &str, value: &str) -> Value {
 /// Conditional PUT by identifier, percent-encoded.
 pub fn put_by(client: &Client, kind: &str, (system, value): (&str, &str), body: &Value) -> Response {
     let criteria = percent_encode(&format!("{system}|{value}"));
-    client.put(format!("/{kind}?identifier={criteria}")).json(body).send()
+    client
+        .put(format!("/{kind}?identifier={criteria}"))
+        .json(body)
+        .send()
 }
 
 /// Conditional PUT of an account by one of its identifiers.
@@ -77,14 +83,23 @@ pub fn put_account(client: &Client, by: (&str, &str), body: &Value) -> Response 
 /// The ids that a search by identifier finds.
 pub fn found(client: &Client, kind: &str, (system, value): (&str, &str)) -> Vec<String> {
     let criteria = percent_encode(&format!("{system}|{value}"));
-    let bundle = client.get(format!("/{kind}?identifier={criteria}")).send().expect(200).json();
+    let bundle = client
+        .get(format!("/{kind}?identifier={criteria}"))
+        .send()
+        .expect(200)
+        .json();
     let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
-    entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
+    entries
+        .iter()
+        .map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The path below `/fhir` that a Location names.
 pub fn path_of(location: &str) -> String {
-    let (_, path) = location.split_once("/fhir").unwrap_or_else(|| panic!("{location} is not below /fhir"));
+    let (_, path) = location
+        .split_once("/fhir")
+        .unwrap_or_else(|| panic!("{location} is not below /fhir"));
     path.to_owned()
 }
 
@@ -100,10 +115,19 @@ pub fn refused(response: Response, status: u16, code: &str) -> Response {
     let issues = response.issues();
     assert!(!issues.is_empty(), "no OperationOutcome: {response:?}");
     for issue in &issues {
-        assert!(!issue.severity.is_empty() && !issue.code.is_empty(), "an issue lacks severity or code: {response:?}");
-        assert!(!issue.text.trim().is_empty() && !issue.diagnostics.is_empty(), "an issue says nothing: {response:?}");
+        assert!(
+            !issue.severity.is_empty() && !issue.code.is_empty(),
+            "an issue lacks severity or code: {response:?}"
+        );
+        assert!(
+            !issue.text.trim().is_empty() && !issue.diagnostics.is_empty(),
+            "an issue says nothing: {response:?}"
+        );
     }
-    assert!(issues.iter().any(|issue| issue.code == code), "no issue '{code}': {response:?}");
+    assert!(
+        issues.iter().any(|issue| issue.code == code),
+        "no issue '{code}': {response:?}"
+    );
     response
 }
 
@@ -112,7 +136,10 @@ pub fn refused(response: Response, status: u16, code: &str) -> Response {
 pub fn points_at(response: &Response, expression: &str) {
     let issues = response.issues();
     let places: Vec<&String> = issues.iter().flat_map(|issue| &issue.expression).collect();
-    assert!(places.iter().any(|place| *place == expression), "nothing points at {expression}: {places:?}");
+    assert!(
+        places.iter().any(|place| *place == expression),
+        "nothing points at {expression}: {places:?}"
+    );
 }
 
 /// One server per database for all tests that leave each other alone: they name their resources by

@@ -1,7 +1,13 @@
 //! One alternative of a clause as SQL over the columns of its index table, or of the resource.
 
-use fhir::query::param::ParamType;
-use fhir::query::{Clause, DatePrefix, DateTest, ReferenceTest, SearchParam, StringTest, Test, TokenTest};
+use std::borrow::Cow;
+
+use fhir::limits::MAX_INDEXED_CHARS;
+use fhir::query::param::{ParamType, bounded, fold_string};
+use fhir::query::{
+    Clause, DatePrefix, DateTest, IndexParam, OfTypeTest, ReferenceTest, SearchParam, StringTest, Test,
+    TokenTest,
+};
 
 use crate::sql::Dialect;
 use crate::statement::Statement;
@@ -19,7 +25,7 @@ pub(super) enum Table {
 /// The table that a clause looks into.
 pub(super) fn table_of(clause: &Clause) -> Table {
     match &clause.test {
-        Test::Id(_) | Test::Token(_) | Test::NotToken(_) | Test::Uri(_) => Table::Token,
+        Test::Id(_) | Test::Token(_) | Test::NotToken(_) | Test::OfType(_) | Test::Uri(_) => Table::Token,
         Test::String(_) => Table::String,
         Test::Date(_) => Table::Date,
         Test::Reference(_) => Table::Reference,
@@ -33,19 +39,31 @@ pub(super) fn table_of(clause: &Clause) -> Table {
 }
 
 /// The alternatives as conditions on a row of the table. Those that nothing can pass are left out.
-pub(super) fn entry_tests<'q>(dialect: Dialect, test: &'q Test) -> Vec<Statement<'q>> {
-    match test {
+pub(super) fn entry_tests<'q>(dialect: Dialect, clause: &'q Clause) -> Vec<Statement<'q>> {
+    // The parameters that one clause looks at fold alike.
+    let param = clause.index().first().copied().unwrap_or(IndexParam::Identifier);
+    match &clause.test {
         Test::Id(_) | Test::Missing(_) => Vec::new(),
-        Test::Token(tests) | Test::NotToken(tests) => {
-            tests.iter().filter_map(|test| token(test, TOKEN)).collect()
-        }
+        Test::Token(tests) | Test::NotToken(tests) => tests
+            .iter()
+            .filter_map(|test| token(test.for_index(param), &TOKEN))
+            .collect(),
+        Test::OfType(tests) => tests
+            .iter()
+            .map(OfTypeTest::row)
+            .filter_map(|(system, code)| token(TokenTest::SystemCode { system, code }, &TOKEN))
+            .collect(),
         Test::String(tests) => tests.iter().filter_map(|test| string(dialect, test)).collect(),
         Test::Date(tests) => tests.iter().map(date).collect(),
-        Test::Reference(tests) => tests.iter().filter_map(reference).collect(),
+        Test::Reference(tests) => tests.iter().filter_map(|test| reference(test, param)).collect(),
         Test::Uri(uris) => uris
             .iter()
             .filter(|uri| storable(uri))
-            .map(|uri| Statement::new("code = ").bind(fit(uri)).sql(" AND system = ''"))
+            .map(|uri| {
+                Statement::new("(code = ")
+                    .bind(bounded(uri))
+                    .sql(" AND system = '')")
+            })
             .collect(),
     }
 }
@@ -59,44 +77,50 @@ fn storable(text: &str) -> bool {
 struct TokenColumns {
     code: &'static str,
     system: &'static str,
-    present: &'static str,
+    /// What follows from a code, for the planner.
+    with_code: &'static str,
+    bound: fn(String) -> Cow<'static, str>,
 }
 
 const TOKEN: TokenColumns = TokenColumns {
     code: "code = ",
     system: "system = ",
-    present: "",
+    with_code: "",
+    bound: Cow::Owned,
 };
-// A reference without a logical identifier has empty columns.
 const LOGICAL: TokenColumns = TokenColumns {
     code: "value = ",
     system: "system = ",
-    present: " AND value <> ''",
+    // The partial index has the references with a logical identifier.
+    with_code: " AND value <> ''",
+    bound: |text| Cow::Owned(fit(&text).into_owned()),
 };
 
-fn token<'q>(test: &'q TokenTest, columns: TokenColumns) -> Option<Statement<'q>> {
+fn token(test: TokenTest, columns: &TokenColumns) -> Option<Statement<'static>> {
     let (code, system) = match test {
         TokenTest::Code(code) => (Some(code), None),
-        TokenTest::SystemCode { system, code } => (Some(code), Some(system.as_str())),
-        TokenTest::CodeWithoutSystem(code) => (Some(code), Some("")),
-        TokenTest::System(system) => (None, Some(system.as_str())),
+        TokenTest::SystemCode { system, code } => (Some(code), Some(system)),
+        TokenTest::CodeWithoutSystem(code) => (Some(code), Some(String::new())),
+        TokenTest::System(system) => (None, Some(system)),
     };
-    if !code.is_none_or(|code| storable(code)) || !system.is_none_or(storable) {
+    if ![&code, &system].into_iter().flatten().all(|text| storable(text)) {
         return None;
     }
-    let statement = match (code, system) {
-        (Some(code), Some(system)) => Statement::new("(")
+    let mut statement = Statement::new("(");
+    let both = code.is_some() && system.is_some();
+    if let Some(code) = code {
+        statement = statement
             .sql(columns.code)
-            .bind(fit(code))
-            .sql(" AND ")
-            .sql(columns.system)
-            .bind(fit(system)),
-        (Some(code), None) => Statement::new("(").sql(columns.code).bind(fit(code)),
-        (None, system) => Statement::new("(")
-            .sql(columns.system)
-            .bind(fit(system.unwrap_or_default())),
-    };
-    Some(statement.sql(columns.present).sql(")"))
+            .bind((columns.bound)(code))
+            .sql(columns.with_code);
+    }
+    if both {
+        statement.push(" AND ");
+    }
+    if let Some(system) = system {
+        statement = statement.sql(columns.system).bind((columns.bound)(system));
+    }
+    Some(statement.sql(")"))
 }
 
 fn string<'q>(dialect: Dialect, test: &'q StringTest) -> Option<Statement<'q>> {
@@ -108,10 +132,8 @@ fn string<'q>(dialect: Dialect, test: &'q StringTest) -> Option<Statement<'q>> {
         }
         // A range and no LIKE: nothing in the text has a meaning, and the index serves.
         StringTest::StartsWith(text) => {
-            let text = fit(text);
-            let above = above_prefix(&text);
-            let from = Statement::new("(folded >= ").bind(text);
-            Some(match above {
+            let from = Statement::new("(folded >= ").bind(text.as_str());
+            Some(match above_prefix(text) {
                 Some(above) => from.sql(" AND folded < ").bind(above).sql(")"),
                 None => from.sql(")"),
             })
@@ -124,8 +146,24 @@ fn string<'q>(dialect: Dialect, test: &'q StringTest) -> Option<Statement<'q>> {
             .bind(text.as_str())
             .sql(") > 0"),
         ),
-        StringTest::Exact(text) => Some(Statement::new("exact = ").bind(fit(text))),
+        StringTest::Exact(text) => {
+            let exact = Statement::new("(exact = ").bind(bounded(text));
+            Some(match folded(text) {
+                // The index has the folded text.
+                Some(folded) => exact.sql(" AND folded = ").bind(folded).sql(")"),
+                None => exact.sql(")"),
+            })
+        }
     }
+}
+
+/// The folded text of the row that has this very text; `None` when the text may be a shortened one, of which
+/// that cannot be told.
+pub(super) fn folded(exact: &str) -> Option<String> {
+    exact.chars().nth(MAX_INDEXED_CHARS - 1).is_none().then(|| {
+        let folded = fold_string(exact);
+        folded.chars().take(MAX_INDEXED_CHARS).collect()
+    })
 }
 
 fn date(test: &DateTest) -> Statement<'static> {
@@ -154,12 +192,17 @@ fn date(test: &DateTest) -> Statement<'static> {
         DatePrefix::LessOrEqual => within(Statement::new("(low < ").bind(low).sql(" OR ")).sql(")"),
         DatePrefix::StartsAfter => Statement::new("low >= ").bind(high),
         DatePrefix::EndsBefore => Statement::new("high <= ").bind(low),
+        DatePrefix::Approximately => Statement::new("(low < ")
+            .bind(high)
+            .sql(" AND high > ")
+            .bind(low)
+            .sql(")"),
     }
 }
 
-fn reference<'q>(test: &'q ReferenceTest) -> Option<Statement<'q>> {
+fn reference<'q>(test: &'q ReferenceTest, param: IndexParam) -> Option<Statement<'q>> {
     match test {
-        ReferenceTest::Identifier(test) => token(test, LOGICAL),
+        ReferenceTest::Identifier(test) => token(test.for_index(param), &LOGICAL),
         ReferenceTest::Id(id) => storable(id).then(|| {
             Statement::new("(target = ")
                 .bind(fit(id))
@@ -174,7 +217,7 @@ fn reference<'q>(test: &'q ReferenceTest) -> Option<Statement<'q>> {
         }),
         ReferenceTest::Url(url) => storable(url).then(|| {
             Statement::new("(target = ")
-                .bind(fit(url))
+                .bind(fit(&bounded(url)).into_owned())
                 .sql(" AND ref_kind = '')")
         }),
     }
@@ -201,9 +244,15 @@ pub(super) fn on_resource<'q>(clause: &'q Clause) -> Statement<'q> {
             Statement::new("NOT ").then(super::any(tests.iter().filter_map(id).collect()))
         }
         // The parser makes no such clause; what cannot be understood matches nothing.
-        (Test::Token(_) | Test::NotToken(_) | Test::String(_) | Test::Reference(_) | Test::Uri(_), _) => {
-            Statement::new("1 = 0")
-        }
+        (
+            Test::Token(_)
+            | Test::NotToken(_)
+            | Test::OfType(_)
+            | Test::String(_)
+            | Test::Reference(_)
+            | Test::Uri(_),
+            _,
+        ) => Statement::new("1 = 0"),
     }
 }
 
@@ -223,7 +272,7 @@ fn id(test: &TokenTest) -> Option<Statement<'_>> {
 fn updated(test: &DateTest) -> Statement<'static> {
     let DateTest { prefix, low, high } = *test;
     match prefix {
-        DatePrefix::Equal => Statement::new("(r.updated >= ")
+        DatePrefix::Equal | DatePrefix::Approximately => Statement::new("(r.updated >= ")
             .bind(low)
             .sql(" AND r.updated < ")
             .bind(high)
