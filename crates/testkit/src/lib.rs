@@ -20,6 +20,7 @@ pub mod history;
 pub mod http;
 pub mod mutate;
 pub mod postgres;
+pub mod proxy;
 pub mod race;
 pub mod random;
 pub mod samples;

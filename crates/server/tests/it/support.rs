@@ -1,7 +1,15 @@
 //! Short words for what the tests say often.
 
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use testkit::harness::Context;
 use testkit::http::{Client, Response, percent_encode};
+use testkit::server::{Backend, Server};
+use testkit::wait::wait_for;
 
 /// The national id of a regulator.
 pub const IDNPS: &str = "urn:oid:1.2.250.1.71.4.2.1";
@@ -132,4 +140,110 @@ pub fn points_at(response: &Response, expression: &str) {
         places.iter().any(|place| *place == expression),
         "nothing points at {expression}: {places:?}"
     );
+}
+
+/// One server per database for all tests that leave each other alone: they name their resources by
+/// [`unique`] values and never count everybody. The sweeper ends it with the test process.
+pub fn shared(context: &Context) -> &'static Server {
+    static SERVERS: [OnceLock<Server>; 2] = [OnceLock::new(), OnceLock::new()];
+    let [sqlite, postgres] = &SERVERS;
+    let slot = match context.backend() {
+        Backend::Sqlite => sqlite,
+        Backend::Postgres => postgres,
+    };
+    slot.get_or_init(|| context.server())
+}
+
+/// A client of its own of the shared server's `fhir` door.
+pub fn shared_fhir(context: &Context) -> Client {
+    shared(context).client("fhir")
+}
+
+/// A text that no other test of this process uses: letters and digits.
+pub fn unique() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("u{}x", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The identifier system of values that nobody else may own and nobody has to.
+pub const LOCAL: &str = "urn:oid:1.2.250.9.9.1";
+
+/// A patient with this local number.
+pub fn patient(value: &str) -> Value {
+    resource("Patient", LOCAL, value)
+}
+
+/// Criteria by local number, as they stand in a query string.
+pub fn by_local(value: &str) -> String {
+    format!("identifier={}", percent_encode(&format!("{LOCAL}|{value}")))
+}
+
+/// How many patients carry this local number.
+#[track_caller]
+pub fn count_local(client: &Client, value: &str) -> usize {
+    found(client, "Patient", (LOCAL, value)).len()
+}
+
+/// The same resource with another property at the top.
+pub fn with(mut resource: Value, name: &str, value: Value) -> Value {
+    resource[name] = value;
+    resource
+}
+
+/// The ids of the matches of a searchset, in its order.
+#[track_caller]
+pub fn ids(bundle: &Value) -> Vec<String> {
+    assert_eq!(bundle["resourceType"], "Bundle", "{bundle}");
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let matches = entries.iter().filter(|entry| entry["search"]["mode"] == "match");
+    matches.map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The URL of a Bundle's link, if it has one of this relation.
+pub fn link(bundle: &Value, relation: &str) -> Option<String> {
+    let links = bundle["link"].as_array()?;
+    let found = links.iter().find(|link| link["relation"] == relation)?;
+    found["url"].as_str().map(str::to_owned)
+}
+
+/// `passerelle` with these arguments on the database of a server.
+pub fn passerelle(context: &Context, server: &Server, arguments: &[&str]) -> Output {
+    let mut command = Command::new(context.binary());
+    command.args(arguments).env("PASSERELLE_DATABASE", database_of(server));
+    command.output().expect("the binary runs")
+}
+
+/// What such a command prints when it succeeds.
+#[track_caller]
+pub fn succeeds(context: &Context, server: &Server, arguments: &[&str]) -> String {
+    let output = passerelle(context, server, arguments);
+    assert!(output.status.success(), "passerelle {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// The URL of a server's database, as the command line takes it.
+pub fn database_of(server: &Server) -> String {
+    let file = server.data_folder().join("passerelle.db");
+    server.database_url().unwrap_or_else(|| format!("sqlite:{}", file.display()))
+}
+
+/// Issues a key and gives it back.
+#[track_caller]
+pub fn issue_key(context: &Context, server: &Server, client: &str) -> String {
+    let printed = succeeds(context, server, &["key", "issue", client]);
+    let key = printed.split_whitespace().find(|word| word.starts_with("sk_"));
+    key.unwrap_or_else(|| panic!("no key in {printed:?}")).to_owned()
+}
+
+/// A client of the FHIR door with this key. A new one is accepted within a second: this waits for it.
+#[track_caller]
+pub fn fhir_with_key(server: &Server, key: &str) -> Client {
+    let client = server.anonymous().with_prefix("/fhir").with_bearer(key);
+    wait_for(Duration::from_secs(10), "the key to be known", || {
+        let answer = client.get("/Patient/nobody").send();
+        // Wrong credentials are counted: a hasty poll would be shut out.
+        std::thread::sleep(Duration::from_millis(60));
+        (answer.status != 401).then_some(())
+    });
+    client
 }

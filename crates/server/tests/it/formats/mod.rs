@@ -1,0 +1,15 @@
+//! Formats: media types both ways, encodings and limits, what JSON and XML bodies may hold.
+
+mod json_rules;
+mod limits;
+mod media;
+mod round_trip;
+mod xml_rules;
+
+use testkit::harness::Suite;
+
+/// Adds all tests of this folder.
+pub fn add(suite: Suite) -> Suite {
+    let suite = suite.both(media::TESTS).both(limits::TESTS).both(json_rules::TESTS);
+    suite.both(xml_rules::TESTS).both(round_trip::TESTS)
+}

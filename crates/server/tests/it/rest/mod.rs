@@ -1,0 +1,21 @@
+//! Interactions and status, row by row of the REST contract.
+
+mod conditional;
+mod create;
+mod delete;
+mod headers;
+mod keys;
+mod meta;
+mod precondition;
+mod read;
+mod routes;
+mod update;
+
+use testkit::harness::Suite;
+
+/// Adds all tests of this folder.
+pub fn add(suite: Suite) -> Suite {
+    let suite = suite.both(read::TESTS).both(create::TESTS).both(update::TESTS).both(delete::TESTS);
+    let suite = suite.both(conditional::TESTS).both(precondition::TESTS).both(headers::TESTS);
+    suite.both(keys::TESTS).both(meta::TESTS).both(routes::TESTS)
+}

@@ -1,0 +1,17 @@
+//! Search: parameters, modifiers, paging, and what the Bundle says about itself.
+
+mod bundle;
+mod cursors;
+mod dates;
+mod paging;
+mod strings;
+mod tokens;
+mod wildcards;
+
+use testkit::harness::Suite;
+
+/// Adds all tests of this folder.
+pub fn add(suite: Suite) -> Suite {
+    let suite = suite.both(tokens::TESTS).both(strings::TESTS).both(dates::TESTS);
+    suite.both(bundle::TESTS).both(paging::TESTS).both(cursors::TESTS).both(wildcards::TESTS)
+}

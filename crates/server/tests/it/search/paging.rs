@@ -1,0 +1,143 @@
+//! Paging: to the end, under writers, each row once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use testkit::harness::{Context, Test};
+use testkit::tests;
+
+use super::tokens::Corner;
+use crate::support::*;
+
+/// All tests of this file.
+pub const TESTS: &[Test] = tests![
+    p51_links_lead_to_the_end_and_back,
+    p50_rows_that_stay_are_seen_once_while_others_come_and_go,
+    a_page_of_a_search_whose_rows_vanished_is_empty,
+    a_cursor_does_not_change_what_is_searched,
+];
+
+fn p51_links_lead_to_the_end_and_back(context: &Context) {
+    let corner = Corner::new(context);
+    (0..23).for_each(|number| corner.put(&number.to_string(), json!({ "birthDate": "1980-01-01" })));
+    for count in [1, 5, 7, 22, 23, 24] {
+        let mut bundle =
+            corner.fhir.get(format!("/Patient?_tag={}&_count={count}", corner.tag)).send().expect(200).json();
+        let mut pages = vec![ids(&bundle)];
+        while let Some(next) = link(&bundle, "next") {
+            bundle = corner.fhir.get(next).send().expect(200).json();
+            assert_eq!(bundle["total"], 23);
+            assert!(!ids(&bundle).is_empty(), "an empty page follows a full one");
+            pages.push(ids(&bundle));
+            assert!(pages.len() < 30, "the links go round");
+        }
+        assert!(pages.iter().rev().skip(1).all(|page| page.len() == count), "{count}: {pages:?}");
+        let mut all: Vec<&String> = pages.iter().flatten().collect();
+        all.sort();
+        all.dedup();
+        assert_eq!((all.len(), pages.iter().map(Vec::len).sum::<usize>()), (23, 23), "{count}");
+        // Back again, where that is offered.
+        let mut place = pages.len() - 1;
+        while let Some(previous) = link(&bundle, "previous") {
+            assert!(place > 0, "a link before the first page");
+            bundle = corner.fhir.get(previous).send().expect(200).json();
+            place -= 1;
+            assert_eq!(ids(&bundle), pages[place]);
+        }
+        if let Some(first) = link(&bundle, "first") {
+            assert_eq!(ids(&corner.fhir.get(first).send().expect(200).json()), pages[0]);
+        }
+    }
+}
+
+/// 150 rows stay; beside them two writers create, change and delete others as fast as they can, and change
+/// the staying ones as well (an update must not make a row appear twice or vanish).
+fn p50_rows_that_stay_are_seen_once_while_others_come_and_go(context: &Context) {
+    let corner = Corner::new(context);
+    (0..150).for_each(|number| corner.put(&format!("stay{number}"), json!({ "birthDate": "1980-01-01" })));
+    let body = |id: &str, gender: &str| {
+        json!({
+            "resourceType": "Patient", "id": id, "birthDate": "1980-01-01", "gender": gender,
+            "meta": { "tag": [{ "system": "urn:corner", "code": corner.tag }] }
+        })
+    };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for writer in 0..2 {
+            let (fhir, done, body) = (shared_fhir(context), &done, &body);
+            let tag = corner.tag.clone();
+            scope.spawn(move || {
+                let mut turn = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let id = format!("{tag}-come{writer}x{}", turn % 20);
+                    let path = format!("/Patient/{id}");
+                    fhir.put(&path).json(&body(&id, "other")).send();
+                    let staying = format!("{tag}-stay{}", (turn * 7 + writer) % 150);
+                    let gender = ["male", "female"][turn % 2];
+                    fhir.put(format!("/Patient/{staying}")).json(&body(&staying, gender)).send();
+                    if turn % 3 == 0 {
+                        fhir.delete(&path).send();
+                    }
+                    turn += 1;
+                }
+            });
+        }
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for count in [7, 20, 50] {
+                let seen = walk(&corner, count);
+                let stayed: Vec<(&String, &usize)> = seen.iter().filter(|(id, _)| id.contains("-stay")).collect();
+                assert_eq!(stayed.len(), 150, "_count={count}: rows are missing");
+                assert!(stayed.iter().all(|(_, times)| **times == 1), "_count={count}: rows are repeated: {stayed:?}");
+                assert!(seen.values().all(|times| *times == 1), "_count={count}: {seen:?}");
+            }
+        }));
+        done.store(true, Ordering::Relaxed);
+        if let Err(panic) = ended {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+/// How often each id is seen on the way from the first page to the last.
+fn walk(corner: &Corner, count: usize) -> BTreeMap<String, usize> {
+    let mut seen = BTreeMap::new();
+    let mut target = format!("/Patient?_tag={}&birthdate=1980&_count={count}", corner.tag);
+    loop {
+        let bundle: Value = corner.fhir.get(&target).send().expect(200).json();
+        for id in ids(&bundle) {
+            *seen.entry(id).or_insert(0) += 1;
+        }
+        match link(&bundle, "next") {
+            Some(next) => target = next,
+            None => return seen,
+        }
+    }
+}
+
+fn a_page_of_a_search_whose_rows_vanished_is_empty(context: &Context) {
+    let corner = Corner::new(context);
+    (0..6).for_each(|number| corner.put(&number.to_string(), json!({})));
+    let bundle = corner.fhir.get(format!("/Patient?_tag={}&_count=3", corner.tag)).send().expect(200).json();
+    let next = link(&bundle, "next").unwrap();
+    for number in 0..6 {
+        corner.fhir.delete(format!("/Patient/{}-{number}", corner.tag)).send().expect(204);
+    }
+    let page = corner.fhir.get(&next).send().expect(200).json();
+    assert_eq!((ids(&page).len(), &page["total"]), (0, &json!(0)));
+    assert!(link(&page, "next").is_none());
+}
+
+fn a_cursor_does_not_change_what_is_searched(context: &Context) {
+    let corner = Corner::new(context);
+    (0..6).for_each(|number| corner.put(&number.to_string(), json!({ "gender": "male" })));
+    let bundle = corner.fhir.get(format!("/Patient?_tag={}&_count=2", corner.tag)).send().expect(200).json();
+    let next = link(&bundle, "next").unwrap();
+    // The cursor of one search in another one: refused, or it finds nothing that the other would not.
+    let foreign = next.replace("_tag=", "_tag=x");
+    let answer = corner.fhir.get(&foreign).send();
+    assert!(answer.status == 400 || ids(&answer.json()).is_empty(), "{answer:?}");
+    let practitioners = next.replace("/Patient?", "/Practitioner?");
+    let answer = corner.fhir.get(&practitioners).send();
+    assert!(answer.status == 400 || ids(&answer.json()).is_empty(), "{answer:?}");
+}
