@@ -25,5 +25,8 @@ fn t6_what_was_acknowledged_survives_kill_9_and_the_rest_is_whole_or_absent(cont
         eprintln!("{}: {note}", context.name());
     }
     eprintln!("{}: slowest start {:?}", context.name(), crash.slowest_start());
-    assert!(acknowledged >= rounds * 8, "hardly any load: {acknowledged} writes");
+    assert!(
+        acknowledged >= rounds * 8,
+        "hardly any load: {acknowledged} writes"
+    );
 }

@@ -4,8 +4,8 @@ use testkit::harness::{Context, Test, not_run};
 use testkit::http::Response;
 use testkit::server::Settings;
 use testkit::strace::{self, Durability, Traced};
-use testkit::torture::{Key, Subject, put_by};
 use testkit::tests;
+use testkit::torture::{Key, Subject, put_by};
 
 /// Tests of SQLite, whose flushes are the server's own.
 pub const SQLITE: &[Test] = tests![t7_each_write_is_flushed_before_its_answer];
@@ -37,9 +37,18 @@ fn t7_each_write_is_flushed_before_its_answer(context: &Context) {
     let answers = strace::answers(&traced.events());
     let ours = &answers[answers.len() - answered.len()..];
     let statuses: Vec<u16> = ours.iter().map(|(status, _)| *status).collect();
-    assert_eq!(statuses, answered, "the trace shows other answers than the client got");
-    let unsafe_ones: Vec<_> = ours.iter().filter(|(_, durability)| *durability != Durability::Flushed).collect();
-    assert!(unsafe_ones.is_empty(), "answered before the flush: {unsafe_ones:?}");
+    assert_eq!(
+        statuses, answered,
+        "the trace shows other answers than the client got"
+    );
+    let unsafe_ones: Vec<_> = ours
+        .iter()
+        .filter(|(_, durability)| *durability != Durability::Flushed)
+        .collect();
+    assert!(
+        unsafe_ones.is_empty(),
+        "answered before the flush: {unsafe_ones:?}"
+    );
 }
 
 /// The status of a write that made a version.
@@ -56,10 +65,16 @@ fn t7_a_database_that_does_not_flush_is_refused(context: &Context) {
     let mut server = context.server();
     server.terminate();
     let database = server.postgres_database().expect("a database of its own");
-    database.query(&format!("ALTER DATABASE {} SET synchronous_commit = off", database.name()));
+    database.query(&format!(
+        "ALTER DATABASE {} SET synchronous_commit = off",
+        database.name()
+    ));
     let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| server.restart()));
     let panic = refused.expect_err("the server started on a database that answers before it flushes");
     let message = testkit::harness::panic_message(panic.as_ref());
     assert!(message.contains("ended instead of getting ready"), "{message}");
-    assert!(message.contains("synchronous_commit"), "the log does not say why: {message}");
+    assert!(
+        message.contains("synchronous_commit"),
+        "the log does not say why: {message}"
+    );
 }

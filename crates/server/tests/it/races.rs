@@ -42,7 +42,11 @@ fn crowd(server: &Server, subject: Subject) -> Crowd {
 
 fn p01_identical_if_none_exist_at_once_create_one(context: &Context) {
     let server = context.server();
-    for subject in [Subject::Practitioner, Subject::Patient, Subject::Keyed(Key::BuiltIn)] {
+    for subject in [
+        Subject::Practitioner,
+        Subject::Patient,
+        Subject::Keyed(Key::BuiltIn),
+    ] {
         let crowd = crowd(&server, subject);
         for number in 0..ROUNDS {
             upsert::identical_creates(&crowd, subject, number);
@@ -157,7 +161,12 @@ fn p11_a_conditional_request_sees_the_write_just_answered(context: &Context) {
         let (kind, named, body) = (subject.kind(), subject.named(number), subject.body(number));
         let created = writer.post(format!("/{kind}")).json(&body).send().expect(201);
         let updated = put_by(&reader, kind, &named, &body).expect(200);
-        assert_eq!((updated.id(), updated.version()), (created.id(), 1), "{}", subject.name());
+        assert_eq!(
+            (updated.id(), updated.version()),
+            (created.id(), 1),
+            "{}",
+            subject.name()
+        );
         if subject != Subject::Account {
             let again = post_unless(&writer, kind, &named, &body).expect(200);
             assert_eq!(again.id(), created.id(), "{}", subject.name());
