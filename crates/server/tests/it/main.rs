@@ -1,6 +1,10 @@
 //! Black-box tests: a real server process on a real database, SQLite and PostgreSQL.
 
+mod access;
+mod cli;
+mod errors;
 mod formats;
+mod hostile;
 mod regulator;
 mod rest;
 mod search;
@@ -9,6 +13,17 @@ mod support;
 use testkit::harness::Suite;
 
 fn main() {
-    let suite = Suite::new(env!("CARGO_BIN_EXE_passerelle")).both(regulator::TESTS);
-    [rest::add, formats::add, search::add].iter().fold(suite, |suite, add| add(suite)).run()
+    let suite = Suite::new(env!("CARGO_BIN_EXE_passerelle"))
+        .both(regulator::TESTS)
+        .both(access::TESTS)
+        .both(cli::TESTS)
+        .both(errors::TESTS)
+        .fixtures("http", fixtures("fhir/http"), "fhir")
+        .fixtures("sas", fixtures("sas"), "sas");
+    let folders = [rest::add, formats::add, search::add, hostile::add];
+    folders.iter().fold(suite, |suite, add| add(suite)).run()
+}
+
+fn fixtures(folder: &str) -> String {
+    format!("{}/../../fixtures/{folder}", env!("CARGO_MANIFEST_DIR"))
 }
