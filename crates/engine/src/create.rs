@@ -17,7 +17,7 @@ use crate::session::{Session, WriteContext};
 /// Creates; the body's id means nothing.
 pub(crate) async fn create(session: &Session, resource: Resource) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
-    let prepared = Arc::new(session.prepare(resource)?);
+    let prepared = Arc::new(session.prepare_without_id(resource)?);
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[]);
     let context = session.write_context("create");
     session
@@ -36,7 +36,7 @@ pub(crate) async fn conditional_create(
     resource: Resource,
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
-    let prepared = Arc::new(session.prepare(resource)?);
+    let prepared = Arc::new(session.prepare_without_id(resource)?);
     // Most repeats are settled by a read: no lock, no flush, and it is as if the read had come last.
     let (look, class) = (criteria.clone(), prepared.new.class);
     if let Some(reply) = session

@@ -22,7 +22,7 @@ pub(crate) async fn find_or_create(
     resource: Resource,
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
-    let prepared = Arc::new(session.prepare(resource)?);
+    let prepared = Arc::new(session.prepare_without_id(resource)?);
     let ladder = Arc::new(ladder);
     let climbing = Arc::clone(&ladder);
     if let Some(reply) = session.space.read(move |reader| climb(reader, &climbing)).await? {

@@ -1,7 +1,7 @@
 //! What is done to a resource before any lock is taken: validation, rendering, index rows, keys.
 
 use fhir::canonical::Canonical;
-use fhir::index::{self, IndexRows};
+use fhir::index;
 use fhir::validate::{self, regulator};
 use fhir::{Identifier, Issue, IssueCode, Resource, ResourceType, identifier};
 use serde_json::Value;
@@ -32,6 +32,19 @@ pub(crate) fn prepare(resource: Resource, caller: &Caller, keys: &KeySystems) ->
     prepare_as(resource, class, keys)
 }
 
+/// Validates and renders a resource whose body id means nothing: it is gone before anybody looks at it.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_without_id(
+    mut resource: Resource,
+    caller: &Caller,
+    keys: &KeySystems,
+) -> Result<Prepared, Error> {
+    resource.tree_mut().shift_remove("id");
+    prepare(resource, caller, keys)
+}
+
 /// The same under a class that is known already.
 pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) -> Result<Prepared, Error> {
     let warnings = check(&resource, class)?;
@@ -43,7 +56,7 @@ pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) ->
     let new = NewResource {
         class,
         canonical: Canonical::of(&resource),
-        index: extract(&resource),
+        index: index::extract(&resource),
         keys: rows,
     };
     Ok(Prepared {
@@ -97,7 +110,8 @@ pub(crate) fn refuse_subsetted(resource: &Resource) -> Result<(), Error> {
     }
 }
 
-fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> Class {
+/// The class that body and caller say.
+pub(crate) fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> Class {
     let governed = resource.kind() == ResourceType::Practitioner
         && (caller.policy == ClientPolicy::SasRegulator || regulator::applies(resource));
     if governed { Class::Account } else { Class::Ordinary }
@@ -134,8 +148,4 @@ fn account_rows(identifiers: &[Identifier], active: bool) -> Vec<KeyRow> {
     rows.sort();
     rows.dedup();
     rows
-}
-
-fn extract(resource: &Resource) -> IndexRows {
-    index::extract(resource)
 }

@@ -9,7 +9,7 @@ use store::{SpaceStore, Store, Stored};
 use crate::context::{Caller, ClientPolicy, IdSource};
 use crate::error::Error;
 use crate::keys::KeySystems;
-use crate::prepare::{Prepared, prepare};
+use crate::prepare::{Prepared, prepare, prepare_without_id};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
 use crate::{create, delete, edit, ladder, read, update};
@@ -179,6 +179,11 @@ impl Session {
 
     pub(crate) fn prepare(&self, resource: Resource) -> Result<Prepared, Error> {
         prepare(resource, &self.caller, &self.keys())
+    }
+
+    /// As [`Session::prepare`], where the body's id means nothing.
+    pub(crate) fn prepare_without_id(&self, resource: Resource) -> Result<Prepared, Error> {
+        prepare_without_id(resource, &self.caller, &self.keys())
     }
 
     pub(crate) fn keys(&self) -> Arc<KeySystems> {

@@ -14,7 +14,7 @@ use crate::conditional::{self, Match, check_precondition, find, refuse_taken};
 use crate::create::{created, insert, values};
 use crate::error::Error;
 use crate::keys::KeySystems;
-use crate::prepare::{Prepared, parse_stored, prepare_as, refuse_subsetted};
+use crate::prepare::{Prepared, class_by_body_and_caller, parse_stored, prepare_as, refuse_subsetted};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
@@ -59,7 +59,10 @@ pub(crate) async fn conditional_update(
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Update)?;
     refuse_subsetted(&resource)?;
-    let prepared = Arc::new(session.prepare(resource)?);
+    let prepared = Arc::new(match class_by_body_and_caller(&resource, &session.caller) {
+        Class::Account => session.prepare_without_id(resource)?,
+        Class::Ordinary => session.prepare(resource)?,
+    });
     let plan = Arc::new(Plan {
         criteria,
         precondition,

@@ -35,7 +35,9 @@ pub struct Settings {
     pub workers: usize,
     /// The browser origins that may read answers (CORS), as `https://app.example.org`.
     pub cors_origins: Vec<String>,
-    /// How long accepted requests may take to finish after a stop signal, in whole seconds.
+    /// How long after a stop signal the server still accepts: not ready, so that balancers turn away.
+    pub shutdown_notice: Duration,
+    /// How long accepted requests may take to finish after that, in whole seconds.
     pub shutdown_grace: Duration,
 }
 
@@ -51,6 +53,7 @@ impl Default for Settings {
             max_concurrent_requests: 512,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             cors_origins: Vec::new(),
+            shutdown_notice: Duration::from_millis(200),
             // The process has 10 s in all; the store's last commit wants some of it.
             shutdown_grace: Duration::from_secs(8),
         }

@@ -1,11 +1,11 @@
 //! What a handler is given, and how it takes the parts of an interaction out of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
-use engine::{Caller, ClientPolicy, Session};
+use engine::{Caller, ClientPolicy, Reply, Session};
 use fhir::interaction::Precondition;
 use fhir::query::parse::{self, NameCase};
 use fhir::query::{Criteria, Query};
@@ -30,7 +30,7 @@ pub struct Visit<'a> {
     /// The request.
     pub request: &'a HttpRequest,
     /// How the answer is to be written.
-    pub answer: Answer,
+    pub answer: &'a Cell<Answer>,
     /// The request's id.
     pub request_id: &'a str,
 }
@@ -61,8 +61,25 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     /// The caller's handle on the engine.
-    pub fn session(&self) -> Session {
+    fn session(&self) -> Session {
         self.visit.app.engine.for_caller(Arc::clone(&self.caller))
+    }
+
+    /// Runs an interaction for the caller.
+    ///
+    /// # Errors
+    /// The engine's refusal; one that speaks of criteria shows them.
+    pub async fn run(&self, interaction: Interaction) -> Result<Reply, Failure> {
+        let result = self.session().run(interaction).await;
+        result.map_err(|error| Failure::about(error, self.written_criteria()))
+    }
+
+    /// The criteria of a conditional interaction, as they were sent.
+    fn written_criteria(&self) -> &str {
+        let header = self.visit.headers().get(IF_NONE_EXIST);
+        header
+            .and_then(|header| std::str::from_utf8(header.as_bytes()).ok())
+            .unwrap_or_else(|| self.visit.request.query_string())
     }
 
     /// The type in the path.
@@ -172,7 +189,7 @@ impl Ask<'_> {
     ///
     /// # Errors
     /// As [`Ask::search`]; 415 of a body that is no form.
-    pub async fn posted_search(&mut self, kind: ResourceType) -> Result<Query, Failure> {
+    pub async fn posted_search(&self, kind: ResourceType) -> Result<Query, Failure> {
         media::check_form(self.visit.headers())?;
         let body = self.body().await?;
         let form = std::str::from_utf8(&body)
@@ -183,7 +200,9 @@ impl Ask<'_> {
             query => format!("{query}&{form}"),
         };
         // The form may hold `_format` as well as the URL.
-        self.visit.answer = media::answer(self.visit.headers(), &joined)?;
+        self.visit
+            .answer
+            .set(media::answer(self.visit.headers(), &joined)?);
         self.parse_search(kind, &joined)
     }
 

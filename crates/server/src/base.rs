@@ -55,6 +55,12 @@ impl Base {
         Base(url)
     }
 
+    /// A base that needs no request.
+    #[cfg(test)]
+    pub fn for_tests(url: &str) -> Base {
+        Base(url.to_owned())
+    }
+
     /// The URL of a resource.
     pub fn resource(&self, target: &Target) -> String {
         format!("{}/{}/{}", self.0, target.kind, target.id)

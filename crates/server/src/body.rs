@@ -15,6 +15,9 @@ use futures_util::StreamExt;
 use crate::app::Settings;
 use crate::error::{self, Failure};
 
+#[cfg(test)]
+mod tests;
+
 /// Larger bodies are parsed on the blocking pool, in bytes: smaller ones take less time than the way there.
 const PARSE_INLINE_BYTES: usize = 32 * KIB;
 
@@ -75,12 +78,15 @@ impl Encoding {
         let mut named = headers.get_all(CONTENT_ENCODING);
         match (named.next(), named.next()) {
             (None, _) => Ok(Encoding::Identity),
-            (Some(one), None) => match one.to_str().unwrap_or_default().trim() {
-                name if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
+            // Bytes that are no text name no encoding.
+            (Some(one), None) => match one.to_str().map(str::trim) {
+                Ok(name) if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") => {
                     Ok(Encoding::Gzip)
                 }
-                name if name.eq_ignore_ascii_case("identity") || name.is_empty() => Ok(Encoding::Identity),
-                _ => Err(error::unsupported_encoding()),
+                Ok(name) if name.eq_ignore_ascii_case("identity") || name.is_empty() => {
+                    Ok(Encoding::Identity)
+                }
+                Ok(_) | Err(_) => Err(error::unsupported_encoding()),
             },
             (Some(_), Some(_)) => Err(error::unsupported_encoding()),
         }

@@ -30,11 +30,23 @@ const INTERACTIONS: [&str; 6] = ["read", "vread", "update", "delete", "create", 
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     // Open to anybody, so nothing has refused an Accept of neither format yet.
     let answer = media::answer(visit.headers(), visit.request.query_string())?;
-    let (mime, body) = respond::render(&statement(&visit.base(), &STARTED), answer)?;
+    let cors = if visit.app.settings.cors_origins.is_empty() {
+        Cors::Off
+    } else {
+        Cors::On
+    };
+    let (mime, body) = respond::render(&statement(&visit.base(), &STARTED, cors), answer)?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
 }
 
-fn statement(base: &Base, date: &str) -> Value {
+/// Whether some origin is configured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cors {
+    On,
+    Off,
+}
+
+fn statement(base: &Base, date: &str, cors: Cors) -> Value {
     let resources: Vec<Value> = ResourceType::ALL.into_iter().map(resource).collect();
     json!({
         "resourceType": "CapabilityStatement",
@@ -51,7 +63,7 @@ fn statement(base: &Base, date: &str) -> Value {
         "rest": [{
             "mode": "server",
             "security": {
-                "cors": false,
+                "cors": cors == Cors::On,
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
             },
             "resource": resources,

@@ -42,6 +42,20 @@ impl From<engine::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// The failure of a conditional interaction: an outcome that speaks of the criteria shows them, as the
+    /// sender wrote them.
+    pub fn about(error: engine::Error, criteria: &str) -> Failure {
+        let mut failure = Failure::from(error);
+        for issue in &mut failure.refusal.issues {
+            if issue.code == IssueCode::MultipleMatches && issue.diagnostics.is_none() {
+                issue.diagnostics = Some(criteria.to_owned());
+            }
+        }
+        failure
+    }
+}
+
 /// What a parser found: always 400 (`fhir-rest.md` 8).
 impl From<Vec<Issue>> for Failure {
     fn from(issues: Vec<Issue>) -> Failure {

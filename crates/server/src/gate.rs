@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use engine::{Caller, LogLevel};
@@ -38,6 +38,8 @@ const X_SPACE: HeaderName = HeaderName::from_static("x-space");
 #[derive(Default)]
 pub struct Trace {
     caller: OnceCell<Arc<Caller>>,
+    /// How the answer is to be written; the form of a search may still change it.
+    pub answer: Cell<Answer>,
     /// Bytes of the body, after inflation.
     pub received: Cell<usize>,
 }
@@ -52,13 +54,13 @@ pub async fn answer(
     let started = Instant::now();
     let request_id = request_id(&request);
     let negotiated = media::answer(request.headers(), request.query_string());
-    let shape = negotiated.as_ref().copied().unwrap_or_default();
     let trace = Trace::default();
+    trace.answer.set(negotiated.as_ref().copied().unwrap_or_default());
     let payload = RefCell::new(payload);
     let visit = Visit {
         app: &app,
         request: &request,
-        answer: shape,
+        answer: &trace.answer,
         request_id: &request_id,
     };
 
@@ -73,12 +75,20 @@ pub async fn answer(
     let (mut response, failure) = match result {
         Ok(response) => (response, None),
         Err(failure) => {
-            let response = error::response(&failure, shape, || Base::of(&app, &request), &request_id);
+            let response = error::response(
+                &failure,
+                trace.answer.get(),
+                || Base::of(&app, &request),
+                &request_id,
+            );
             (closing_if_unread(response, payload), Some(failure))
         }
     };
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    if app.is_stopping() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
     cors::allow(
         &app.settings.cors_origins,
@@ -178,10 +188,12 @@ fn log(
         BodySize::Sized(bytes) => bytes,
         BodySize::None | BodySize::Stream => 0,
     };
-    // The levels are constants to tracing: one event each, the same fields.
+    // A target of its own: `RUST_LOG=info,access=warn` leaves out what went well. The levels are constants
+    // to tracing: one event each, the same fields.
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
+                target: "access",
                 request_id,
                 method = request.method().as_str(),
                 route = row.pattern,

@@ -18,6 +18,7 @@ mod error;
 mod gate;
 mod health;
 mod media;
+mod panic;
 mod precondition;
 mod prefer;
 pub mod proxy;

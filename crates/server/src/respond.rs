@@ -45,7 +45,7 @@ pub fn read(ask: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
     }
     let mut response = HttpResponse::Ok();
     versioned(&mut response, &stored);
-    resource(response, stored, ask.visit.answer)
+    resource(response, stored, ask.visit.answer.get())
 }
 
 /// 200 or 201 of a write.
@@ -72,10 +72,10 @@ pub fn written(ask: &Ask<'_>, reply: Reply, locate: Locate) -> Result<HttpRespon
     }
     match prefer::returned(ask.visit.headers()) {
         Return::Minimal => Ok(response.finish()),
-        Return::Representation => resource(response, reply.stored, ask.visit.answer),
+        Return::Representation => resource(response, reply.stored, ask.visit.answer.get()),
         Return::OperationOutcome => {
             let outcome = outcome::operation_outcome(&issues_of(&reply));
-            let (mime, body) = render(&outcome, ask.visit.answer)?;
+            let (mime, body) = render(&outcome, ask.visit.answer.get())?;
             response.insert_header((CONTENT_TYPE, mime));
             Ok(response.body(body))
         }
@@ -106,7 +106,7 @@ pub fn searched(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpRespon
         return Err(unexpected());
     };
     let base = ask.visit.base();
-    let answer = ask.visit.answer;
+    let answer = ask.visit.answer.get();
     let (mime, body) = if answer == Answer::default() {
         (media::JSON, bundle::text(&base, &page, links))
     } else {

@@ -13,21 +13,21 @@ type Answer = Result<HttpResponse, Failure>;
 
 /// <https://hl7.org/fhir/R4/http.html#read>
 pub async fn read(ask: Ask<'_>) -> Answer {
-    let reply = ask.session().run(Interaction::Read(ask.target()?)).await?;
+    let reply = ask.run(Interaction::Read(ask.target()?)).await?;
     respond::read(&ask, reply)
 }
 
 /// <https://hl7.org/fhir/R4/http.html#vread>
 pub async fn version_read(ask: Ask<'_>) -> Answer {
     let interaction = Interaction::VersionRead(ask.target()?, ask.version()?);
-    let reply = ask.session().run(interaction).await?;
+    let reply = ask.run(interaction).await?;
     respond::read(&ask, reply)
 }
 
 /// <https://hl7.org/fhir/R4/http.html#create>, conditional with `If-None-Exist`
 pub async fn create(ask: Ask<'_>) -> Answer {
     let resource = ask.resource(ask.kind()?).await?;
-    let reply = ask.session().run(ask.creation(resource)?).await?;
+    let reply = ask.run(ask.creation(resource)?).await?;
     respond::written(&ask, reply, Locate::Always)
 }
 
@@ -37,7 +37,6 @@ pub async fn update(ask: Ask<'_>) -> Answer {
     let precondition = ask.precondition()?;
     let resource = ask.resource(target.kind).await?;
     let reply = ask
-        .session()
         .run(Interaction::Update {
             target,
             resource,
@@ -53,7 +52,6 @@ pub async fn conditional_update(ask: Ask<'_>) -> Answer {
     let resource = ask.resource(ask.kind()?).await?;
     let criteria = ask.criteria(&resource)?;
     let reply = ask
-        .session()
         .run(Interaction::ConditionalUpdate {
             criteria,
             resource,
@@ -69,7 +67,7 @@ pub async fn delete(ask: Ask<'_>) -> Answer {
         target: ask.target()?,
         precondition: ask.precondition()?,
     };
-    let reply = ask.session().run(interaction).await?;
+    let reply = ask.run(interaction).await?;
     respond::deleted(&ask, reply)
 }
 
@@ -77,14 +75,14 @@ pub async fn delete(ask: Ask<'_>) -> Answer {
 pub async fn search(ask: Ask<'_>) -> Answer {
     let query = ask.search(ask.kind()?)?;
     let links = Links::of(&query);
-    let reply = ask.session().run(Interaction::Search(query)).await?;
+    let reply = ask.run(Interaction::Search(query)).await?;
     respond::searched(&ask, reply, &links)
 }
 
 /// <https://hl7.org/fhir/R4/http.html#search>, parameters in the body
-pub async fn posted_search(mut ask: Ask<'_>) -> Answer {
+pub async fn posted_search(ask: Ask<'_>) -> Answer {
     let query = ask.posted_search(ask.kind()?).await?;
     let links = Links::of(&query);
-    let reply = ask.session().run(Interaction::Search(query)).await?;
+    let reply = ask.run(Interaction::Search(query)).await?;
     respond::searched(&ask, reply, &links)
 }

@@ -1,16 +1,22 @@
 //! Listening, and a clean end: readiness goes red, no more is accepted, what was accepted is finished.
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::rt::signal::unix::{SignalKind, signal};
+use actix_web::rt::time::sleep;
 use engine::Engine;
+use socket2::SockRef;
 
 use crate::app::{App, Settings};
 use crate::auth::Authenticator;
-use crate::routes;
+use crate::{panic, routes};
+
+/// How long connections that were accepted last have to send their request, before idle ones are closed.
+const SETTLING: Duration = Duration::from_millis(300);
 
 /// Why serving ended otherwise than by a stop signal.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +32,7 @@ pub enum ServeError {
     BrokeOff(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT. The store is the caller's to drain and close afterwards.
+/// Serves until SIGTERM or SIGINT; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -37,6 +43,7 @@ pub async fn serve(
     settings: Settings,
     on_ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
+    panic::log_places_only();
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let stop = async move {
@@ -59,7 +66,8 @@ pub async fn serve_until(
     on_ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Socket)?;
-    let grace = settings.shutdown_grace;
+    let door = listener.try_clone().map_err(ServeError::Socket)?;
+    let (notice, grace) = (settings.shutdown_notice, settings.shutdown_grace);
     let (workers, header_timeout, keep_alive) =
         (settings.workers, settings.header_timeout, settings.keep_alive);
     let app = Arc::new(App::new(settings, engine, auth, address));
@@ -73,8 +81,11 @@ pub async fn serve_until(
             .shutdown_timeout(grace.as_secs())
             .shutdown_signal(async move {
                 stop.await;
-                // Before the socket closes: who asks on an open connection is told to go elsewhere.
+                // Balancers see it, and open connections end with their next answer.
                 stopping.stop();
+                sleep(notice).await;
+                refuse_connections(&door);
+                sleep(SETTLING).await;
                 tracing::info!("stopping: finishing what was accepted");
             })
             .listen(listener)
@@ -82,4 +93,12 @@ pub async fn serve_until(
             .run();
     on_ready(address);
     server.await.map_err(ServeError::BrokeOff)
+}
+
+/// From now on a connection is refused by the kernel, while those that are open live on. actix can only
+/// close both together, and would drop who has connected and is about to send.
+fn refuse_connections(door: &TcpListener) {
+    if let Err(error) = SockRef::from(door).shutdown(Shutdown::Read) {
+        tracing::warn!(%error, "the listening socket cannot be shut");
+    }
 }

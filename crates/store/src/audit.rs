@@ -37,6 +37,15 @@ pub struct AuditEntry {
     pub outcome: &'static str,
 }
 
+/// Longest text of a row, characters.
+const MAX_TEXT_CHARS: usize = 256;
+
+/// A text that every database takes: one row that cannot be written would hold all others up.
+fn clean(text: &str) -> String {
+    let kept = text.chars().filter(|character| *character != '\0');
+    kept.take(MAX_TEXT_CHARS).collect()
+}
+
 /// Writes rows. On SQLite they are numbered here, under the one writer's lock; PostgreSQL numbers them.
 pub(crate) fn write(tx: &mut Transaction<'_>, entries: &[AuditEntry]) -> Result<(), StoreError> {
     for entries in entries.chunks(ROWS_PER_INSERT) {
@@ -52,9 +61,9 @@ pub(crate) fn write(tx: &mut Transaction<'_>, entries: &[AuditEntry]) -> Result<
             statement = statement
                 .bind(entry.time.micros())
                 .sql(", ")
-                .bind(entry.request_id.as_str())
+                .bind(clean(&entry.request_id))
                 .sql(", ")
-                .bind(entry.client.as_str())
+                .bind(clean(&entry.client))
                 .sql(", ")
                 .bind(entry.door)
                 .sql(", ")

@@ -8,6 +8,9 @@ use diesel::{Connection as _, PgConnection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::StoreError;
+use crate::sql::Dialect;
+use crate::statement::Statement;
+use crate::transaction::Transaction;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
@@ -22,11 +25,29 @@ pub(crate) trait Migrate {
     fn unmigrate(&mut self) -> Result<(), StoreError>;
 }
 
-fn pending<DB: Backend, C: MigrationHarness<DB>>(
-    connection: &mut C,
-    source: EmbeddedMigrations,
-) -> Result<Vec<String>, StoreError> {
-    let ours: Vec<(String, String)> = diesel::migration::MigrationSource::<DB>::migrations(&source)
+/// Whether the schema is the one this server was made for.
+pub(crate) fn check(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
+    let statement = Statement::new("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+    let applied = tx
+        .sql
+        .texts(&statement)
+        .map_err(|error| tx.fail("reading the schema's version", &error))?;
+    let ours = match tx.sql.dialect() {
+        Dialect::Sqlite => ours::<diesel::sqlite::Sqlite>(SQLITE)?,
+        Dialect::Postgres => ours::<diesel::pg::Pg>(POSTGRES)?,
+    };
+    if applied.iter().eq(ours.iter().map(|(version, _)| version)) {
+        Ok(())
+    } else {
+        Err(StoreError::Unavailable(
+            "the schema of the database is not this server's".to_owned(),
+        ))
+    }
+}
+
+/// Version and name of each of our migrations, in order.
+fn ours<DB: Backend>(source: EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError> {
+    let mut ours: Vec<(String, String)> = diesel::migration::MigrationSource::<DB>::migrations(&source)
         .map_err(|error| failed("reading the migrations", &*error))?
         .iter()
         .map(|migration| {
@@ -36,6 +57,15 @@ fn pending<DB: Backend, C: MigrationHarness<DB>>(
             )
         })
         .collect();
+    ours.sort();
+    Ok(ours)
+}
+
+fn pending<DB: Backend, C: MigrationHarness<DB>>(
+    connection: &mut C,
+    source: EmbeddedMigrations,
+) -> Result<Vec<String>, StoreError> {
+    let ours = ours::<DB>(source)?;
     let applied: BTreeSet<String> = connection
         .applied_migrations()
         .map_err(|error| failed("reading the schema's version", &*error))?
@@ -66,10 +96,16 @@ macro_rules! migrate {
     ($connection:ty, $source:expr, $exclusively:expr) => {
         impl Migrate for $connection {
             fn pending(&mut self) -> Result<Vec<String>, StoreError> {
-                pending(self, $source)
+                // Asking makes the table of versions when there is none.
+                let mut names = Vec::new();
+                let outcome = $exclusively(self, |connection: &mut $connection| {
+                    Ok(pending(connection, $source).map(|found| names = found))
+                });
+                outcome.map_err(|error| failed("reading the schema's version", &*error))??;
+                Ok(names)
             }
             fn migrate(&mut self) -> Result<(), StoreError> {
-                if pending(self, $source)?.is_empty() {
+                if self.pending()?.is_empty() {
                     return Ok(());
                 }
                 $exclusively(self, |connection: &mut $connection| {
@@ -92,19 +128,19 @@ migrate!(PgConnection, POSTGRES, exclusively_postgres);
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 // Two processes may start at once: one of them migrates, all or nothing, and the other finds it done.
-fn exclusively_sqlite(
+fn exclusively_sqlite<T>(
     connection: &mut SqliteConnection,
-    run: impl Fn(&mut SqliteConnection) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    run: impl FnOnce(&mut SqliteConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     connection
         .immediate_transaction(|connection| run(connection).map_err(Aborted))
         .map_err(|aborted| aborted.0)
 }
 
-fn exclusively_postgres(
+fn exclusively_postgres<T>(
     connection: &mut PgConnection,
-    run: impl Fn(&mut PgConnection) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    run: impl FnOnce(&mut PgConnection) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     connection
         .transaction(|connection| {
             connection

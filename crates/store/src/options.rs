@@ -26,6 +26,9 @@ pub struct Options {
     pub cache_mebibytes: usize,
     /// How much of a SQLite file readers map into memory, mebibytes.
     pub map_mebibytes: usize,
+    /// How large a SQLite file may grow, mebibytes; `None`: as large as the disk. A write beyond is
+    /// [`crate::StoreError::Full`].
+    pub limit_mebibytes: Option<usize>,
     /// How long a SQLite connection waits for a lock of another process.
     pub busy_timeout: Duration,
     /// PostgreSQL's `statement_timeout` and `lock_timeout`.
@@ -52,6 +55,7 @@ impl Default for Options {
             connections: 16,
             cache_mebibytes: 32,
             map_mebibytes: 1024,
+            limit_mebibytes: None,
             busy_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
             patience: Duration::from_millis(1_900),

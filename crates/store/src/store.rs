@@ -4,13 +4,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fhir::Timestamp;
+use fhir::query::Criteria;
 
 use crate::access::Access;
 use crate::api::{LockSet, Reader, SpaceKey, Writer};
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::migrate::Migrate as _;
+use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::postgres::PostgresStore;
 use crate::settings;
@@ -30,7 +31,7 @@ pub struct Store {
 }
 
 enum Database {
-    Sqlite(SqliteStore),
+    Sqlite(Box<SqliteStore>),
     Postgres(PostgresStore),
 }
 
@@ -45,7 +46,7 @@ impl Store {
         });
         let database = match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
-                Database::Sqlite(SqliteStore::open(path, options, context)?)
+                Database::Sqlite(Box::new(SqliteStore::open(path, options, context)?))
             }
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 Database::Postgres(PostgresStore::open(url, options, context)?)
@@ -92,7 +93,10 @@ impl Store {
 
     /// Whether the database answers and its schema is ours, within 2 s.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let answer = self.read_all(|tx| settings::generation(tx).map(|_| ()));
+        let answer = self.read_all(|tx| {
+            settings::generation(tx)?;
+            migrate::check(tx)
+        });
         tokio::time::timeout(READY_TIMEOUT, answer)
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 2 s".to_owned())))
@@ -219,6 +223,14 @@ impl SpaceStore {
         E: From<StoreError> + Send + 'static,
     {
         self.store.read_in(self.space, |tx| read(tx)).await
+    }
+
+    /// How the database would find the matches of criteria: the lines of its plan.
+    #[doc(hidden)]
+    pub async fn explain(&self, criteria: Criteria) -> Result<Vec<String>, StoreError> {
+        self.store
+            .read_in(self.space, move |tx| tx.explain(&criteria))
+            .await
     }
 
     /// Runs a write in one transaction, and returns when it is on disk. An `Err` of `write` takes back all

@@ -196,6 +196,25 @@ impl<'c> Transaction<'c> {
         Ok(*self.context.cursor_key.get_or_init(|| key))
     }
 
+    /// The plan of a match.
+    pub(crate) fn explain(&mut self, criteria: &Criteria) -> Result<Vec<String>, StoreError> {
+        let dialect = self.sql.dialect();
+        let matching = search::matches(dialect, SpaceKey(self.space), criteria, ClassFilter::Any, 2);
+        match dialect {
+            Dialect::Sqlite => {
+                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(matching);
+                let steps = self.sql.plan_steps(&statement);
+                let steps = steps.map_err(|error| self.fail("explaining", &error))?;
+                Ok(steps.into_iter().map(|(_, _, _, step)| step).collect())
+            }
+            Dialect::Postgres => {
+                let statement = Statement::new("EXPLAIN ").then(matching).uncached();
+                let lines = self.sql.texts(&statement);
+                lines.map_err(|error| self.fail("explaining", &error))
+            }
+        }
+    }
+
     fn find(&mut self, target: &Target, lock: Lock) -> Result<Option<Stored>, StoreError> {
         let text = match (lock, self.sql.dialect()) {
             (Lock::Update, Dialect::Postgres) => " FOR UPDATE",

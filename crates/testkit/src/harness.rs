@@ -147,7 +147,7 @@ impl Suite {
             if backend == Backend::Postgres && !Postgres::available() {
                 return Ok(Completion::ignored_with("not run: no PostgreSQL binaries"));
             }
-            run_catching(|| test(&context)).map(|()| Completion::Completed)
+            run_catching(|| test(&context))
         }));
         self
     }
@@ -174,8 +174,16 @@ thread_local! {
     static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// What [`not_run`] ends a test with.
+struct NotRun(String);
+
+/// Ends a test that this machine cannot run: it is reported as ignored, with the reason.
+pub fn not_run(reason: &str) -> ! {
+    std::panic::resume_unwind(Box::new(NotRun(reason.to_owned())))
+}
+
 /// Runs a test; a panic becomes a failure with its message and place.
-fn run_catching(test: impl FnOnce()) -> Result<(), Failed> {
+fn run_catching(test: impl FnOnce()) -> Result<Completion, Failed> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let usual = std::panic::take_hook();
@@ -196,7 +204,16 @@ fn run_catching(test: impl FnOnce()) -> Result<(), Failed> {
     PANICKED_AT.set(Some(String::new()));
     let outcome = catch_unwind(AssertUnwindSafe(test));
     let place = PANICKED_AT.take().unwrap_or_default();
-    outcome.map_err(|payload| Failed::from(format!("{}\n  at {place}", panic_message(payload.as_ref()))))
+    match outcome {
+        Ok(()) => Ok(Completion::Completed),
+        Err(payload) => match payload.downcast_ref::<NotRun>() {
+            Some(NotRun(reason)) => Ok(Completion::ignored_with(format!("not run: {reason}"))),
+            None => Err(Failed::from(format!(
+                "{}\n  at {place}",
+                panic_message(payload.as_ref())
+            ))),
+        },
+    }
 }
 
 /// The text of a caught panic.
@@ -214,11 +231,12 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_failure_with_message_and_place() {
-        let failed = run_catching(|| panic!("the cake is {}", "gone")).unwrap_err();
+        let failed = run_catching(|| panic!("the cake is {}", "gone")).err().unwrap();
         let message = failed.message().unwrap();
         assert!(message.starts_with("the cake is gone\n  at "), "{message}");
         assert!(message.contains("harness"), "{message}");
         assert!(run_catching(|| {}).is_ok());
+        assert!(run_catching(|| super::not_run("no such tool")).is_ok());
     }
 
     #[test]

@@ -20,11 +20,14 @@ pub mod history;
 pub mod http;
 pub mod mutate;
 pub mod postgres;
+pub mod proxy;
 pub mod race;
 pub mod random;
 pub mod samples;
 pub mod server;
+pub mod strace;
 pub mod sweep;
+pub mod torture;
 pub mod wait;
 
 pub use serde_json::{Value, json};

@@ -17,6 +17,9 @@ use crate::wait::poll;
 /// How long a cluster may take to accept connections.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// What PostgreSQL and its clients call the socket in a folder.
+pub const SOCKET_NAME: &str = ".s.PGSQL.5432";
+
 /// The cluster of this test process.
 #[derive(Debug)]
 pub struct Postgres {
@@ -58,6 +61,16 @@ impl Postgres {
     pub fn shared() -> &'static Postgres {
         static CLUSTER: OnceLock<Postgres> = OnceLock::new();
         CLUSTER.get_or_init(start)
+    }
+
+    /// The cluster's Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.socket_folder.join(SOCKET_NAME)
+    }
+
+    /// The psql of this cluster's version.
+    pub fn psql(&self) -> &Path {
+        &self.binaries.psql
     }
 
     /// A new, empty database.
@@ -118,6 +131,11 @@ impl Database {
             self.name,
             Postgres::shared().socket_folder.display()
         )
+    }
+
+    /// The URL through another Unix socket folder, such as that of a [`crate::proxy::Proxy`].
+    pub fn url_through(&self, folder: &Path) -> String {
+        format!("postgres://postgres@/{}?host={}", self.name, folder.display())
     }
 
     /// Its name in the cluster.
@@ -216,7 +234,7 @@ fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) {
         if process.try_wait().ok().flatten().is_some() {
             return Some(false);
         }
-        let listening = folder.join(".s.PGSQL.5432").exists();
+        let listening = folder.join(SOCKET_NAME).exists();
         (listening && probe.try_query("postgres", "SELECT 1").is_ok()).then_some(true)
     });
     if ready != Some(true) {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use testkit::postgres::Postgres;
+use testkit::proxy::Proxy;
 use testkit::wait::wait_for;
 
 /// Set in the child process of `a_killed_test_process_leaves_nothing`.
@@ -72,4 +73,32 @@ fn a_killed_test_process_leaves_nothing() {
         String::from_utf8_lossy(&arguments).contains(&folder)
     });
     assert!(left.is_none(), "left behind: {left:?}");
+}
+
+#[test]
+fn a_proxy_loses_the_answer_to_a_commit_that_happened() {
+    if !Postgres::available() {
+        eprintln!("not run: no PostgreSQL binaries");
+        return;
+    }
+    let database = Postgres::shared().fresh_database();
+    database.query("CREATE TABLE t (x int)");
+    let proxy = Proxy::before_postgres();
+    let psql = |sql: &str| {
+        let url = database.url_through(proxy.folder());
+        Command::new("psql")
+            .args(["-X", "-q", "-A", "-t", "-d", &url, "-c", sql])
+            .output()
+            .unwrap()
+    };
+    assert!(psql("INSERT INTO t VALUES (1)").status.success());
+    proxy.lose_answer_after(b"COMMIT", 0);
+    assert!(!psql("BEGIN; INSERT INTO t VALUES (2); COMMIT").status.success());
+    assert_eq!(proxy.lost(), 1);
+    let both = || (database.query("SELECT count(*) FROM t") == "2").then_some(());
+    wait_for(Duration::from_secs(5), "the commit to be seen", both);
+    proxy.go_away();
+    assert!(!psql("SELECT 1").status.success());
+    proxy.come_back();
+    assert!(psql("SELECT 1").status.success());
 }

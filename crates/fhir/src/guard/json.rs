@@ -89,8 +89,10 @@ struct Guard<'de> {
 
 impl Guard<'_> {
     fn add(&mut self, code: IssueCode, text: impl Into<String>) {
-        let issue = Issue::error(code, text).at(self.place.expression());
-        self.findings.add(issue);
+        if !self.findings.is_full() {
+            let issue = Issue::error(code, text).at(self.place.expression());
+            self.findings.add(issue);
+        }
     }
 
     fn add_fault(&mut self, fault: Fault) {

@@ -47,13 +47,18 @@ pub(crate) struct Findings(Vec<Issue>);
 
 impl Findings {
     pub(crate) fn add(&mut self, issue: Issue) {
-        if self.0.len() < MAX_ISSUES {
+        if !self.is_full() {
             self.0.push(issue);
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether no further issue would be kept, so that looking for more is of no use.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_ISSUES
     }
 
     pub(crate) fn into_issues(self) -> Vec<Issue> {

@@ -1,1 +1,95 @@
+use fhir::query::parse::{self, Handling};
+use fhir::{Id, ResourceType, Target, Timestamp, VersionId};
+use store::{Class, Stored};
+
 use super::*;
+
+fn patient(id: &str, body: &str) -> Stored {
+    Stored {
+        row: 1,
+        target: Target {
+            kind: ResourceType::Patient,
+            id: Id::parse(id).expect("an id"),
+        },
+        version: VersionId::FIRST,
+        updated: Timestamp::from_micros(0),
+        deleted: false,
+        class: Class::Ordinary,
+        digest: [0; 16],
+        body: body.to_owned(),
+    }
+}
+
+fn links(query: &str) -> Links {
+    let pairs = parse::pairs(query).expect("pairs");
+    let now = Timestamp::from_micros(0);
+    Links::of(&parse::search(ResourceType::Patient, &pairs, Handling::Lenient, now).expect("a search"))
+}
+
+fn url_of<'v>(bundle: &'v Value, relation: &str) -> Option<&'v str> {
+    bundle["link"]
+        .as_array()?
+        .iter()
+        .find(|link| link["relation"] == relation)?["url"]
+        .as_str()
+}
+
+#[test]
+fn stored_bodies_go_in_verbatim_and_both_ways_of_writing_agree() {
+    let base = Base::for_tests("http://h/fhir");
+    let body =
+        r#"{"resourceType":"Patient","id":"a","multipleBirthInteger":1.50,"name":[{"family":"\u00e9"}]}"#;
+    let page = Page {
+        matches: vec![patient("a", body), patient("b", "{}")],
+        total: Some(7),
+        next: Some("c+/d".into()),
+    };
+    let links = links("family=x&nonsense=1&_count=2");
+    let text = text(&base, &page, &links);
+    assert!(text.contains(body));
+    let parsed: Value = serde_json::from_str(&text).expect("JSON");
+    let tree = Value::Object(tree(&base, &page, &links).expect("a tree"));
+    assert_eq!(parsed, tree);
+    assert_eq!(parsed["total"], json!(7));
+    assert_eq!(parsed["entry"][0]["fullUrl"], "http://h/fhir/Patient/a");
+    assert_eq!(parsed["entry"][1]["search"]["mode"], "match");
+}
+
+#[test]
+fn p46_links_list_what_was_applied_and_nothing_else() {
+    let base = Base::for_tests("http://h/fhir");
+    let page = Page {
+        matches: Vec::new(),
+        total: None,
+        next: Some("c+/d".into()),
+    };
+    let text = text(&base, &page, &links("family=x&nonsense=1&_count=2&_cursor=abc"));
+    let bundle: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        url_of(&bundle, "self"),
+        Some("http://h/fhir/Patient?family=x&_count=2&_cursor=abc")
+    );
+    assert_eq!(
+        url_of(&bundle, "first"),
+        Some("http://h/fhir/Patient?family=x&_count=2")
+    );
+    assert_eq!(
+        url_of(&bundle, "next"),
+        Some("http://h/fhir/Patient?family=x&_count=2&_cursor=c%2B/d")
+    );
+    assert_eq!(bundle.get("entry"), None);
+    assert_eq!(bundle.get("total"), None);
+}
+
+#[test]
+fn a_search_without_parameters_has_links_without_a_question_mark() {
+    let base = Base::for_tests("http://h/fhir");
+    let page = Page {
+        matches: Vec::new(),
+        total: Some(0),
+        next: None,
+    };
+    let bundle: Value = serde_json::from_str(&text(&base, &page, &links(""))).expect("JSON");
+    assert_eq!(url_of(&bundle, "self"), Some("http://h/fhir/Patient"));
+    assert_eq!(url_of(&bundle, "next"), None);
+}

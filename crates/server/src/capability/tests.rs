@@ -1,1 +1,62 @@
 use super::*;
+
+fn told() -> Value {
+    statement(
+        &Base::for_tests("https://h/fhir"),
+        "2026-11-21T00:00:00Z",
+        Cors::Off,
+    )
+}
+
+#[test]
+fn the_statement_lists_what_the_route_table_has() {
+    let statement = told();
+    assert_eq!(statement["fhirVersion"], "4.0.1");
+    assert_eq!(statement["implementation"]["url"], "https://h/fhir");
+    let resources = statement["rest"][0]["resource"].as_array().expect("resources");
+    assert_eq!(resources.len(), ResourceType::ALL.len());
+    for resource in resources {
+        let mut told: Vec<&str> = resource["interaction"]
+            .as_array()
+            .expect("interactions")
+            .iter()
+            .filter_map(|interaction| interaction["code"].as_str())
+            .collect();
+        let mut routed: Vec<&str> = ROUTES.iter().filter_map(|row| row.interaction).collect();
+        told.sort_unstable();
+        routed.sort_unstable();
+        routed.dedup();
+        assert_eq!(told, routed);
+        assert_eq!(resource["conditionalUpdate"], true);
+        assert_eq!(resource["conditionalCreate"], true);
+        assert_eq!(resource["conditionalDelete"], "not-supported");
+    }
+}
+
+#[test]
+fn every_search_parameter_is_told_of_the_types_that_have_it() {
+    let statement = told();
+    for (position, kind) in ResourceType::ALL.into_iter().enumerate() {
+        let params = &statement["rest"][0]["resource"][position]["searchParam"];
+        let told = params.as_array().expect("parameters").len();
+        assert_eq!(
+            told,
+            DEFINITIONS
+                .iter()
+                .filter(|definition| definition.on.contains(&kind))
+                .count()
+        );
+    }
+}
+
+#[test]
+fn the_statement_has_an_xml_form() {
+    let xml = media::Answer {
+        format: fhir::codec::Format::Xml,
+        ..media::Answer::default()
+    };
+    let (_, text) = respond::render(&told(), xml)
+        .map_err(|failure| failure.refusal)
+        .expect("XML");
+    assert!(text.contains("<CapabilityStatement xmlns=\"http://hl7.org/fhir\">"));
+}

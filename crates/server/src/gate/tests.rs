@@ -1,1 +1,137 @@
+use actix_web::body::to_bytes;
+use actix_web::http::Method;
+use actix_web::test::TestRequest;
+use actix_web::{FromRequest, dev};
+use engine::{Door, Engine, KeySystems, RandomIds};
+use serde_json::Value;
+use store::{Options, Store};
+use testkit::sweep::TemporaryFolder;
+
+use crate::app::Settings;
+use crate::auth::Authenticator;
+
 use super::*;
+
+#[test]
+fn a_sane_request_id_is_kept() {
+    for sent in ["a", "3f2c-1_x.Y", &"a".repeat(64)] {
+        let request = TestRequest::default()
+            .insert_header((X_REQUEST_ID, sent))
+            .to_http_request();
+        assert_eq!(request_id(&request), sent);
+    }
+}
+
+#[test]
+fn any_other_request_id_is_replaced() {
+    for sent in ["", "a b", "é", "a\"b", "a\tb", &"a".repeat(65)] {
+        let request = TestRequest::default()
+            .insert_header((X_REQUEST_ID, sent.as_bytes()))
+            .to_http_request();
+        let id = request_id(&request);
+        assert_ne!(id, sent);
+        assert!(is_request_id(&id), "{id}");
+    }
+    let (one, two) = (
+        TestRequest::default().to_http_request(),
+        TestRequest::default().to_http_request(),
+    );
+    assert_ne!(request_id(&one), request_id(&two));
+}
+
+/// A handler at fault, with what it must not tell.
+static PANICKING: Row = Row {
+    method: Method::GET,
+    pattern: "/panics",
+    door: Door::Fhir,
+    interaction: None,
+    handler: Handler::Open(|_| Box::pin(async { panic!("1 85 05 78 006 084 36") })),
+};
+/// A handler that is never reached without a credential.
+static GUARDED: Row = Row {
+    method: Method::GET,
+    pattern: "/guarded",
+    door: Door::Fhir,
+    interaction: None,
+    handler: Handler::Known(|_| Box::pin(async { Ok(HttpResponse::Ok().finish()) })),
+};
+
+/// A server's shared state on an empty database, which goes away with the folder.
+async fn app(settings: Settings) -> (TemporaryFolder, Arc<App>) {
+    let folder = TemporaryFolder::new("gate");
+    let url = format!("sqlite:{}", folder.path().join("gate.db").display());
+    let store = Store::open(&url, Options::default()).expect("a store");
+    store.migrate().expect("a schema");
+    let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::default());
+    let auth = Authenticator::start(store, &engine, "https://naming.example")
+        .await
+        .expect("a directory");
+    let address = ([127, 0, 0, 1], 8080).into();
+    (folder, Arc::new(App::new(settings, engine, auth, address)))
+}
+
+async fn ask(app: &Arc<App>, row: &'static Row) -> (HttpResponse, Value) {
+    let request = TestRequest::default()
+        .insert_header((X_REQUEST_ID, "the-request"))
+        .to_http_request();
+    let payload = web::Payload::from_request(&request, &mut dev::Payload::None)
+        .await
+        .expect("a payload");
+    let (head, body) = answer(Arc::clone(app), row, request, payload).await.into_parts();
+    let bytes = to_bytes(body).await.expect("a body");
+    (
+        head.set_body(actix_web::body::BoxBody::new(())),
+        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    )
+}
+
+#[actix_web::test]
+async fn t37_a_panic_is_a_500_with_the_request_id_and_the_next_request_is_served() {
+    let (_folder, app) = app(Settings {
+        max_concurrent_requests: 1,
+        ..Settings::default()
+    })
+    .await;
+    for _ in 0..3 {
+        let (response, outcome) = ask(&app, &PANICKING).await;
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(
+            response.headers().get(X_REQUEST_ID),
+            Some(&HeaderValue::from_static("the-request"))
+        );
+        assert_eq!(outcome["issue"][0]["code"], "exception");
+        let text = outcome.to_string();
+        assert!(text.contains("the-request") && !text.contains("1 85"), "{text}");
+    }
+    let (response, _) = ask(&app, &GUARDED).await;
+    assert_eq!(response.status().as_u16(), 401);
+}
+
+#[actix_web::test]
+async fn without_a_credential_no_handler_is_reached() {
+    let (_folder, app) = app(Settings::default()).await;
+    let (response, outcome) = ask(&app, &GUARDED).await;
+    assert_eq!(response.status().as_u16(), 401);
+    assert!(response.headers().contains_key("www-authenticate"));
+    assert_eq!(outcome["issue"][0]["code"], "login");
+}
+
+#[actix_web::test]
+async fn a_request_over_the_limit_is_refused_at_once() {
+    let (_folder, app) = app(Settings {
+        max_concurrent_requests: 1,
+        ..Settings::default()
+    })
+    .await;
+    let permit = app.permit().expect("the first permit");
+    let (response, outcome) = ask(&app, &GUARDED).await;
+    assert_eq!(response.status().as_u16(), 429);
+    assert_eq!(
+        response.headers().get("retry-after"),
+        Some(&HeaderValue::from_static("1"))
+    );
+    assert_eq!(outcome["issue"][0]["code"], "throttled");
+    drop(permit);
+    let (response, _) = ask(&app, &GUARDED).await;
+    assert_eq!(response.status().as_u16(), 401);
+}

@@ -1,1 +1,35 @@
 use super::*;
+
+#[test]
+fn no_two_rows_have_the_same_method_and_pattern() {
+    for (position, row) in ROUTES.iter().enumerate() {
+        let twin = ROUTES
+            .iter()
+            .skip(position + 1)
+            .any(|other| other.method == row.method && other.pattern == row.pattern);
+        assert!(!twin, "{} {}", row.method, row.pattern);
+    }
+}
+
+#[test]
+fn only_health_and_metadata_are_open_to_anybody() {
+    let open: Vec<&str> = ROUTES
+        .iter()
+        .filter(|row| matches!(row.handler, Handler::Open(_)))
+        .map(|row| row.pattern)
+        .collect();
+    assert_eq!(open, ["/health/live", "/health/ready", "/fhir/metadata"]);
+}
+
+#[test]
+fn allow_lists_the_methods_of_a_pattern_and_head_with_get() {
+    assert_eq!(allowed("/fhir/{type}/{id}"), "GET, HEAD, PUT, DELETE");
+    assert_eq!(allowed("/fhir/{type}/_search"), "POST");
+}
+
+#[test]
+fn a_pattern_with_a_fixed_segment_stands_before_the_one_that_would_swallow_it() {
+    let place = |pattern: &str| patterns().iter().position(|known| *known == pattern);
+    assert!(place("/fhir/metadata") < place("/fhir/{type}"));
+    assert!(place("/fhir/{type}/_search") < place("/fhir/{type}/{id}"));
+}

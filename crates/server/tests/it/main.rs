@@ -2,9 +2,13 @@
 
 mod access;
 mod cli;
+mod crash;
 mod errors;
+mod flush;
 mod formats;
 mod hostile;
+mod races;
+mod register;
 mod regulator;
 mod rest;
 mod search;
@@ -15,13 +19,19 @@ use testkit::harness::Suite;
 fn main() {
     let suite = Suite::new(env!("CARGO_BIN_EXE_passerelle"))
         .both(regulator::TESTS)
+        .both(races::TESTS)
+        .postgres(races::SEVERAL_PROCESSES)
+        .both(register::TESTS)
+        .both(crash::TESTS)
+        .sqlite(flush::SQLITE)
+        .postgres(flush::POSTGRES)
         .both(access::TESTS)
         .both(cli::TESTS)
         .both(errors::TESTS)
         .fixtures("http", fixtures("fhir/http"), "fhir")
         .fixtures("sas", fixtures("sas"), "sas");
-    let folders = [rest::add, formats::add, search::add, hostile::add];
-    folders.iter().fold(suite, |suite, add| add(suite)).run()
+    let parts = [rest::add, formats::add, search::add, hostile::add];
+    parts.iter().fold(suite, |suite, add| add(suite)).run()
 }
 
 fn fixtures(folder: &str) -> String {

@@ -41,13 +41,18 @@ pub(super) fn writer(path: &str, options: &Options) -> Result<SqliteConnection, 
         Durability::Full => "FULL",
         Durability::Unsafe => "OFF",
     };
+    // 256 pages of 4 KiB make a mebibyte.
+    let limit = options
+        .limit_mebibytes
+        .map(|mebibytes| format!("PRAGMA max_page_count = {};", mebibytes * 256))
+        .unwrap_or_default();
     connect(
         path,
         options.busy_timeout,
         &format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY; \
              PRAGMA wal_autocheckpoint = {WAL_PAGES_WITHOUT_HELP}; PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; \
-             PRAGMA cache_size = -{}; PRAGMA secure_delete = OFF;",
+             PRAGMA cache_size = -{}; {limit}",
             options.cache_mebibytes * 1024
         ),
     )

@@ -137,10 +137,16 @@ fn run_one(
 ) -> Result<(), StoreError> {
     let mut tx = Transaction::shared(connection, job.space(), context, group);
     for _ in 0..TRIES {
-        match job.run(&mut tx) {
-            Ran::Keep => return tx.keep(),
-            Ran::Undo => return tx.undo(),
-            Ran::Again => tx.undo()?,
+        let ran = job.run(&mut tx);
+        if ran == Ran::Keep {
+            return tx.keep();
+        }
+        // A full disk makes SQLite take back the whole transaction: then there is nothing to undo, and the
+        // reason is what everybody should hear.
+        let reason = tx.failure().cloned();
+        tx.undo().map_err(|error| reason.unwrap_or(error))?;
+        if ran == Ran::Undo {
+            return Ok(());
         }
     }
     Ok(())

@@ -138,6 +138,9 @@ impl<'a> Walk<'a> {
 
     fn run(&mut self) -> Result<(), Fault> {
         loop {
+            if self.findings.is_full() {
+                return Ok(());
+            }
             let (event, source) = self.next()?;
             match event {
                 Event::Start(_) => self.start(source, Content::Follows)?,
@@ -295,10 +298,10 @@ impl<'a> Walk<'a> {
             if !is_fhir {
                 return Ok(self.foreign(tag));
             }
-            self.add(format!(
-                "The element {} is not known here: remove it.",
-                shown_name(name)
-            ));
+            self.add_at_child(
+                name,
+                format!("The element {} is not known here: remove it.", shown_name(name)),
+            );
             return Ok(Opened::Nothing);
         };
         let right_namespace = if child.shape == Shape::Narrative {
@@ -355,13 +358,14 @@ impl<'a> Walk<'a> {
         let (last_order, last_name) = parent.last;
         parent.last = (child.order, name);
         if child.cardinality == Cardinality::Single && parent.element.contains_key(name) {
-            self.add(format!("The element {name} may stand only once: keep one."));
+            self.add_at_child(name, format!("The element {name} may stand only once: keep one."));
             return false;
         }
         if child.order < last_order {
-            self.add(format!(
-                "The element {name} must stand before {last_name}: FHIR's XML has a fixed order."
-            ));
+            self.add_at_child(
+                name,
+                format!("The element {name} must stand before {last_name}: FHIR's XML has a fixed order."),
+            );
             return false;
         }
         true
@@ -452,10 +456,13 @@ impl<'a> Walk<'a> {
     }
 
     fn foreign(&mut self, tag: &Tag<'a>) -> Opened {
-        self.add(format!(
-            "The element {} is in a namespace that FHIR does not use here: remove it.",
-            shown_name(tag.name.local)
-        ));
+        self.add_at_child(
+            tag.name.local,
+            format!(
+                "The element {} is in a namespace that FHIR does not use here: remove it.",
+                shown_name(tag.name.local)
+            ),
+        );
         Opened::Nothing
     }
 
@@ -510,6 +517,11 @@ impl<'a> Walk<'a> {
 
     fn add(&mut self, text: impl Into<String>) {
         let issue = Issue::error(IssueCode::Structure, text).at(self.place.expression());
+        self.findings.add(issue);
+    }
+
+    fn add_at_child(&mut self, name: &str, text: impl Into<String>) {
+        let issue = Issue::error(IssueCode::Structure, text).at(self.place.child(name));
         self.findings.add(issue);
     }
 }

@@ -85,6 +85,10 @@ impl<'a> Writer<'a> {
             }
             let name = key.strip_prefix('_').unwrap_or(key);
             let is_sibling = name.len() < key.len();
+            if is_sibling && attributes.contains(&name) {
+                // An attribute has neither id nor extensions.
+                return Err(EncodeError::UnknownElement(self.place.child(key)));
+            }
             if is_sibling && object.contains_key(name) {
                 continue; // Taken along with its value.
             }

@@ -28,21 +28,29 @@ pub(super) fn align(object: &mut Map<String, Value>, place: &Place<'_>, findings
     let names: Vec<String> = object
         .iter()
         .filter(|(_, value)| value.is_array())
-        .map(|(name, _)| name.strip_prefix('_').unwrap_or(name).to_owned())
+        .filter_map(|(name, _)| match name.strip_prefix('_') {
+            // Looked at together with its value.
+            Some(name) if list(object, name).is_some() => None,
+            Some(name) => Some(name.to_owned()),
+            None => Some(name.clone()),
+        })
         .collect();
     for name in names {
         let sibling = format!("_{name}");
         let longest = length(object, &name).max(length(object, &sibling));
-        if object.get(&name).is_some_and(Value::is_array) && object.get(&sibling).is_some_and(Value::is_array)
-        {
+        if list(object, &name).is_some() && list(object, &sibling).is_some() {
             fill(object, &name, longest);
             fill(object, &sibling, longest);
         }
+        if all_holes(object, &name) || all_holes(object, &sibling) {
+            continue; // Already said of the whole list.
+        }
+        let holds_objects = holds_objects(object, &name);
         for position in 0..longest {
             let value = item(object, &name, position);
             let extra = item(object, &sibling, position);
             let text = match (value, extra) {
-                (Some(Value::Null), _) if holds_objects(object, &name) => {
+                (Some(Value::Null), _) if holds_objects => {
                     "null is not allowed in a list of elements: leave the item out instead."
                 }
                 (Some(Value::Null) | None, Some(Value::Null) | None) => {
@@ -50,9 +58,6 @@ pub(super) fn align(object: &mut Map<String, Value>, place: &Place<'_>, findings
                 }
                 _ => continue,
             };
-            if all_holes(object, &name) || all_holes(object, &sibling) {
-                continue; // Already said of the whole list.
-            }
             let expression = format!("{}.{}[{position}]", place.expression(), shown_name(&name));
             findings.add(Issue::error(IssueCode::Structure, text).at(expression));
         }

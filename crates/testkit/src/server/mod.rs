@@ -1,5 +1,9 @@
 //! The server under test: the real binary, on a free port, with a database of its own.
 
+mod settings;
+
+pub use settings::{Content, Settings};
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::http::{Client, Timeouts, split_url};
-use crate::postgres::{Database, Postgres};
+use crate::postgres::Database;
 use crate::sweep::{self, End, TemporaryFolder};
 use crate::wait::poll;
 
@@ -26,7 +30,7 @@ const SHOWN_LOG_BYTES: usize = 8 * 1024;
 pub enum Backend {
     /// A file in the server's data folder.
     Sqlite,
-    /// A fresh database of [`Postgres::shared`].
+    /// A fresh database of [`crate::postgres::Postgres::shared`].
     Postgres,
 }
 
@@ -40,15 +44,6 @@ impl Backend {
     }
 }
 
-/// Whether the demo's own sample data is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Spaces, clients and bindings only.
-    Empty,
-    /// The demo's sample data as well.
-    Samples,
-}
-
 /// How to reach one door: the URL and the credential of its client.
 #[derive(Clone, Debug)]
 pub struct Credential {
@@ -56,86 +51,8 @@ pub struct Credential {
     pub url: String,
     /// The bearer token.
     pub bearer: String,
-}
-
-/// What a server is started with.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    binary: PathBuf,
-    database: DatabaseChoice,
-    content: Content,
-    listen: String,
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
-}
-
-#[derive(Clone, Debug)]
-enum DatabaseChoice {
-    Own(Backend),
-    Url(String),
-}
-
-impl Settings {
-    /// The binary at `binary` on a fresh database of kind `backend`, without sample data.
-    pub fn new(binary: impl AsRef<Path>, backend: Backend) -> Settings {
-        Settings {
-            binary: binary.as_ref().to_owned(),
-            database: DatabaseChoice::Own(backend),
-            content: Content::Empty,
-            listen: "127.0.0.1:0".to_owned(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-        }
-    }
-
-    /// On the database at this URL, which is left alone afterwards.
-    pub fn database_url(mut self, url: &str) -> Settings {
-        self.database = DatabaseChoice::Url(url.to_owned());
-        self
-    }
-
-    /// With or without the demo's sample data.
-    pub fn content(mut self, content: Content) -> Settings {
-        self.content = content;
-        self
-    }
-
-    /// Listening here instead of on a free port.
-    pub fn listen(mut self, address: &str) -> Settings {
-        self.listen = address.to_owned();
-        self
-    }
-
-    /// With one more command-line argument.
-    pub fn argument(mut self, argument: &str) -> Settings {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
-    /// With one more environment variable.
-    pub fn environment(mut self, name: &str, value: &str) -> Settings {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts it and waits until it is ready.
-    ///
-    /// # Panics
-    /// When it ends or is not ready in time; the message holds its log.
-    #[track_caller]
-    pub fn start(self) -> Server {
-        let folder = Arc::new(TemporaryFolder::new("server"));
-        let database = match &self.database {
-            DatabaseChoice::Own(Backend::Sqlite) => DatabaseHold::InFolder,
-            DatabaseChoice::Own(Backend::Postgres) => {
-                DatabaseHold::Postgres(Arc::new(Postgres::shared().fresh_database()))
-            }
-            DatabaseChoice::Url(url) => DatabaseHold::Elsewhere(url.clone()),
-        };
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).expect("a data folder");
-        Server::launch(self, database, folder, data)
-    }
+    /// The whole entry of demo.json, for doors that need more than a token.
+    pub entry: Value,
 }
 
 /// The database a server uses, kept as long as any server on it.
@@ -233,6 +150,14 @@ impl Server {
         &self.data
     }
 
+    /// The kind of database it was started on. One at a URL of the caller's counts as PostgreSQL.
+    pub fn backend(&self) -> Backend {
+        match &self.database {
+            DatabaseHold::InFolder => Backend::Sqlite,
+            DatabaseHold::Postgres(_) | DatabaseHold::Elsewhere(_) => Backend::Postgres,
+        }
+    }
+
     /// The URL of its database; `None` on SQLite, whose file lies in the data folder.
     pub fn database_url(&self) -> Option<String> {
         match &self.database {
@@ -240,6 +165,55 @@ impl Server {
             DatabaseHold::Postgres(database) => Some(database.url()),
             DatabaseHold::Elsewhere(url) => Some(url.clone()),
         }
+    }
+
+    /// What `--database` takes for its database.
+    pub fn database_argument(&self) -> String {
+        self.database_url()
+            .unwrap_or_else(|| format!("sqlite:{}", self.data.join("passerelle.db").display()))
+    }
+
+    /// Runs an administrative command of the same binary on the same database, such as
+    /// `["key-system", "add", …]`; what it printed.
+    ///
+    /// # Panics
+    /// When it fails; the message holds its own words.
+    #[track_caller]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let output = Command::new(&self.settings.binary)
+            .args(arguments)
+            .args(["--database", &self.database_argument()])
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary runs");
+        assert!(
+            output.status.success(),
+            "{arguments:?} failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until PostgreSQL has ended the sessions of a killed process: a COMMIT that was under way may
+    /// still succeed until then. Nothing to wait for on SQLite.
+    ///
+    /// # Panics
+    /// When they last longer than a minute.
+    #[track_caller]
+    pub fn wait_for_sessions_to_end(&self) {
+        let Some(database) = self.postgres_database() else {
+            return;
+        };
+        let ended = poll(START_LIMIT * 2, || {
+            let left = database.query(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            );
+            (left == "0").then_some(())
+        });
+        assert!(
+            ended.is_some(),
+            "PostgreSQL keeps the sessions of a killed server"
+        );
     }
 
     /// The PostgreSQL database, when it has one of its own.
@@ -422,7 +396,14 @@ impl Server {
             .filter_map(|(door, entry)| {
                 let url = entry["url"].as_str()?.to_owned();
                 let bearer = entry["bearer"].as_str().unwrap_or_default().to_owned();
-                Some((door.clone(), Credential { url, bearer }))
+                Some((
+                    door.clone(),
+                    Credential {
+                        url,
+                        bearer,
+                        entry: entry.clone(),
+                    },
+                ))
             })
             .collect();
         true

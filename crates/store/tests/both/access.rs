@@ -1,0 +1,212 @@
+//! Spaces, clients, keys.
+
+use std::sync::Arc;
+
+use fhir::ResourceType;
+use store::StoreError;
+use store::access::{Binding, Change, Client, ClientKey, KeySystem};
+
+use crate::bench::Bench;
+use crate::cases;
+
+cases![
+    every_change_of_access_is_idempotent_counted_and_audited,
+    what_cannot_be_is_refused_with_advice,
+    a_revocation_is_seen_by_another_server,
+    a_naming_base_is_written_once,
+];
+
+fn client() -> Client {
+    Client {
+        id: "sas".to_owned(),
+        name: "SAS".to_owned(),
+        spaces: vec!["clinic".to_owned()],
+        doors: vec!["fhir".to_owned()],
+        scopes: vec![
+            "system/Practitioner.cru".to_owned(),
+            "system/Patient.r".to_owned(),
+        ],
+        policy: Some("sas-regulator".to_owned()),
+        attributes: vec![("legal-entity-id".to_owned(), "1=2".to_owned())],
+        enabled: true,
+    }
+}
+
+fn key(prefix: &str) -> ClientKey {
+    ClientKey {
+        prefix: prefix.to_owned(),
+        client: "sas".to_owned(),
+        hash: [3; 32],
+        created: 5,
+        expires: None,
+        revoked: false,
+    }
+}
+
+fn key_system() -> KeySystem {
+    KeySystem {
+        system: "urn:oid:1.2".to_owned(),
+        kind: ResourceType::Patient,
+        active_only: false,
+        type_code: None,
+    }
+}
+
+fn binding() -> Binding {
+    Binding {
+        door: "ehealth".to_owned(),
+        word: "realm".to_owned(),
+        space: "clinic".to_owned(),
+    }
+}
+
+async fn every_change_of_access_is_idempotent_counted_and_audited(bench: Arc<Bench>) {
+    let access = bench.open().access();
+    let mut last = access.generation().await.unwrap();
+    for expected in [Change::Made, Change::None] {
+        let (space, change) = access.add_space("clinic", false).await.unwrap();
+        assert_eq!((space.key.0, change), (1, expected));
+        assert_eq!(access.add_binding(binding()).await, Ok(expected));
+        assert_eq!(access.put_client(client()).await, Ok(expected));
+        assert_eq!(access.issue_key(key("sk_live_a")).await, Ok(expected));
+        assert_eq!(
+            access.rotate_key("sk_live_a", 9, key("sk_live_b")).await,
+            Ok(expected)
+        );
+        assert_eq!(access.add_key_system(key_system()).await, Ok(expected));
+        assert_eq!(access.revoke_key("sk_live_b").await, Ok(expected));
+        let generation = access.generation().await.unwrap();
+        assert_eq!(generation - last, if expected == Change::Made { 7 } else { 0 });
+        last = generation;
+    }
+    let snapshot = access.snapshot().await.unwrap();
+    assert_eq!(snapshot.generation, last);
+    assert_eq!(snapshot.spaces.len(), 1);
+    assert_eq!(snapshot.bindings, [binding()]);
+    assert_eq!(snapshot.clients, [client()]);
+    assert_eq!(snapshot.key_systems, [key_system()]);
+    let expiring = ClientKey {
+        expires: Some(9),
+        ..key("sk_live_a")
+    };
+    assert_eq!(snapshot.keys, std::slice::from_ref(&expiring));
+    let revoked = ClientKey {
+        revoked: true,
+        ..key("sk_live_b")
+    };
+    assert_eq!(access.client_keys("sas").await.unwrap(), [expiring, revoked]);
+    assert_eq!(
+        bench.number("SELECT count(*) AS number FROM audit WHERE outcome = 'ok'"),
+        7
+    );
+    assert_eq!(
+        bench.number("SELECT count(*) AS number FROM audit WHERE outcome = 'unchanged'"),
+        7
+    );
+}
+
+async fn what_cannot_be_is_refused_with_advice(bench: Arc<Bench>) {
+    let access = bench.open().access();
+    access.add_space("clinic", false).await.unwrap();
+    access.add_space("other", true).await.unwrap();
+    access.put_client(client()).await.unwrap();
+    access.issue_key(key("sk_live_a")).await.unwrap();
+    access.add_binding(binding()).await.unwrap();
+    access.add_key_system(key_system()).await.unwrap();
+    let generation = access.generation().await.unwrap();
+    let refused = [
+        access.add_space("clinic", true).await.map(|_| ()),
+        access.add_space("no spaces", true).await.map(|_| ()),
+        access.add_space("", true).await.map(|_| ()),
+        access
+            .put_client(Client {
+                spaces: vec!["nowhere".to_owned()],
+                ..client()
+            })
+            .await
+            .map(|_| ()),
+        access
+            .put_client(Client {
+                scopes: vec!["a\nb".to_owned()],
+                ..client()
+            })
+            .await
+            .map(|_| ()),
+        access
+            .issue_key(ClientKey {
+                hash: [4; 32],
+                ..key("sk_live_a")
+            })
+            .await
+            .map(|_| ()),
+        access
+            .issue_key(ClientKey {
+                client: "nobody".to_owned(),
+                ..key("sk_live_c")
+            })
+            .await
+            .map(|_| ()),
+        access.revoke_key("sk_live_z").await.map(|_| ()),
+        access
+            .rotate_key("sk_live_z", 9, key("sk_live_y"))
+            .await
+            .map(|_| ()),
+        access
+            .add_binding(Binding {
+                space: "other".to_owned(),
+                ..binding()
+            })
+            .await
+            .map(|_| ()),
+        access
+            .add_binding(Binding {
+                space: "nowhere".to_owned(),
+                ..binding()
+            })
+            .await
+            .map(|_| ()),
+        access
+            .add_key_system(KeySystem {
+                active_only: true,
+                ..key_system()
+            })
+            .await
+            .map(|_| ()),
+    ];
+    for (position, outcome) in refused.into_iter().enumerate() {
+        assert!(
+            matches!(outcome, Err(StoreError::Refused(_))),
+            "{position}: {outcome:?}"
+        );
+    }
+    assert_eq!(access.generation().await.unwrap(), generation);
+}
+
+async fn a_revocation_is_seen_by_another_server(bench: Arc<Bench>) {
+    let (here, there) = (bench.open().access(), bench.open().access());
+    here.add_space("clinic", false).await.unwrap();
+    here.put_client(client()).await.unwrap();
+    here.issue_key(key("sk_live_a")).await.unwrap();
+    let before = there.snapshot().await.unwrap();
+    assert_eq!(before.keys.len(), 1);
+    here.revoke_key("sk_live_a").await.unwrap();
+    assert!(there.generation().await.unwrap() > before.generation);
+    assert!(there.snapshot().await.unwrap().keys.is_empty());
+}
+
+async fn a_naming_base_is_written_once(bench: Arc<Bench>) {
+    let access = bench.open().access();
+    assert_eq!(access.setting("naming-base").await, Ok(None));
+    assert_eq!(
+        access.put_setting_once("naming-base", "https://a").await.unwrap(),
+        "https://a"
+    );
+    assert_eq!(
+        access.put_setting_once("naming-base", "https://b").await.unwrap(),
+        "https://a"
+    );
+    assert_eq!(
+        access.setting("naming-base").await.unwrap().as_deref(),
+        Some("https://a")
+    );
+}

@@ -1,0 +1,62 @@
+//! One suite, run on SQLite and on PostgreSQL. Without PostgreSQL's programs its half is reported by name
+//! as ignored.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod access;
+mod bench;
+mod cluster;
+mod differential;
+mod fixture;
+mod keys;
+mod operation;
+mod proxy;
+mod races;
+mod resources;
+mod schedules;
+mod searches;
+
+use libtest_mimic::{Arguments, Trial};
+
+use bench::{Case, Database};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let cases: Vec<Case> = [
+        resources::CASES,
+        keys::CASES,
+        searches::CASES,
+        races::CASES,
+        operation::CASES,
+        operation::SERVER_CASES,
+        access::CASES,
+        differential::CASES,
+        schedules::CASES,
+    ]
+    .concat();
+    let listing = arguments.list;
+    let cluster = if listing { None } else { cluster::start() };
+    let mut trials = Vec::new();
+    for case in cases {
+        for database in [Database::Sqlite, Database::Postgres] {
+            if !case.on.contains(&database) {
+                continue;
+            }
+            let missing = database == Database::Postgres && cluster.is_none() && !listing;
+            let trial = Trial::test(format!("{}::{}", database.name(), case.name), move || {
+                bench::run(case, database);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(missing));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(cluster);
+    conclusion.exit();
+}

@@ -1,0 +1,177 @@
+//! T4: transactions held at named points.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use store::{ClassFilter, StoreError, pause};
+
+use crate::bench::{BOTH, Bench, Case, Database};
+use crate::fixture::{PATIENT, criteria, get, id, insert, locks, patient};
+
+pub const CASES: &[Case] = &[
+    Case {
+        name: "t4_nobody_is_answered_before_the_commit",
+        on: BOTH,
+        run: |bench| Box::pin(nobody_is_answered_before_the_commit(bench)),
+        alone: true,
+    },
+    Case {
+        name: "t4_waiting_writes_are_committed_together",
+        on: &[Database::Sqlite],
+        run: |bench| Box::pin(waiting_writes_are_committed_together(bench)),
+        alone: true,
+    },
+    Case {
+        name: "t4_the_second_writer_of_an_identifier_sees_what_the_first_did",
+        on: &[Database::Postgres],
+        run: |bench| Box::pin(the_second_writer_sees_what_the_first_did(bench)),
+        alone: true,
+    },
+];
+
+/// Holds the first transaction that comes to `point`.
+struct Held {
+    reached: Receiver<()>,
+    release: Sender<()>,
+}
+
+impl Held {
+    fn at(point: &'static str) -> Held {
+        let (tell, reached) = channel();
+        let (release, go) = channel::<()>();
+        let ends = Mutex::new(Some((tell, go)));
+        pause::install(move |name| {
+            if name != point {
+                return;
+            }
+            let held = ends.lock().unwrap().take();
+            if let Some((tell, go)) = held {
+                tell.send(()).unwrap();
+                // An error: the test has ended.
+                let _ = go.recv();
+            }
+        });
+        Held { reached, release }
+    }
+
+    fn wait(&self) {
+        tokio::task::block_in_place(|| self.reached.recv().unwrap());
+    }
+
+    fn release(self) {
+        self.release.send(()).unwrap();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        pause::clear();
+    }
+}
+
+async fn nobody_is_answered_before_the_commit(bench: Arc<Bench>) {
+    let space = bench.open_space();
+    insert(&space, "before", patient("0", "Before")).await.unwrap();
+    for (point, visible) in [
+        (pause::RAN, false),
+        (pause::COMMITTING, false),
+        (pause::COMMITTED, true),
+    ] {
+        let held = Held::at(point);
+        let name: String = format!("at-{}", point.replace('.', "-"));
+        let write = tokio::spawn({
+            let (space, name) = (space.clone(), name.clone());
+            async move { insert(&space, &name, patient("1", "Dupont")).await }
+        });
+        held.wait();
+        assert!(!write.is_finished(), "answered at {point}");
+        // A reader neither waits for the writer nor sees what is not committed.
+        assert!(get(&space, "before").await.is_some());
+        assert_eq!(get(&space, &name).await.is_some(), visible, "{point}");
+        assert!(!write.is_finished(), "answered at {point}");
+        held.release();
+        assert!(write.await.unwrap().is_some());
+        assert!(get(&space, &name).await.is_some());
+    }
+}
+
+async fn waiting_writes_are_committed_together(bench: Arc<Bench>) {
+    const WRITES: usize = 100;
+    let space = bench.open_space();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let held = Held::at(pause::BEGUN);
+    let first = tokio::spawn({
+        let space = space.clone();
+        async move { insert(&space, "first", patient("0", "First")).await }
+    });
+    held.wait();
+    let writes: Vec<_> = (0..WRITES)
+        .map(|number| {
+            let space = space.clone();
+            tokio::spawn(async move { insert(&space, &format!("n{number}"), patient("1", "Dupont")).await })
+        })
+        .collect();
+    // All of them have queued once the runtime has nothing left to do but to wait for them.
+    let queued = Arc::new(AtomicUsize::new(0));
+    while queued.fetch_add(1, Ordering::Relaxed) < 10_000 {
+        tokio::task::yield_now().await;
+    }
+    let counter = Arc::clone(&commits);
+    let release = held.release.clone();
+    pause::install(move |name| {
+        if name == pause::COMMITTED {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    release.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    for write in writes {
+        write.await.unwrap().unwrap();
+    }
+    let commits = commits.load(Ordering::Relaxed);
+    assert!(
+        (1..=WRITES / 4).contains(&commits),
+        "{commits} commits for {WRITES} waiting writes"
+    );
+    drop(held);
+}
+
+async fn the_second_writer_sees_what_the_first_did(bench: Arc<Bench>) {
+    let space = bench.open_space();
+    let find_or_create = |name: &'static str| {
+        let space = space.clone();
+        tokio::spawn(async move {
+            space
+                .write(locks(&["1"]), move |tx| {
+                    let found = tx.matches(&criteria(PATIENT, "identifier=1"), ClassFilter::Any, 2)?;
+                    match found.first() {
+                        Some(found) => Ok(found.target.id.to_string()),
+                        None => Ok(tx
+                            .insert(&id(name), &patient("1", "Dupont"))?
+                            .unwrap()
+                            .target
+                            .id
+                            .to_string()),
+                    }
+                })
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap()
+        })
+    };
+    // The first holds its locks and has written; the second has begun.
+    let first_ran = Held::at(pause::RAN);
+    let first = find_or_create("first");
+    first_ran.wait();
+    let release = first_ran.release.clone();
+    let second_begun = Held::at(pause::BEGUN);
+    let second = find_or_create("second");
+    second_begun.wait();
+    second_begun.release.send(()).unwrap();
+    assert!(!second.is_finished());
+    release.send(()).unwrap();
+    assert_eq!(first.await.unwrap(), "first");
+    assert_eq!(second.await.unwrap(), "first");
+}
