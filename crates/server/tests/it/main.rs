@@ -26,11 +26,10 @@ fn main() {
         .sqlite(flush::SQLITE)
         .postgres(flush::POSTGRES)
         .both(access::TESTS)
-        .both(cli::TESTS)
         .both(errors::TESTS)
         .fixtures("http", fixtures("fhir/http"), "fhir")
         .fixtures("sas", fixtures("sas"), "sas");
-    let parts = [rest::add, formats::add, search::add, hostile::add];
+    let parts = [rest::add, formats::add, search::add, hostile::add, cli::add];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }
 
