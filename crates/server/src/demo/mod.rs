@@ -29,18 +29,16 @@ const EHEALTH_USER: &str = "4261eacf-8008-4e62-899f-de1e2f7065f0";
 /// What `passerelle demo` can be told.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Directory for the database and demo.json; created when missing
+    /// Directory for demo.json and, unless --database names another, the database; created when missing
     #[arg(long, default_value = "demo-data", value_name = "DIR")]
     data: PathBuf,
-    /// Address and port to listen on (port 0: any free one)
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: String,
-    /// Another database than SQLite in DIR, such as postgres://user@host/name
-    #[arg(long, env = "PASSERELLE_DATABASE", value_name = "URL", hide_env_values = true)]
-    database: Option<String>,
     /// Load no sample data (what is there already stays)
     #[arg(long)]
     empty: bool,
+    // Whatever `serve` can be told, the demo can be: people try settings here first. Without --database the
+    // data lies in DIR.
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// Runs the demo until it is told to stop.
@@ -50,14 +48,10 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     std::fs::create_dir_all(&options.data)
         .with_context(|| format!("cannot create the directory {}", options.data.display()))?;
-    let database = options
-        .database
-        .clone()
-        .unwrap_or_else(|| format!("sqlite:{}", options.data.join("passerelle.db").display()));
+    let in_folder = format!("sqlite:{}", options.data.join("passerelle.db").display());
     let settings = Settings {
-        listen: Some(options.listen.clone()),
-        database: Some(database),
-        ..Settings::default()
+        database: Some(options.settings.database.clone().unwrap_or(in_folder)),
+        ..options.settings.clone()
     };
     start::start_log(&settings);
     let file = options.data.join("demo.json");

@@ -1,8 +1,12 @@
 //! Black-box tests: a real server process on a real database, SQLite and PostgreSQL.
 
+mod access;
+mod cli;
 mod crash;
+mod errors;
 mod flush;
 mod formats;
+mod hostile;
 mod races;
 mod register;
 mod regulator;
@@ -20,7 +24,15 @@ fn main() {
         .both(register::TESTS)
         .both(crash::TESTS)
         .sqlite(flush::SQLITE)
-        .postgres(flush::POSTGRES);
-    let parts = [rest::add, formats::add, search::add];
+        .postgres(flush::POSTGRES)
+        .both(access::TESTS)
+        .both(errors::TESTS)
+        .fixtures("http", fixtures("fhir/http"), "fhir")
+        .fixtures("sas", fixtures("sas"), "sas");
+    let parts = [rest::add, formats::add, search::add, hostile::add, cli::add];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
+}
+
+fn fixtures(folder: &str) -> String {
+    format!("{}/../../fixtures/{folder}", env!("CARGO_MANIFEST_DIR"))
 }

@@ -196,7 +196,9 @@ pub fn ids(bundle: &Value) -> Vec<String> {
     assert_eq!(bundle["resourceType"], "Bundle", "{bundle}");
     let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
     let matches = entries.iter().filter(|entry| entry["search"]["mode"] == "match");
-    matches.map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
+    matches
+        .map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// The URL of a Bundle's link, if it has one of this relation.
@@ -209,7 +211,9 @@ pub fn link(bundle: &Value, relation: &str) -> Option<String> {
 /// `passerelle` with these arguments on the database of a server.
 pub fn passerelle(context: &Context, server: &Server, arguments: &[&str]) -> Output {
     let mut command = Command::new(context.binary());
-    command.args(arguments).env("PASSERELLE_DATABASE", database_of(server));
+    command
+        .args(arguments)
+        .env("PASSERELLE_DATABASE", database_of(server));
     command.output().expect("the binary runs")
 }
 
@@ -224,7 +228,9 @@ pub fn succeeds(context: &Context, server: &Server, arguments: &[&str]) -> Strin
 /// The URL of a server's database, as the command line takes it.
 pub fn database_of(server: &Server) -> String {
     let file = server.data_folder().join("passerelle.db");
-    server.database_url().unwrap_or_else(|| format!("sqlite:{}", file.display()))
+    server
+        .database_url()
+        .unwrap_or_else(|| format!("sqlite:{}", file.display()))
 }
 
 /// Issues a key and gives it back.

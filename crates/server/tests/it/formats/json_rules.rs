@@ -24,78 +24,283 @@ const REFUSED: &[(&str, u16, &str, &str)] = &[
     ("[]", 400, "", ""),
     ("\"Patient\"", 400, "", ""),
     (r#"{"resourceType":"Patient"}}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient"} {"resourceType":"Patient"}"#, 400, "", ""),
+    (
+        r#"{"resourceType":"Patient"} {"resourceType":"Patient"}"#,
+        400,
+        "",
+        "",
+    ),
     (r#"{"resourceType":"Patient",}"#, 400, "", ""),
     (r#"{'resourceType':'Patient'}"#, 400, "", ""),
     (r#"{"resourceType":"Patient" /* c */}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient","active":true,"active":true}"#, 400, "", "active"),
-    (r#"{"resourceType":"Patient","name":[{"family":"a","family":"b"}]}"#, 400, "", "family"),
-    (r#"{"resourceType":"Patient","resourceType":"Patient"}"#, 400, "", "resourceType"),
-    (r#"{"resourceType":"Patient","name":[{"family":"a\u0000b"}]}"#, 400, "", "family"),
-    (r#"{"resourceType":"Patient","name":[{"family":"\ud800"}]}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient","name":[{"family":"\udc00\ud800"}]}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient","name":[{"family":""}]}"#, 400, "", "family"),
+    (
+        r#"{"resourceType":"Patient","active":true,"active":true}"#,
+        400,
+        "",
+        "active",
+    ),
+    (
+        r#"{"resourceType":"Patient","name":[{"family":"a","family":"b"}]}"#,
+        400,
+        "",
+        "family",
+    ),
+    (
+        r#"{"resourceType":"Patient","resourceType":"Patient"}"#,
+        400,
+        "",
+        "resourceType",
+    ),
+    (
+        r#"{"resourceType":"Patient","name":[{"family":"a\u0000b"}]}"#,
+        400,
+        "",
+        "family",
+    ),
+    (
+        r#"{"resourceType":"Patient","name":[{"family":"\ud800"}]}"#,
+        400,
+        "",
+        "",
+    ),
+    (
+        r#"{"resourceType":"Patient","name":[{"family":"\udc00\ud800"}]}"#,
+        400,
+        "",
+        "",
+    ),
+    (
+        r#"{"resourceType":"Patient","name":[{"family":""}]}"#,
+        400,
+        "",
+        "family",
+    ),
     (r#"{"resourceType":"Patient","name":[]}"#, 400, "", "name"),
     (r#"{"resourceType":"Patient","name":[{}]}"#, 400, "", "name"),
     (r#"{"resourceType":"Patient","name":[null]}"#, 400, "", "name"),
     (r#"{"resourceType":"Patient","name":{}}"#, 400, "", "name"),
-    (r#"{"resourceType":"Patient","name":{"family":"a"}}"#, 400, "", "name"),
+    (
+        r#"{"resourceType":"Patient","name":{"family":"a"}}"#,
+        400,
+        "",
+        "name",
+    ),
     (r#"{"resourceType":"Patient","name":"a"}"#, 400, "", "name"),
-    (r#"{"resourceType":"Patient","birthDate":["1980-01-01"]}"#, 400, "", "birthDate"),
-    (r#"{"resourceType":"Patient","birthDate":null}"#, 400, "", "birthDate"),
-    (r#"{"resourceType":"Patient","birthDate":"1980-1-1"}"#, 400, "value", "birthDate"),
-    (r#"{"resourceType":"Patient","birthDate":"1980-02-30"}"#, 400, "value", "birthDate"),
-    (r#"{"resourceType":"Patient","birthDate":"+1980-01-01"}"#, 400, "value", "birthDate"),
-    (r#"{"resourceType":"Patient","birthDate":19800101}"#, 400, "", "birthDate"),
+    (
+        r#"{"resourceType":"Patient","birthDate":["1980-01-01"]}"#,
+        400,
+        "",
+        "birthDate",
+    ),
+    (
+        r#"{"resourceType":"Patient","birthDate":null}"#,
+        400,
+        "",
+        "birthDate",
+    ),
+    (
+        r#"{"resourceType":"Patient","birthDate":"1980-1-1"}"#,
+        400,
+        "value",
+        "birthDate",
+    ),
+    (
+        r#"{"resourceType":"Patient","birthDate":"1980-02-30"}"#,
+        400,
+        "value",
+        "birthDate",
+    ),
+    (
+        r#"{"resourceType":"Patient","birthDate":"+1980-01-01"}"#,
+        400,
+        "value",
+        "birthDate",
+    ),
+    (
+        r#"{"resourceType":"Patient","birthDate":19800101}"#,
+        400,
+        "",
+        "birthDate",
+    ),
     (r#"{"resourceType":"Patient","active":"true"}"#, 400, "", "active"),
     (r#"{"resourceType":"Patient","active":1}"#, 400, "", "active"),
     (r#"{"resourceType":"Patient","active":TRUE}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient","multipleBirthInteger":1.5}"#, 400, "", "multipleBirth"),
-    (r#"{"resourceType":"Patient","multipleBirthInteger":"1"}"#, 400, "", "multipleBirth"),
-    (r#"{"resourceType":"Patient","multipleBirthInteger":2147483648}"#, 400, "", "multipleBirth"),
-    (r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":NaN}]}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":01}]}"#, 400, "", ""),
-    (r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":"1"}]}"#, 400, "", "valueDecimal"),
-    (r#"{"resourceType":"Patient","extension":[{"valueString":"no url"}]}"#, 400, "", "extension"),
+    (
+        r#"{"resourceType":"Patient","multipleBirthInteger":1.5}"#,
+        400,
+        "",
+        "multipleBirth",
+    ),
+    (
+        r#"{"resourceType":"Patient","multipleBirthInteger":"1"}"#,
+        400,
+        "",
+        "multipleBirth",
+    ),
+    (
+        r#"{"resourceType":"Patient","multipleBirthInteger":2147483648}"#,
+        400,
+        "",
+        "multipleBirth",
+    ),
+    (
+        r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":NaN}]}"#,
+        400,
+        "",
+        "",
+    ),
+    (
+        r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":01}]}"#,
+        400,
+        "",
+        "",
+    ),
+    (
+        r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":"1"}]}"#,
+        400,
+        "",
+        "valueDecimal",
+    ),
+    (
+        r#"{"resourceType":"Patient","extension":[{"valueString":"no url"}]}"#,
+        400,
+        "",
+        "extension",
+    ),
     (r#"{"resourceType":"Patient","nom":"x"}"#, 400, "structure", "nom"),
-    (r#"{"resourceType":"Patient","name":[{"fammily":"x"}]}"#, 400, "structure", "fammily"),
-    (r#"{"resourceType":"Patient","Name":[{"family":"x"}]}"#, 400, "structure", "Name"),
-    (r#"{"resourceType":"Patient","fhir_comments":["x"]}"#, 400, "structure", "fhir_comments"),
-    (r#"{"resourceType":"Patient","birthdate":"1980-01-01"}"#, 400, "structure", "birthdate"),
-    (r#"{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2020"}"#, 400, "", "deceased"),
-    (r#"{"resourceType":"Patient","gender":"F"}"#, 422, "code-invalid", "gender"),
-    (r#"{"resourceType":"Patient","identifier":[{"use":"main","value":"1"}]}"#, 422, "code-invalid", "identifier"),
-    (r#"{"resourceType":"Patient","link":[{"type":"seealso"}]}"#, 400, "required", "link"),
-    (r#"{"resourceType":"Patient","communication":[{"preferred":true}]}"#, 400, "required", "communication"),
-    (r#"{"resourceType":"Patient","contact":[{"gender":"male"}]}"#, 422, "invariant", "contact"),
-    (r#"{"resourceType":"Patient","telecom":[{"value":"0102030405"}]}"#, 422, "invariant", "telecom"),
-    (r#"{"resourceType":"Patient","name":[{"given":["a",null]}]}"#, 400, "", "given"),
-    (r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"urn:x","valueCode":"y"}],"value":"z"}}"#, 400, "", "birthDate"),
-    (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<p>no div</p>"}}"#, 400, "", "text"),
-    (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>x</script></div>"}}"#, 422, "invariant", "text"),
+    (
+        r#"{"resourceType":"Patient","name":[{"fammily":"x"}]}"#,
+        400,
+        "structure",
+        "fammily",
+    ),
+    (
+        r#"{"resourceType":"Patient","Name":[{"family":"x"}]}"#,
+        400,
+        "structure",
+        "Name",
+    ),
+    (
+        r#"{"resourceType":"Patient","fhir_comments":["x"]}"#,
+        400,
+        "structure",
+        "fhir_comments",
+    ),
+    (
+        r#"{"resourceType":"Patient","birthdate":"1980-01-01"}"#,
+        400,
+        "structure",
+        "birthdate",
+    ),
+    (
+        r#"{"resourceType":"Patient","deceasedBoolean":true,"deceasedDateTime":"2020"}"#,
+        400,
+        "",
+        "deceased",
+    ),
+    (
+        r#"{"resourceType":"Patient","gender":"F"}"#,
+        422,
+        "code-invalid",
+        "gender",
+    ),
+    (
+        r#"{"resourceType":"Patient","identifier":[{"use":"main","value":"1"}]}"#,
+        422,
+        "code-invalid",
+        "identifier",
+    ),
+    (
+        r#"{"resourceType":"Patient","link":[{"type":"seealso"}]}"#,
+        400,
+        "required",
+        "link",
+    ),
+    (
+        r#"{"resourceType":"Patient","communication":[{"preferred":true}]}"#,
+        400,
+        "required",
+        "communication",
+    ),
+    (
+        r#"{"resourceType":"Patient","contact":[{"gender":"male"}]}"#,
+        422,
+        "invariant",
+        "contact",
+    ),
+    (
+        r#"{"resourceType":"Patient","telecom":[{"value":"0102030405"}]}"#,
+        422,
+        "invariant",
+        "telecom",
+    ),
+    (
+        r#"{"resourceType":"Patient","name":[{"given":["a",null]}]}"#,
+        400,
+        "",
+        "given",
+    ),
+    (
+        r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"urn:x","valueCode":"y"}],"value":"z"}}"#,
+        400,
+        "",
+        "birthDate",
+    ),
+    (
+        r#"{"resourceType":"Patient","text":{"status":"generated","div":"<p>no div</p>"}}"#,
+        400,
+        "",
+        "text",
+    ),
+    (
+        r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>x</script></div>"}}"#,
+        422,
+        "invariant",
+        "text",
+    ),
     (r#"{"resourceType":"Practitioner"}"#, 400, "", "resourceType"),
     (r#"{"resourceType":"patient"}"#, 400, "", "resourceType"),
     (r#"{"resourceType":7}"#, 400, "", "resourceType"),
     (r#"{"active":true}"#, 400, "", "resourceType"),
-    (r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#, 400, "", "contained"),
+    (
+        r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#,
+        400,
+        "",
+        "contained",
+    ),
 ];
 
 fn malformed_json_is_refused_with_its_place(context: &Context) {
     let fhir = shared_fhir(context);
     let mut wrong = Vec::new();
     for (body, status, code, place) in REFUSED {
-        let answer = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(*body).send();
+        let answer = fhir
+            .post("/Patient")
+            .header("Content-Type", "application/fhir+json")
+            .body(*body)
+            .send();
         let issues = answer.issues();
         let said = issues.iter().any(|issue| {
             let everything = format!("{:?} {} {}", issue.expression, issue.text, issue.diagnostics);
             everything.contains(place) && (code.is_empty() || issue.code == *code) && !issue.text.is_empty()
         });
         if answer.status != *status || !said {
-            wrong.push(format!("{body}\n  expected {status} {code} at {place}, got {} {issues:?}", answer.status));
+            wrong.push(format!(
+                "{body}\n  expected {status} {code} at {place}, got {} {issues:?}",
+                answer.status
+            ));
         }
     }
-    for bytes in [&b"{\"resourceType\":\"Patient\",\"id\":\"\xff\"}"[..], b"\xff\xfe{\x00}\x00", b"{\"resourceType\":\"Patient\"}\0"] {
-        let answer = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(bytes).send();
+    for bytes in [
+        &b"{\"resourceType\":\"Patient\",\"id\":\"\xff\"}"[..],
+        b"\xff\xfe{\x00}\x00",
+        b"{\"resourceType\":\"Patient\"}\0",
+    ] {
+        let answer = fhir
+            .post("/Patient")
+            .header("Content-Type", "application/fhir+json")
+            .body(bytes)
+            .send();
         if answer.status != 400 || answer.issues().is_empty() {
             wrong.push(format!("{bytes:?}: {answer:?}"));
         }
@@ -107,12 +312,25 @@ fn every_fault_is_reported_with_its_place(context: &Context) {
     let fhir = shared_fhir(context);
     let body = r#"{"resourceType":"Patient","active":"yes","birthDate":"1980-13-01","gender":"x","nom":1,
         "name":[{"family":"a","given":["b"]},{"fammily":"c"}]}"#;
-    let answer = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(body).send().expect(400);
-    for place in ["Patient.active", "Patient.birthDate", "Patient.nom", "Patient.name[1].fammily"] {
+    let answer = fhir
+        .post("/Patient")
+        .header("Content-Type", "application/fhir+json")
+        .body(body)
+        .send()
+        .expect(400);
+    for place in [
+        "Patient.active",
+        "Patient.birthDate",
+        "Patient.nom",
+        "Patient.name[1].fammily",
+    ] {
         points_at(&answer, place);
     }
     for issue in answer.issues() {
-        assert!(!issue.text.is_empty() && !issue.diagnostics.is_empty(), "{issue:?}");
+        assert!(
+            !issue.text.is_empty() && !issue.diagnostics.is_empty(),
+            "{issue:?}"
+        );
         assert_eq!(issue.severity, "error");
     }
 }
@@ -130,26 +348,58 @@ fn the_type_may_stand_anywhere(context: &Context) {
         ),
     ];
     for body in bodies {
-        let post = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(body.clone());
+        let post = fhir
+            .post("/Patient")
+            .header("Content-Type", "application/fhir+json")
+            .body(body.clone());
         let created = post.send();
         assert_eq!(created.status, 201, "{body}: {created:?}");
-        assert!(created.text().starts_with(r#"{"resourceType":"Patient""#), "{created:?}");
+        assert!(
+            created.text().starts_with(r#"{"resourceType":"Patient""#),
+            "{created:?}"
+        );
         // And it can be shown in the other format.
-        fhir.get(format!("{}?_format=xml", path_of(created.location()))).send().expect(200);
+        fhir.get(format!("{}?_format=xml", path_of(created.location())))
+            .send()
+            .expect(200);
     }
     assert_eq!(count_local(&fhir, &number), 3);
 }
 
 fn decimals_keep_their_written_precision(context: &Context) {
     let fhir = shared_fhir(context);
-    for decimal in ["1.50", "0.0", "-0.10", "100", "1e3", "1.0E-2", "3.14159265358979323846264338327950288", "12345678901234567890.5"] {
-        let body = format!(r#"{{"resourceType":"Patient","extension":[{{"url":"urn:x","valueDecimal":{decimal}}}]}}"#);
-        let post = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(body);
+    for decimal in [
+        "1.50",
+        "0.0",
+        "-0.10",
+        "100",
+        "1e3",
+        "1.0E-2",
+        "3.14159265358979323846264338327950288",
+        "12345678901234567890.5",
+    ] {
+        let body = format!(
+            r#"{{"resourceType":"Patient","extension":[{{"url":"urn:x","valueDecimal":{decimal}}}]}}"#
+        );
+        let post = fhir
+            .post("/Patient")
+            .header("Content-Type", "application/fhir+json")
+            .body(body);
         let created = post.send();
         assert_eq!(created.status, 201, "{decimal}: {created:?}");
-        assert!(created.text().contains(&format!("\"valueDecimal\":{decimal}}}")), "{decimal}: {created:?}");
-        let xml = fhir.get(format!("{}?_format=xml", path_of(created.location()))).send().expect(200);
-        assert!(xml.text().contains(&format!("<valueDecimal value=\"{decimal}\"/>")), "{decimal}: {xml:?}");
+        assert!(
+            created.text().contains(&format!("\"valueDecimal\":{decimal}}}")),
+            "{decimal}: {created:?}"
+        );
+        let xml = fhir
+            .get(format!("{}?_format=xml", path_of(created.location())))
+            .send()
+            .expect(200);
+        assert!(
+            xml.text()
+                .contains(&format!("<valueDecimal value=\"{decimal}\"/>")),
+            "{decimal}: {xml:?}"
+        );
     }
 }
 
@@ -171,11 +421,26 @@ fn primitive_siblings_survive(context: &Context) {
         "_multipleBirthBoolean": { "id": "m" }
     });
     let created = fhir.post("/Patient").json(&body).send().expect(201).json();
-    for name in ["_birthDate", "name", "multipleBirthBoolean", "_multipleBirthBoolean"] {
+    for name in [
+        "_birthDate",
+        "name",
+        "multipleBirthBoolean",
+        "_multipleBirthBoolean",
+    ] {
         assert_eq!(created[name], body[name], "{name}");
     }
-    let xml = fhir.get(format!("/Patient/{}?_format=xml", created["id"].as_str().unwrap())).send().expect(200);
-    for part in ["<birthDate><extension url=\"urn:why\">", "<family id=\"f1\" value=\"Ordinaire\"/>", "<given value=\"Noor\"><extension"] {
+    let xml = fhir
+        .get(format!(
+            "/Patient/{}?_format=xml",
+            created["id"].as_str().unwrap()
+        ))
+        .send()
+        .expect(200);
+    for part in [
+        "<birthDate><extension url=\"urn:why\">",
+        "<family id=\"f1\" value=\"Ordinaire\"/>",
+        "<given value=\"Noor\"><extension",
+    ] {
         assert!(xml.text().contains(part), "{part}: {xml:?}");
     }
 }
@@ -196,7 +461,11 @@ fn text_survives_character_by_character(context: &Context) {
         let created = fhir.post("/Patient").json(&body).send();
         assert_eq!(created.status, 201, "{text:?}: {created:?}");
         assert_eq!(created.json()["name"][0]["text"], text);
-        let xml = fhir.get(format!("{}?_format=xml", path_of(created.location()))).send().expect(200).text();
+        let xml = fhir
+            .get(format!("{}?_format=xml", path_of(created.location())))
+            .send()
+            .expect(200)
+            .text();
         let id = created.id();
         fhir.put(format!("/Patient/{id}")).xml(&xml).send().expect(200);
         let read = fhir.get(format!("/Patient/{id}")).send().expect(200);
@@ -208,12 +477,26 @@ fn text_survives_character_by_character(context: &Context) {
 fn extreme_numbers_are_answered(context: &Context) {
     let fhir = shared_fhir(context);
     let digits = "9".repeat(10_000);
-    for decimal in ["1e999999999", "-1e-999999999", &digits, &format!("0.{digits}"), "1e+9999999999999999999999"] {
-        let body = format!(r#"{{"resourceType":"Patient","extension":[{{"url":"urn:x","valueDecimal":{decimal}}}]}}"#);
-        let post = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(body);
+    for decimal in [
+        "1e999999999",
+        "-1e-999999999",
+        &digits,
+        &format!("0.{digits}"),
+        "1e+9999999999999999999999",
+    ] {
+        let body = format!(
+            r#"{{"resourceType":"Patient","extension":[{{"url":"urn:x","valueDecimal":{decimal}}}]}}"#
+        );
+        let post = fhir
+            .post("/Patient")
+            .header("Content-Type", "application/fhir+json")
+            .body(body);
         let answer = post.send();
         let shown = &decimal[..decimal.len().min(30)];
         assert!(matches!(answer.status, 201 | 400), "{shown}: {answer:?}");
-        assert!(answer.status == 201 || !answer.issues().is_empty(), "{shown}: {answer:?}");
+        assert!(
+            answer.status == 201 || !answer.issues().is_empty(),
+            "{shown}: {answer:?}"
+        );
     }
 }

@@ -33,7 +33,14 @@ fn in_format(answer: &Response, format: &str, about: &str) {
 
 /// A stored patient's path.
 fn stored(fhir: &Client) -> String {
-    format!("/Patient/{}", fhir.post("/Patient").json(&patient(&unique())).send().expect(201).id())
+    format!(
+        "/Patient/{}",
+        fhir.post("/Patient")
+            .json(&patient(&unique()))
+            .send()
+            .expect(201)
+            .id()
+    )
 }
 
 fn p54_accept_decides_the_format(context: &Context) {
@@ -45,7 +52,10 @@ fn p54_accept_decides_the_format(context: &Context) {
         ("application/fhir+json", JSON),
         ("application/fhir+json; charset=utf-8", JSON),
         ("application/fhir+json;fhirVersion=4.0", JSON),
-        ("application/fhir+json; fhirVersion=\"4.0\"; charset=\"UTF-8\"", JSON),
+        (
+            "application/fhir+json; fhirVersion=\"4.0\"; charset=\"UTF-8\"",
+            JSON,
+        ),
         ("APPLICATION/FHIR+JSON", JSON),
         ("application/json", JSON),
         ("text/json", JSON),
@@ -63,10 +73,22 @@ fn p54_accept_decides_the_format(context: &Context) {
         ("application/fhir+json;q=0, */*", XML),
         ("application/fhir+xml;q=0.001, */*;q=0", XML),
         ("image/png, application/fhir+xml", XML),
-        ("application/fhir+turtle, text/html;q=0.9, application/json;q=0.1", JSON),
-        ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", XML),
-        ("application/fhir+json; fhirVersion=5.0, application/fhir+xml; fhirVersion=4.0", XML),
-        ("application/vnd.unknown+thing;x=\"a,b\", application/fhir+xml", XML),
+        (
+            "application/fhir+turtle, text/html;q=0.9, application/json;q=0.1",
+            JSON,
+        ),
+        (
+            "text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8",
+            XML,
+        ),
+        (
+            "application/fhir+json; fhirVersion=5.0, application/fhir+xml; fhirVersion=4.0",
+            XML,
+        ),
+        (
+            "application/vnd.unknown+thing;x=\"a,b\", application/fhir+xml",
+            XML,
+        ),
         (" application/fhir+xml ", XML),
         (",,application/fhir+xml,", XML),
         ("", JSON),
@@ -77,7 +99,11 @@ fn p54_accept_decides_the_format(context: &Context) {
         in_format(&answer, format, accept);
     }
     in_format(&fhir.get(&path).send(), JSON, "no Accept");
-    let lines = fhir.get(&path).header("Accept", "image/png").header("Accept", "application/fhir+xml").send();
+    let lines = fhir
+        .get(&path)
+        .header("Accept", "image/png")
+        .header("Accept", "application/fhir+xml")
+        .send();
     in_format(&lines, XML, "two lines");
 }
 
@@ -99,16 +125,37 @@ fn p55_what_cannot_be_sent_is_406(context: &Context) {
     ];
     for accept in unusable {
         let answer = fhir.get(&path).header("Accept", accept).send();
-        assert_eq!(answer.status, 406, "{:?}: {answer:?}", String::from_utf8_lossy(accept));
+        assert_eq!(
+            answer.status,
+            406,
+            "{:?}: {answer:?}",
+            String::from_utf8_lossy(accept)
+        );
         let answer = refused(answer, 406, "not-supported");
-        assert!(answer.text().contains("application/fhir+json") && answer.text().contains("application/fhir+xml"));
+        assert!(
+            answer.text().contains("application/fhir+json") && answer.text().contains("application/fhir+xml")
+        );
     }
-    for format in ["html", "ttl", "application/pdf", "application/fhir+json;fhirVersion=5.0", "x"] {
-        refused(fhir.get(format!("{path}?_format={format}")).send(), 406, "not-supported");
+    for format in [
+        "html",
+        "ttl",
+        "application/pdf",
+        "application/fhir+json;fhirVersion=5.0",
+        "x",
+    ] {
+        refused(
+            fhir.get(format!("{path}?_format={format}")).send(),
+            406,
+            "not-supported",
+        );
     }
     // Nothing is written for somebody who could not read the answer.
     let number = unique();
-    let create = fhir.post("/Patient").header("Accept", "text/html").json(&patient(&number)).send();
+    let create = fhir
+        .post("/Patient")
+        .header("Accept", "text/html")
+        .json(&patient(&number))
+        .send();
     refused(create, 406, "not-supported");
     assert_eq!(count_local(&fhir, &number), 0);
 }
@@ -129,9 +176,16 @@ fn format_beats_accept(context: &Context) {
         ("application/fhir%2Bxml;charset=utf-8", XML),
         ("application/fhir%2Bxml;fhirVersion=4.0", XML),
     ] {
-        let other = if expected == JSON { "application/fhir+xml" } else { "application/fhir+json" };
+        let other = if expected == JSON {
+            "application/fhir+xml"
+        } else {
+            "application/fhir+json"
+        };
         for accept in [other, "text/html", "*/*"] {
-            let answer = fhir.get(format!("{path}?_format={format}")).header("Accept", accept).send();
+            let answer = fhir
+                .get(format!("{path}?_format={format}"))
+                .header("Accept", accept)
+                .send();
             assert_eq!(answer.status, 200, "{format} {accept}: {answer:?}");
             in_format(&answer, expected, format);
         }
@@ -148,9 +202,16 @@ fn p54_an_unescaped_plus_in_format_still_works(context: &Context) {
         ("application/json+fhir", JSON),
         ("application/fhir%20xml", XML),
     ] {
-        in_format(&fhir.get(format!("{path}?_format={format}")).send().expect(200), expected, format);
+        in_format(
+            &fhir.get(format!("{path}?_format={format}")).send().expect(200),
+            expected,
+            format,
+        );
     }
-    let search = fhir.get("/Patient?_id=nobody&_format=application/fhir+xml").send().expect(200);
+    let search = fhir
+        .get("/Patient?_id=nobody&_format=application/fhir+xml")
+        .send()
+        .expect(200);
     in_format(&search, XML, "search");
 }
 
@@ -182,13 +243,25 @@ fn p55_content_type_decides_how_a_body_is_read(context: &Context) {
         ("application/xml+fhir", &xml),
     ];
     for (kind, body) in table {
-        let answer = fhir.post("/Patient").header("Content-Type", kind).body(body.clone()).send();
+        let answer = fhir
+            .post("/Patient")
+            .header("Content-Type", kind)
+            .body(body.clone())
+            .send();
         assert_eq!(answer.status, 201, "{kind}: {answer:?}");
     }
     // A body in the other format is malformed, not guessed at.
-    let answer = fhir.post("/Patient").header("Content-Type", "application/fhir+xml").body(json).send();
+    let answer = fhir
+        .post("/Patient")
+        .header("Content-Type", "application/fhir+xml")
+        .body(json)
+        .send();
     assert_eq!(answer.status, 400, "{answer:?}");
-    let answer = fhir.post("/Patient").header("Content-Type", "application/fhir+json").body(xml).send();
+    let answer = fhir
+        .post("/Patient")
+        .header("Content-Type", "application/fhir+json")
+        .body(xml)
+        .send();
     assert_eq!(answer.status, 400, "{answer:?}");
 }
 
@@ -211,11 +284,17 @@ fn p55_what_cannot_be_read_is_415(context: &Context) {
     ];
     for (kind, body) in unreadable {
         let name = String::from_utf8_lossy(kind);
-        for request in [fhir.post("/Patient"), fhir.put(format!("/Patient?{}", by_local(&number)))] {
+        for request in [
+            fhir.post("/Patient"),
+            fhir.put(format!("/Patient?{}", by_local(&number))),
+        ] {
             let answer = request.header("Content-Type", kind).body(body).send();
             assert_eq!(answer.status, 415, "{name}: {answer:?}");
             let answer = refused(answer, 415, "not-supported");
-            assert!(answer.text().contains("application/fhir+json") && answer.text().contains("application/fhir+xml"));
+            assert!(
+                answer.text().contains("application/fhir+json")
+                    && answer.text().contains("application/fhir+xml")
+            );
         }
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -224,19 +303,32 @@ fn p55_what_cannot_be_read_is_415(context: &Context) {
 fn the_answers_format_does_not_change_how_the_body_is_read(context: &Context) {
     let fhir = shared_fhir(context);
     let (number, json, xml) = bodies();
-    let create = fhir.post("/Patient?_format=xml").header("Content-Type", "application/fhir+json").body(json);
+    let create = fhir
+        .post("/Patient?_format=xml")
+        .header("Content-Type", "application/fhir+json")
+        .body(json);
     in_format(&create.send().expect(201), XML, "JSON in, XML out");
     let target = format!("/Patient?{}&_format=json", by_local(&number));
-    let update = fhir.put(target).header("Accept", "application/fhir+xml").xml(&xml);
+    let update = fhir
+        .put(target)
+        .header("Accept", "application/fhir+xml")
+        .xml(&xml);
     in_format(&update.send().expect(200), JSON, "XML in, JSON out");
 }
 
 fn a_body_without_a_type_is_json_when_it_looks_like_it(context: &Context) {
     let fhir = shared_fhir(context);
     let (number, json, xml) = bodies();
-    fhir.post("/Patient").body(format!("\r\n\t {json}")).send().expect(201);
+    fhir.post("/Patient")
+        .body(format!("\r\n\t {json}"))
+        .send()
+        .expect(201);
     let curls = fhir.put(format!("/Patient?{}", by_local(&number)));
-    curls.header("Content-Type", "application/x-www-form-urlencoded").body(json).send().expect(200);
+    curls
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(json)
+        .send()
+        .expect(200);
     for other in [xml.as_str(), "[1]", "resourceType=Patient", "\"x\""] {
         assert_eq!(fhir.post("/Patient").body(other).send().status, 415, "{other}");
     }
@@ -250,8 +342,18 @@ fn an_outcome_comes_in_the_format_asked_for(context: &Context) {
         (fhir.get("/Mystery/1"), 404),
         (fhir.request("BREW", "/Patient"), 405),
         (fhir.get("/Patient?birthdate=x"), 400),
-        (fhir.post("/Patient").header("Content-Type", "application/fhir+json").body("{"), 400),
-        (fhir.post("/Patient").header("Content-Type", "text/plain").body("{"), 415),
+        (
+            fhir.post("/Patient")
+                .header("Content-Type", "application/fhir+json")
+                .body("{"),
+            400,
+        ),
+        (
+            fhir.post("/Patient")
+                .header("Content-Type", "text/plain")
+                .body("{"),
+            415,
+        ),
         (fhir.get("/Patient/x").without("Authorization"), 401),
     ];
     for (request, status) in targets {
@@ -259,8 +361,15 @@ fn an_outcome_comes_in_the_format_asked_for(context: &Context) {
         assert_eq!(answer.status, status, "{answer:?}");
         in_format(&answer, XML, "Accept");
         let text = answer.text();
-        assert!(text.starts_with("<OperationOutcome xmlns=\"http://hl7.org/fhir\"><issue><severity value="), "{text}");
-        in_format(&request.header("Accept", "application/json+fhir").send(), JSON, "Accept");
+        assert!(
+            text.starts_with("<OperationOutcome xmlns=\"http://hl7.org/fhir\"><issue><severity value="),
+            "{text}"
+        );
+        in_format(
+            &request.header("Accept", "application/json+fhir").send(),
+            JSON,
+            "Accept",
+        );
     }
 }
 
@@ -279,13 +388,17 @@ fn every_route_answers_in_xml(context: &Context) {
         fhir.get("/metadata"),
         fhir.post("/Patient").json(&patient(&number)),
         fhir.put(format!("/Patient/{fresh}")).json(&body),
-        fhir.put(format!("/Patient?{}", by_local(&number))).json(&patient(&number)),
+        fhir.put(format!("/Patient?{}", by_local(&number)))
+            .json(&patient(&number)),
     ];
     for request in requests {
         let answer = request.header("Accept", "application/fhir+xml").send();
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
         in_format(&answer, XML, "XML");
-        assert!(answer.text().contains("xmlns=\"http://hl7.org/fhir\""), "{answer:?}");
+        assert!(
+            answer.text().contains("xmlns=\"http://hl7.org/fhir\""),
+            "{answer:?}"
+        );
     }
 }
 
@@ -295,12 +408,27 @@ fn pretty_is_indented_and_means_the_same(context: &Context) {
     let plain = fhir.get(&path).send().expect(200);
     let pretty = fhir.get(format!("{path}?_pretty=true")).send().expect(200);
     assert_eq!(plain.json(), pretty.json());
-    assert!(pretty.text().contains("\n  \"resourceType\": \"Patient\"") && !plain.text().contains('\n'), "{pretty:?}");
-    let xml = fhir.get(format!("{path}?_pretty=true&_format=xml")).send().expect(200);
+    assert!(
+        pretty.text().contains("\n  \"resourceType\": \"Patient\"") && !plain.text().contains('\n'),
+        "{pretty:?}"
+    );
+    let xml = fhir
+        .get(format!("{path}?_pretty=true&_format=xml"))
+        .send()
+        .expect(200);
     assert!(xml.text().contains("\n  <id value="), "{xml:?}");
-    assert_eq!(fhir.get(format!("{path}?_pretty=false")).send().expect(200).text(), plain.text());
+    assert_eq!(
+        fhir.get(format!("{path}?_pretty=false"))
+            .send()
+            .expect(200)
+            .text(),
+        plain.text()
+    );
     let bundle = fhir.get("/Patient?_count=1&_pretty=true").send().expect(200);
     assert!(bundle.text().lines().count() > 5, "{bundle:?}");
-    let outcome = fhir.get("/Patient/nobody-of-this-id?_pretty=true").send().expect(404);
+    let outcome = fhir
+        .get("/Patient/nobody-of-this-id?_pretty=true")
+        .send()
+        .expect(404);
     assert!(outcome.text().lines().count() > 3, "{outcome:?}");
 }

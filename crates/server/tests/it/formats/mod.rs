@@ -10,6 +10,9 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    let suite = suite.both(media::TESTS).both(limits::TESTS).both(json_rules::TESTS);
+    let suite = suite
+        .both(media::TESTS)
+        .both(limits::TESTS)
+        .both(json_rules::TESTS);
     suite.both(xml_rules::TESTS).both(round_trip::TESTS)
 }

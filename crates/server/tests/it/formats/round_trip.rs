@@ -8,8 +8,10 @@ use testkit::tests;
 use crate::support::*;
 
 /// All tests of this file.
-pub const TESTS: &[Test] =
-    tests![p57_resources_survive_the_way_through_xml, p57_a_bundle_in_xml_holds_the_same_resources];
+pub const TESTS: &[Test] = tests![
+    p57_resources_survive_the_way_through_xml,
+    p57_a_bundle_in_xml_holds_the_same_resources
+];
 
 /// Resources with everything that other servers have lost on that way.
 fn difficult() -> Vec<Value> {
@@ -117,11 +119,23 @@ fn p57_resources_survive_the_way_through_xml(context: &Context) {
         assert_eq!(shown, expected, "JSON in, JSON out");
         let xml = fhir.get(format!("{path}?_format=xml")).send().expect(200).text();
         let back = fhir.put(&path).xml(&xml).send();
-        assert_eq!((back.status, back.try_version()), (200, Some(1)), "a difference on the way through {xml}: {back:?}");
+        assert_eq!(
+            (back.status, back.try_version()),
+            (200, Some(1)),
+            "a difference on the way through {xml}: {back:?}"
+        );
         // And from nothing, by XML alone.
         let copy = unique();
-        let renamed = xml.replacen(&format!("<id value=\"{own}\"/>"), &format!("<id value=\"{copy}\"/>"), 1);
-        let created = fhir.put(format!("/{kind}/{copy}")).xml(&renamed).send().expect(201);
+        let renamed = xml.replacen(
+            &format!("<id value=\"{own}\"/>"),
+            &format!("<id value=\"{copy}\"/>"),
+            1,
+        );
+        let created = fhir
+            .put(format!("/{kind}/{copy}"))
+            .xml(&renamed)
+            .send()
+            .expect(201);
         let mut from_xml = created.json();
         from_xml["id"] = json!(own);
         from_xml["meta"] = stored.json()["meta"].clone();
@@ -135,14 +149,30 @@ fn p57_a_bundle_in_xml_holds_the_same_resources(context: &Context) {
     for _ in 0..3 {
         fhir.post("/Patient").json(&patient(&number)).send().expect(201);
     }
-    let json = fhir.get(format!("/Patient?{}", by_local(&number))).send().expect(200).json();
-    let xml = fhir.get(format!("/Patient?{}&_format=xml", by_local(&number))).send().expect(200).text();
+    let json = fhir
+        .get(format!("/Patient?{}", by_local(&number)))
+        .send()
+        .expect(200)
+        .json();
+    let xml = fhir
+        .get(format!("/Patient?{}&_format=xml", by_local(&number)))
+        .send()
+        .expect(200)
+        .text();
     assert!(xml.starts_with("<Bundle xmlns=\"http://hl7.org/fhir\">"), "{xml}");
     assert!(xml.contains("<total value=\"3\"/>"), "{xml}");
     for id in ids(&json) {
-        assert!(xml.contains(&format!("<resource><Patient xmlns=\"http://hl7.org/fhir\"><id value=\"{id}\"/>"))
-            || xml.contains(&format!("<resource><Patient><id value=\"{id}\"/>")), "{id}: {xml}");
-        let entry = fhir.get(format!("/Patient/{id}?_format=xml")).send().expect(200).text();
+        assert!(
+            xml.contains(&format!(
+                "<resource><Patient xmlns=\"http://hl7.org/fhir\"><id value=\"{id}\"/>"
+            )) || xml.contains(&format!("<resource><Patient><id value=\"{id}\"/>")),
+            "{id}: {xml}"
+        );
+        let entry = fhir
+            .get(format!("/Patient/{id}?_format=xml"))
+            .send()
+            .expect(200)
+            .text();
         let (_, content) = entry.split_once("<id value=").unwrap();
         assert!(xml.contains(content.trim_end_matches("</Patient>")), "{id}");
     }

@@ -16,7 +16,9 @@ pub const TESTS: &[Test] = tests![
 const NS: &str = r#"xmlns="http://hl7.org/fhir""#;
 
 fn refused_bodies() -> Vec<String> {
-    let laughs: String = (1..10).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    let laughs: String = (1..10)
+        .map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10)))
+        .collect();
     let attributes: String = (0..800_00).map(|n| format!(" a{n}=\"\"")).collect();
     let namespaces: String = (0..20_000).map(|n| format!(" xmlns:n{n}=\"urn:n{n}\"")).collect();
     vec![
@@ -37,9 +39,13 @@ fn refused_bodies() -> Vec<String> {
         format!("<Practitioner {NS}/>"),
         format!("<!DOCTYPE Patient><Patient {NS}/>"),
         format!("<!DOCTYPE Patient SYSTEM \"file:///etc/passwd\"><Patient {NS}/>"),
-        format!("<!DOCTYPE p [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><Patient {NS}><language value=\"&x;\"/></Patient>"),
+        format!(
+            "<!DOCTYPE p [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><Patient {NS}><language value=\"&x;\"/></Patient>"
+        ),
         format!("<!DOCTYPE p [<!ENTITY % x SYSTEM \"http://127.0.0.1:1/\">%x;]><Patient {NS}/>"),
-        format!("<!DOCTYPE p [<!ENTITY l0 \"ha\">{laughs}]><Patient {NS}><language value=\"&l9;\"/></Patient>"),
+        format!(
+            "<!DOCTYPE p [<!ENTITY l0 \"ha\">{laughs}]><Patient {NS}><language value=\"&l9;\"/></Patient>"
+        ),
         format!("<?xml-stylesheet href=\"x\"?><Patient {NS}/>"),
         format!("<Patient {NS}><?php x ?></Patient>"),
         format!("<Patient {NS}><language value=\"&unknown;\"/></Patient>"),
@@ -49,7 +55,9 @@ fn refused_bodies() -> Vec<String> {
         format!("<Patient {NS}><language value=\"a & b\"/></Patient>"),
         format!("<Patient {NS}><language value=\"a < b\"/></Patient>"),
         format!("<Patient {NS}>text<active value=\"true\"/></Patient>"),
-        format!("<Patient {NS}><xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" href=\"file:///etc/passwd\"/></Patient>"),
+        format!(
+            "<Patient {NS}><xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" href=\"file:///etc/passwd\"/></Patient>"
+        ),
         format!("<Patient {NS}><active value=\"\"/></Patient>"),
         format!("<Patient {NS}><active/></Patient>"),
         format!("<Patient {NS}><name/></Patient>"),
@@ -73,12 +81,25 @@ fn dangerous_or_malformed_xml_is_refused(context: &Context) {
     for body in refused_bodies() {
         let answer = fhir.post("/Patient").xml(&body).send();
         if answer.status != 400 || answer.issues().is_empty() || answer.text().contains("root:") {
-            wrong.push(format!("{}: {answer:?}", body.chars().take(160).collect::<String>()));
+            wrong.push(format!(
+                "{}: {answer:?}",
+                body.chars().take(160).collect::<String>()
+            ));
         }
     }
-    let utf16: Vec<u8> = format!("<Patient {NS}/>").encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for bytes in [utf16, b"<Patient xmlns=\"http://hl7.org/fhir\"><language value=\"\xff\"/></Patient>".to_vec()] {
-        let answer = fhir.post("/Patient").header("Content-Type", "application/fhir+xml").body(bytes).send();
+    let utf16: Vec<u8> = format!("<Patient {NS}/>")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for bytes in [
+        utf16,
+        b"<Patient xmlns=\"http://hl7.org/fhir\"><language value=\"\xff\"/></Patient>".to_vec(),
+    ] {
+        let answer = fhir
+            .post("/Patient")
+            .header("Content-Type", "application/fhir+xml")
+            .body(bytes)
+            .send();
         if answer.status != 400 || answer.issues().is_empty() {
             wrong.push(format!("{answer:?}"));
         }
@@ -93,10 +114,15 @@ fn harmless_variations_are_understood(context: &Context) {
         format!("<Patient {NS}>{inner}</Patient>"),
         format!("\u{feff}<Patient {NS}>{inner}</Patient>"),
         format!("<?xml version=\"1.0\"?><Patient {NS}>{inner}</Patient>"),
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Patient {NS}>{inner}</Patient>\n"),
-        format!("<?xml version='1.0' encoding='utf-8'?><!-- a --><Patient {NS}><!-- b -->{inner}</Patient><!-- c -->"),
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Patient {NS}>{inner}</Patient>\n"
+        ),
+        format!(
+            "<?xml version='1.0' encoding='utf-8'?><!-- a --><Patient {NS}><!-- b -->{inner}</Patient><!-- c -->"
+        ),
         "<f:Patient xmlns:f=\"http://hl7.org/fhir\"><f:active value=\"true\"/></f:Patient>".into(),
-        "<f:Patient xmlns:f='http://hl7.org/fhir'>\n\t<f:active\n value = 'true' ></f:active>\n</f:Patient>".into(),
+        "<f:Patient xmlns:f='http://hl7.org/fhir'>\n\t<f:active\n value = 'true' ></f:active>\n</f:Patient>"
+            .into(),
         format!(
             "<Patient {NS} xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"http://hl7.org/fhir ../fhir-all.xsd\">{inner}</Patient>"
         ),
@@ -104,10 +130,18 @@ fn harmless_variations_are_understood(context: &Context) {
     ];
     for body in variations {
         let answer = fhir.post("/Patient").xml(&body).send();
-        assert_eq!((answer.status, &answer.json()["active"]), (201, &serde_json::json!(true)), "{body}: {answer:?}");
+        assert_eq!(
+            (answer.status, &answer.json()["active"]),
+            (201, &serde_json::json!(true)),
+            "{body}: {answer:?}"
+        );
     }
-    let escaped = format!("<Patient {NS}><name><family value=\"&lt;&amp;&gt;&quot;&apos;\"/></name></Patient>");
-    assert_eq!(fhir.post("/Patient").xml(&escaped).send().expect(201).json()["name"][0]["family"], "<&>\"'");
+    let escaped =
+        format!("<Patient {NS}><name><family value=\"&lt;&amp;&gt;&quot;&apos;\"/></name></Patient>");
+    assert_eq!(
+        fhir.post("/Patient").xml(&escaped).send().expect(201).json()["name"][0]["family"],
+        "<&>\"'"
+    );
 }
 
 fn faults_in_xml_are_reported_with_their_fhirpath(context: &Context) {
@@ -130,14 +164,31 @@ fn narrative_and_newlines_survive(context: &Context) {
     let body = format!("<Patient {NS}><text><status value=\"generated\"/>{div}</text></Patient>");
     let created = fhir.post("/Patient").xml(&body).send().expect(201);
     assert_eq!(created.json()["text"]["div"], div);
-    let xml = fhir.get(format!("{}?_format=xml", path_of(created.location()))).send().expect(200).text();
+    let xml = fhir
+        .get(format!("{}?_format=xml", path_of(created.location())))
+        .send()
+        .expect(200)
+        .text();
     assert!(xml.contains(div), "{xml}");
     let id = created.id();
-    assert_eq!(fhir.put(format!("/Patient/{id}")).xml(&xml).send().expect(200).version(), 1);
+    assert_eq!(
+        fhir.put(format!("/Patient/{id}"))
+            .xml(&xml)
+            .send()
+            .expect(200)
+            .version(),
+        1
+    );
     // A prefixed narrative means the same and is stored as it is understood.
     let prefixed = format!(
         "<Patient {NS} xmlns:h=\"http://www.w3.org/1999/xhtml\"><text><status value=\"generated\"/><h:div><h:p>x</h:p></h:div></text></Patient>"
     );
     let created = fhir.post("/Patient").xml(&prefixed).send().expect(201).json();
-    assert!(created["text"]["div"].as_str().unwrap().contains("http://www.w3.org/1999/xhtml"), "{created}");
+    assert!(
+        created["text"]["div"]
+            .as_str()
+            .unwrap()
+            .contains("http://www.w3.org/1999/xhtml"),
+        "{created}"
+    );
 }

@@ -44,7 +44,12 @@ fn p21_no_match_and_no_id_creates(context: &Context) {
 fn p21_no_match_and_a_free_id_creates_with_that_id(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    let created = put(&fhir, &by_local(&number), &with(patient(&number), "id", json!(number))).expect(201);
+    let created = put(
+        &fhir,
+        &by_local(&number),
+        &with(patient(&number), "id", json!(number)),
+    )
+    .expect(201);
     assert_eq!(created.id(), number);
     assert_eq!(created.json()["id"], *number);
 }
@@ -52,11 +57,19 @@ fn p21_no_match_and_a_free_id_creates_with_that_id(context: &Context) {
 fn p23_no_match_and_an_id_in_use_is_a_conflict_and_nothing_is_written(context: &Context) {
     let fhir = shared_fhir(context);
     let (number, other) = (unique(), unique());
-    let stored = put(&fhir, &by_local(&number), &with(patient(&number), "id", json!(number))).expect(201);
+    let stored = put(
+        &fhir,
+        &by_local(&number),
+        &with(patient(&number), "id", json!(number)),
+    )
+    .expect(201);
     let body = with(patient(&other), "id", json!(number));
     let answer = put(&fhir, &by_local(&other), &body).expect(409);
     assert!(!answer.issues().is_empty());
-    assert_eq!(fhir.get(format!("/Patient/{number}")).send().expect(200).text(), stored.text());
+    assert_eq!(
+        fhir.get(format!("/Patient/{number}")).send().expect(200).text(),
+        stored.text()
+    );
     assert_eq!(count_local(&fhir, &other), 0);
 }
 
@@ -68,7 +81,11 @@ fn p24_one_match_and_no_or_the_same_id_updates(context: &Context) {
     let second = put(&fhir, &by_local(&number), &without).expect(200);
     assert_eq!((second.id(), second.version()), (stored.id(), 2));
     assert_eq!(second.json()["gender"], "female");
-    let same = with(with(patient(&number), "gender", json!("male")), "id", json!(stored.id()));
+    let same = with(
+        with(patient(&number), "gender", json!("male")),
+        "id",
+        json!(stored.id()),
+    );
     assert_eq!(put(&fhir, &by_local(&number), &same).expect(200).version(), 3);
 }
 
@@ -76,19 +93,37 @@ fn p21_one_match_and_another_id_is_refused(context: &Context) {
     let fhir = shared_fhir(context);
     let (number, free) = (unique(), unique());
     let stored = fhir.post("/Patient").json(&patient(&number)).send().expect(201);
-    let used = fhir.post("/Patient").json(&patient(&unique())).send().expect(201).id();
+    let used = fhir
+        .post("/Patient")
+        .json(&patient(&unique()))
+        .send()
+        .expect(201)
+        .id();
     for id in [free, used] {
         let body = with(with(patient(&number), "gender", json!("male")), "id", json!(id));
         refused(put(&fhir, &by_local(&number), &body), 400, "invalid");
     }
-    assert_eq!(fhir.get(format!("/Patient/{}", stored.id())).send().expect(200).version(), 1);
+    assert_eq!(
+        fhir.get(format!("/Patient/{}", stored.id()))
+            .send()
+            .expect(200)
+            .version(),
+        1
+    );
 }
 
 fn p21_many_matches_are_refused(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    let stored: Vec<_> =
-        (0..2).map(|_| fhir.post("/Patient").json(&patient(&number)).send().expect(201).id()).collect();
+    let stored: Vec<_> = (0..2)
+        .map(|_| {
+            fhir.post("/Patient")
+                .json(&patient(&number))
+                .send()
+                .expect(201)
+                .id()
+        })
+        .collect();
     for id in [None, Some(&stored[0])] {
         let mut body = with(patient(&number), "gender", json!("male"));
         if let Some(id) = id {
@@ -108,14 +143,34 @@ fn p52_a_conditional_update_is_located(context: &Context) {
     let path = |answer: &Response, version: u32| {
         assert_eq!(
             answer.location(),
-            format!("{}/fhir/Patient/{}/_history/{version}", server.base(), answer.json()["id"].as_str().unwrap())
+            format!(
+                "{}/fhir/Patient/{}/_history/{version}",
+                server.base(),
+                answer.json()["id"].as_str().unwrap()
+            )
         );
         assert_eq!(answer.version(), u64::from(version));
         assert!(answer.header("Last-Modified").is_some());
     };
     path(&put(&fhir, &by_local(&number), &patient(&number)).expect(201), 1);
-    path(&put(&fhir, &by_local(&number), &with(patient(&number), "active", json!(true))).expect(200), 2);
-    path(&put(&fhir, &by_local(&number), &with(patient(&number), "active", json!(true))).expect(200), 2);
+    path(
+        &put(
+            &fhir,
+            &by_local(&number),
+            &with(patient(&number), "active", json!(true)),
+        )
+        .expect(200),
+        2,
+    );
+    path(
+        &put(
+            &fhir,
+            &by_local(&number),
+            &with(patient(&number), "active", json!(true)),
+        )
+        .expect(200),
+        2,
+    );
 }
 
 fn p25_criteria_are_never_weakened(context: &Context) {
@@ -151,23 +206,43 @@ fn p25_criteria_are_never_weakened(context: &Context) {
         ("telecom=phone%7C0102", "telecom"),
     ];
     for (criterion, name) in wrong {
-        for criteria in [criterion.to_owned(), format!("{good}&{criterion}"), format!("{criterion}&{good}")] {
+        for criteria in [
+            criterion.to_owned(),
+            format!("{good}&{criterion}"),
+            format!("{criterion}&{good}"),
+        ] {
             let answer = put(&fhir, &criteria, &changed);
             assert_eq!(answer.status, 400, "{criteria}: {answer:?}");
             let issue = &answer.issues()[0];
-            assert!(issue.text.contains(name) || issue.diagnostics.contains(name), "{criteria}: {issue:?}");
+            assert!(
+                issue.text.contains(name) || issue.diagnostics.contains(name),
+                "{criteria}: {issue:?}"
+            );
         }
     }
     // Every fault is named, not the first alone.
     let both = put(&fhir, "identifer=x&familly=y", &changed).expect(400);
     assert_eq!(both.issues().len(), 2, "{both:?}");
-    assert_eq!(fhir.get(format!("/Patient/{}", stored.id())).send().expect(200).version(), 1);
+    assert_eq!(
+        fhir.get(format!("/Patient/{}", stored.id()))
+            .send()
+            .expect(200)
+            .version(),
+        1
+    );
 }
 
 fn a_put_to_a_type_needs_criteria(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    for target in ["/Patient", "/Patient?", "/Patient?&", "/Patient?_format=json", "/Patient?_pretty=true&", "/Patient/"] {
+    for target in [
+        "/Patient",
+        "/Patient?",
+        "/Patient?&",
+        "/Patient?_format=json",
+        "/Patient?_pretty=true&",
+        "/Patient/",
+    ] {
         let answer = fhir.put(target).json(&patient(&number)).send();
         assert_eq!(answer.status, 400, "{target}: {answer:?}");
         assert!(!answer.issues().is_empty(), "{target}: {answer:?}");
@@ -181,7 +256,10 @@ fn p33_if_match_applies_to_the_match(context: &Context) {
     fhir.post("/Patient").json(&patient(&number)).send().expect(201);
     let guarded = |tag: &str, gender: &str| {
         let body = with(patient(&number), "gender", json!(gender));
-        fhir.put(format!("/Patient?{}", by_local(&number))).header("If-Match", tag).json(&body).send()
+        fhir.put(format!("/Patient?{}", by_local(&number)))
+            .header("If-Match", tag)
+            .json(&body)
+            .send()
     };
     assert_eq!(guarded("W/\"1\"", "female").expect(200).version(), 2);
     refused(guarded("W/\"1\"", "male"), 412, "conflict");
@@ -196,7 +274,9 @@ fn p33_if_match_without_a_match_never_creates(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
     for tag in ["W/\"1\"", "*", "nonsense"] {
-        let put = fhir.put(format!("/Patient?{}", by_local(&number))).header("If-Match", tag);
+        let put = fhir
+            .put(format!("/Patient?{}", by_local(&number)))
+            .header("If-Match", tag);
         refused(put.json(&patient(&number)).send(), 412, "conflict");
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -209,7 +289,11 @@ fn a_deleted_resource_never_matches(context: &Context) {
     fhir.delete(format!("/Patient/{}", first.id())).send().expect(204);
     let second = put(&fhir, &by_local(&number), &patient(&number)).expect(201);
     assert_ne!(first.id(), second.id());
-    refused(fhir.get(format!("/Patient/{}", first.id())).send(), 410, "deleted");
+    refused(
+        fhir.get(format!("/Patient/{}", first.id())).send(),
+        410,
+        "deleted",
+    );
 }
 
 fn a_conditional_update_sees_the_write_before_it(context: &Context) {
@@ -219,7 +303,10 @@ fn a_conditional_update_sees_the_write_before_it(context: &Context) {
         let number = unique();
         let created = fhir.post("/Patient").json(&patient(&number)).send().expect(201);
         let changed = with(patient(&number), "active", json!(true));
-        assert_eq!(put(&other, &by_local(&number), &changed).expect(200).id(), created.id());
+        assert_eq!(
+            put(&other, &by_local(&number), &changed).expect(200).id(),
+            created.id()
+        );
     }
 }
 
@@ -238,8 +325,14 @@ fn p22_the_body_need_not_satisfy_the_criterion(context: &Context) {
     let fhir = shared_fhir(context);
     let (old, new) = (unique(), unique());
     let stored = fhir.post("/Patient").json(&patient(&old)).send().expect(201);
-    assert_eq!(put(&fhir, &by_local(&old), &patient(&new)).expect(200).id(), stored.id());
-    assert_eq!(put(&fhir, &by_local(&new), &patient(&new)).expect(200).version(), 2);
+    assert_eq!(
+        put(&fhir, &by_local(&old), &patient(&new)).expect(200).id(),
+        stored.id()
+    );
+    assert_eq!(
+        put(&fhir, &by_local(&new), &patient(&new)).expect(200).version(),
+        2
+    );
 }
 
 fn p41_a_patient_feed_is_taken_in_json_and_xml(context: &Context) {
@@ -279,7 +372,11 @@ fn any_search_parameter_may_be_a_criterion(context: &Context) {
     ];
     for criterion in criteria {
         let answer = put(&fhir, &criterion, &body);
-        assert_eq!((answer.status, answer.version()), (200, 1), "{criterion}: {answer:?}");
+        assert_eq!(
+            (answer.status, answer.version()),
+            (200, 1),
+            "{criterion}: {answer:?}"
+        );
     }
     let nobody = put(&fhir, "_id=nobody-of-this-id", &body).expect(201);
     assert_ne!(nobody.id(), created.id());
@@ -293,9 +390,16 @@ fn criteria_may_name_alternatives(context: &Context) {
         let text = format!("{LOCAL}|{first},{LOCAL}|{second}");
         format!("identifier={}", percent_encode(&text).replace("%2C", ","))
     };
-    assert_eq!(put(&fhir, &either(&two, &one), &patient(&one)).expect(200).id(), stored.id());
+    assert_eq!(
+        put(&fhir, &either(&two, &one), &patient(&one)).expect(200).id(),
+        stored.id()
+    );
     fhir.post("/Patient").json(&patient(&two)).send().expect(201);
-    refused(put(&fhir, &either(&one, &two), &patient(&one)), 412, "multiple-matches");
+    refused(
+        put(&fhir, &either(&one, &two), &patient(&one)),
+        412,
+        "multiple-matches",
+    );
     let twice = format!("{}&{}", by_local(&one), by_local(&two));
     put(&fhir, &twice, &patient(&unique())).expect(201);
 }
@@ -306,7 +410,14 @@ fn a_refused_conditional_update_names_the_criteria(context: &Context) {
     for _ in 0..2 {
         fhir.post("/Patient").json(&patient(&number)).send().expect(201);
     }
-    let answer = refused(put(&fhir, &by_local(&number), &patient(&number)), 412, "multiple-matches");
+    let answer = refused(
+        put(&fhir, &by_local(&number), &patient(&number)),
+        412,
+        "multiple-matches",
+    );
     let issue = &answer.issues()[0];
-    assert!(issue.diagnostics.contains("identifier") || issue.text.contains("identifier"), "{issue:?}");
+    assert!(
+        issue.diagnostics.contains("identifier") || issue.text.contains("identifier"),
+        "{issue:?}"
+    );
 }

@@ -34,17 +34,36 @@ fn a_create_tells_where_the_resource_is(context: &Context) {
     let created = fhir.post("/Patient").json(&patient(&unique())).send().expect(201);
     let body = created.json();
     let id = body["id"].as_str().unwrap();
-    assert_eq!(created.location(), format!("{}/fhir/Patient/{id}/_history/1", server.base()));
+    assert_eq!(
+        created.location(),
+        format!("{}/fhir/Patient/{id}/_history/1", server.base())
+    );
     assert_eq!(created.header("ETag"), Some("W/\"1\""));
     assert!(created.header("Last-Modified").is_some());
     assert_eq!(body["meta"]["versionId"], "1");
-    assert!((1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)));
+    assert!(
+        (1..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+    );
     // At least milliseconds are shown.
     let updated = body["meta"]["lastUpdated"].as_str().unwrap();
-    let (_, fraction) = updated.split_once('.').unwrap_or_else(|| panic!("{updated} has no fraction"));
-    assert!(fraction.bytes().take_while(u8::is_ascii_digit).count() >= 3, "{updated}");
-    assert_eq!(fhir.get(created.location()).send().expect(200).text(), created.text());
-    assert_eq!(fhir.get(format!("/Patient/{id}")).send().expect(200).text(), created.text());
+    let (_, fraction) = updated
+        .split_once('.')
+        .unwrap_or_else(|| panic!("{updated} has no fraction"));
+    assert!(
+        fraction.bytes().take_while(u8::is_ascii_digit).count() >= 3,
+        "{updated}"
+    );
+    assert_eq!(
+        fhir.get(created.location()).send().expect(200).text(),
+        created.text()
+    );
+    assert_eq!(
+        fhir.get(format!("/Patient/{id}")).send().expect(200).text(),
+        created.text()
+    );
 }
 
 fn an_id_in_a_created_body_is_ignored(context: &Context) {
@@ -75,13 +94,24 @@ fn a_create_accepts_the_type_of_its_url_alone(context: &Context) {
     let answer = fhir.post("/Patient").json(&nameless).send().expect(400);
     assert!(answer.issues()[0].text.contains("resourceType"), "{answer:?}");
     let unknown = json!({ "resourceType": "Mystery" });
-    assert_eq!(fhir.post("/Patient").json(&unknown).send().expect(400).issues().len(), 1);
+    assert_eq!(
+        fhir.post("/Patient")
+            .json(&unknown)
+            .send()
+            .expect(400)
+            .issues()
+            .len(),
+        1
+    );
 }
 
 fn without_a_match_a_conditional_create_creates(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    let created = fhir.post("/Patient").header("If-None-Exist", by_local(&number)).json(&patient(&number));
+    let created = fhir
+        .post("/Patient")
+        .header("If-None-Exist", by_local(&number))
+        .json(&patient(&number));
     let created = created.send().expect(201);
     assert!(created.location().ends_with("/_history/1"));
     assert_eq!(count_local(&fhir, &number), 1);
@@ -92,13 +122,24 @@ fn p30_one_match_is_answered_untouched_and_located(context: &Context) {
     let number = unique();
     let stored = fhir.post("/Patient").json(&patient(&number)).send().expect(201);
     let other = with(patient(&number), "birthDate", json!("1980-01-01"));
-    let matched = fhir.post("/Patient").header("If-None-Exist", by_local(&number)).json(&other);
+    let matched = fhir
+        .post("/Patient")
+        .header("If-None-Exist", by_local(&number))
+        .json(&other);
     let matched = matched.send().expect(200);
     assert_eq!(matched.location(), stored.location());
     assert_eq!(matched.header("ETag"), Some("W/\"1\""));
     assert_eq!(matched.text(), stored.text());
-    assert_eq!(fhir.get(stored.location()).send().expect(200).text(), stored.text());
-    refused(fhir.get(stored.location().replace("/_history/1", "/_history/2")).send(), 404, "not-found");
+    assert_eq!(
+        fhir.get(stored.location()).send().expect(200).text(),
+        stored.text()
+    );
+    refused(
+        fhir.get(stored.location().replace("/_history/1", "/_history/2"))
+            .send(),
+        404,
+        "not-found",
+    );
 }
 
 fn many_matches_are_refused(context: &Context) {
@@ -107,7 +148,11 @@ fn many_matches_are_refused(context: &Context) {
     for _ in 0..2 {
         fhir.post("/Patient").json(&patient(&number)).send().expect(201);
     }
-    let answer = fhir.post("/Patient").header("If-None-Exist", by_local(&number)).json(&patient(&number)).send();
+    let answer = fhir
+        .post("/Patient")
+        .header("If-None-Exist", by_local(&number))
+        .json(&patient(&number))
+        .send();
     refused(answer, 412, "multiple-matches");
     assert_eq!(count_local(&fhir, &number), 2);
 }
@@ -128,8 +173,16 @@ fn p27_criteria_are_taken_with_and_without_type_and_as_a_url(context: &Context) 
             format!("  {criteria}  "),
         ];
         for form in forms {
-            let answer = fhir.post("/Patient").header("If-None-Exist", &form).json(&patient(&number)).send();
-            assert_eq!((answer.status, answer.location()), (200, stored.location()), "{form}: {answer:?}");
+            let answer = fhir
+                .post("/Patient")
+                .header("If-None-Exist", &form)
+                .json(&patient(&number))
+                .send();
+            assert_eq!(
+                (answer.status, answer.location()),
+                (200, stored.location()),
+                "{form}: {answer:?}"
+            );
         }
     }
     assert_eq!(count_local(&fhir, &number), 1);
@@ -137,30 +190,73 @@ fn p27_criteria_are_taken_with_and_without_type_and_as_a_url(context: &Context) 
 
 fn p26_if_none_exist_is_percent_decoded(context: &Context) {
     let fhir = shared_fhir(context);
-    for special in ["a&b=c", "a=b", "a+b", "a b", "a+b c&d", "a%41b", "é/ñ", "3456780581/11242343", "a?b"] {
+    for special in [
+        "a&b=c",
+        "a=b",
+        "a+b",
+        "a b",
+        "a+b c&d",
+        "a%41b",
+        "é/ñ",
+        "3456780581/11242343",
+        "a?b",
+    ] {
         let value = format!("{}{special}", unique());
         let body = patient(&value);
         let encoded = by_local(&value);
-        let first = fhir.post("/Patient").header("If-None-Exist", &encoded).json(&body).send().expect(201);
-        let again = fhir.post("/Patient").header("If-None-Exist", &encoded).json(&body).send().expect(200);
+        let first = fhir
+            .post("/Patient")
+            .header("If-None-Exist", &encoded)
+            .json(&body)
+            .send()
+            .expect(201);
+        let again = fhir
+            .post("/Patient")
+            .header("If-None-Exist", &encoded)
+            .json(&body)
+            .send()
+            .expect(200);
         assert_eq!(again.location(), first.location(), "{special}");
         assert_eq!(count_local(&fhir, &value), 1, "{special}");
         // Raw, too, where raw can be told from a separator or an escape.
         if !value.contains(['&', '%']) {
             let raw = format!("identifier={LOCAL}|{value}");
-            let raw = fhir.post("/Patient").header("If-None-Exist", raw).json(&body).send().expect(200);
+            let raw = fhir
+                .post("/Patient")
+                .header("If-None-Exist", raw)
+                .json(&body)
+                .send()
+                .expect(200);
             assert_eq!(raw.location(), first.location(), "{special}");
         }
         let lower = encoded.replace("%7C", "%7c").replace("%3A", "%3a");
-        fhir.post("/Patient").header("If-None-Exist", lower).json(&body).send().expect(200);
+        fhir.post("/Patient")
+            .header("If-None-Exist", lower)
+            .json(&body)
+            .send()
+            .expect(200);
     }
 }
 
 fn p28_an_empty_if_none_exist_is_refused(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    for empty in ["", " ", "?", "Patient?", "identifier=", "identifier", "&", "_format=json", "identifier=|"] {
-        let answer = fhir.post("/Patient").header("If-None-Exist", empty).json(&patient(&number)).send();
+    for empty in [
+        "",
+        " ",
+        "?",
+        "Patient?",
+        "identifier=",
+        "identifier",
+        "&",
+        "_format=json",
+        "identifier=|",
+    ] {
+        let answer = fhir
+            .post("/Patient")
+            .header("If-None-Exist", empty)
+            .json(&patient(&number))
+            .send();
         assert_eq!(answer.status, 400, "{empty:?}: {answer:?}");
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -183,11 +279,22 @@ fn p25_a_misspelt_criterion_is_named_and_nothing_is_written(context: &Context) {
         ("general-practitioner.name=x", "general-practitioner.name"),
     ];
     for (criterion, name) in wrong {
-        for criteria in [criterion.to_owned(), format!("{good}&{criterion}"), format!("{criterion}&{good}")] {
-            let answer = fhir.post("/Patient").header("If-None-Exist", &criteria).json(&patient(&number)).send();
+        for criteria in [
+            criterion.to_owned(),
+            format!("{good}&{criterion}"),
+            format!("{criterion}&{good}"),
+        ] {
+            let answer = fhir
+                .post("/Patient")
+                .header("If-None-Exist", &criteria)
+                .json(&patient(&number))
+                .send();
             assert_eq!(answer.status, 400, "{criteria}: {answer:?}");
             let issue = &answer.issues()[0];
-            assert!(issue.text.contains(name) || issue.diagnostics.contains(name), "{criteria}: {issue:?}");
+            assert!(
+                issue.text.contains(name) || issue.diagnostics.contains(name),
+                "{criteria}: {issue:?}"
+            );
         }
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -196,9 +303,19 @@ fn p25_a_misspelt_criterion_is_named_and_nothing_is_written(context: &Context) {
 fn criteria_of_another_type_are_refused(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    for form in ["Practitioner?", "Observation?", "patient?", "http://other.example/fhir/Practitioner?", "/Patient?"] {
+    for form in [
+        "Practitioner?",
+        "Observation?",
+        "patient?",
+        "http://other.example/fhir/Practitioner?",
+        "/Patient?",
+    ] {
         let criteria = format!("{form}{}", by_local(&number));
-        let answer = fhir.post("/Patient").header("If-None-Exist", &criteria).json(&patient(&number)).send();
+        let answer = fhir
+            .post("/Patient")
+            .header("If-None-Exist", &criteria)
+            .json(&patient(&number))
+            .send();
         assert_eq!(answer.status, 400, "{form}: {answer:?}");
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -208,10 +325,23 @@ fn a_repeated_or_unreadable_if_none_exist_is_refused(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
     let criteria = by_local(&number);
-    let twice = fhir.post("/Patient").header("If-None-Exist", &criteria).header("If-None-Exist", &criteria);
+    let twice = fhir
+        .post("/Patient")
+        .header("If-None-Exist", &criteria)
+        .header("If-None-Exist", &criteria);
     refused(twice.json(&patient(&number)).send(), 400, "invalid");
-    for broken in [&b"identifier=\xff"[..], b"identifier=%ff", b"identifier=%00", b"identifier=%zz", b"identifier=%"] {
-        let answer = fhir.post("/Patient").header("If-None-Exist", broken).json(&patient(&number)).send();
+    for broken in [
+        &b"identifier=\xff"[..],
+        b"identifier=%ff",
+        b"identifier=%00",
+        b"identifier=%zz",
+        b"identifier=%",
+    ] {
+        let answer = fhir
+            .post("/Patient")
+            .header("If-None-Exist", broken)
+            .json(&patient(&number))
+            .send();
         assert_eq!(answer.status, 400, "{broken:?}: {answer:?}");
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -223,18 +353,39 @@ fn p31_several_criteria_must_all_hold(context: &Context) {
     let body = with(patient(&number), "gender", json!("female"));
     let first = fhir.post("/Patient").json(&body).send().expect(201);
     let both = format!("{}&gender=female", by_local(&number));
-    let matched = fhir.post("/Patient").header("If-None-Exist", both).json(&body).send().expect(200);
+    let matched = fhir
+        .post("/Patient")
+        .header("If-None-Exist", both)
+        .json(&body)
+        .send()
+        .expect(200);
     assert_eq!(matched.location(), first.location());
     let neither = format!("{}&gender=male", by_local(&number));
-    fhir.post("/Patient").header("If-None-Exist", neither).json(&body).send().expect(201);
-    let by_name = format!("family=Ordinaire&given=camille&{}&gender=male,other", by_local(&number));
-    fhir.post("/Patient").header("If-None-Exist", by_name).json(&body).send().expect(201);
+    fhir.post("/Patient")
+        .header("If-None-Exist", neither)
+        .json(&body)
+        .send()
+        .expect(201);
+    let by_name = format!(
+        "family=Ordinaire&given=camille&{}&gender=male,other",
+        by_local(&number)
+    );
+    fhir.post("/Patient")
+        .header("If-None-Exist", by_name)
+        .json(&body)
+        .send()
+        .expect(201);
 }
 
 fn a_deleted_resource_is_no_match(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
-    let create = || fhir.post("/Patient").header("If-None-Exist", by_local(&number)).json(&patient(&number)).send();
+    let create = || {
+        fhir.post("/Patient")
+            .header("If-None-Exist", by_local(&number))
+            .json(&patient(&number))
+            .send()
+    };
     let first = create().expect(201);
     fhir.delete(format!("/Patient/{}", first.id())).send().expect(204);
     let second = create().expect(201);
@@ -247,7 +398,10 @@ fn p48_a_conditional_create_sees_the_create_before_it(context: &Context) {
     for _ in 0..25 {
         let number = unique();
         let created = fhir.post("/Patient").json(&patient(&number)).send().expect(201);
-        let matched = fhir.post("/Patient").header("If-None-Exist", by_local(&number)).json(&patient(&number));
+        let matched = fhir
+            .post("/Patient")
+            .header("If-None-Exist", by_local(&number))
+            .json(&patient(&number));
         assert_eq!(matched.send().expect(200).location(), created.location());
         assert_eq!(found(&fhir, "Patient", (LOCAL, &number)), [created.id()]);
     }
@@ -258,7 +412,12 @@ fn an_invalid_body_is_refused_whether_or_not_something_matches(context: &Context
     let number = unique();
     let invalid = with(patient(&number), "birthDate", json!("1980-02-30"));
     let criteria = percent_encode(&format!("{LOCAL}|{number}"));
-    let post = || fhir.post("/Patient").header("If-None-Exist", format!("identifier={criteria}")).json(&invalid).send();
+    let post = || {
+        fhir.post("/Patient")
+            .header("If-None-Exist", format!("identifier={criteria}"))
+            .json(&invalid)
+            .send()
+    };
     refused(post(), 400, "value");
     assert_eq!(count_local(&fhir, &number), 0);
     fhir.post("/Patient").json(&patient(&number)).send().expect(201);

@@ -34,17 +34,36 @@ fn a_deleted_resource_is_found_by_no_search(context: &Context) {
     let family = format!("Famille{number}");
     let body = with(patient(&number), "name", json!([{ "family": family }]));
     let created = fhir.post("/Patient").json(&body).send().expect(201);
-    let searches = [by_local(&number), format!("family={family}"), format!("_id={}", created.id())];
+    let searches = [
+        by_local(&number),
+        format!("family={family}"),
+        format!("_id={}", created.id()),
+    ];
     for search in &searches {
         let bundle = fhir.get(format!("/Patient?{search}")).send().expect(200).json();
-        assert_eq!((bundle["total"].as_u64(), ids(&bundle)), (Some(1), vec![created.id()]), "{search}");
+        assert_eq!(
+            (bundle["total"].as_u64(), ids(&bundle)),
+            (Some(1), vec![created.id()]),
+            "{search}"
+        );
     }
-    fhir.delete(format!("/Patient/{}", created.id())).send().expect(204);
+    fhir.delete(format!("/Patient/{}", created.id()))
+        .send()
+        .expect(204);
     for search in &searches {
         let bundle = fhir.get(format!("/Patient?{search}")).send().expect(200).json();
-        assert_eq!((bundle["total"].as_u64(), ids(&bundle).len()), (Some(0), 0), "{search}");
+        assert_eq!(
+            (bundle["total"].as_u64(), ids(&bundle).len()),
+            (Some(0), 0),
+            "{search}"
+        );
     }
-    assert_eq!(put_by(&fhir, "Patient", (LOCAL, &number), &body).expect(201).version(), 1);
+    assert_eq!(
+        put_by(&fhir, "Patient", (LOCAL, &number), &body)
+            .expect(201)
+            .version(),
+        1
+    );
 }
 
 fn a_second_delete_makes_no_version(context: &Context) {

@@ -40,20 +40,34 @@ fn writes(fhir: &Client, prefer: Option<&str>) -> Vec<(&'static str, u16, Respon
     let criteria = format!("/Patient?{}", by_local(&own));
     let changed = |gender: &str| with(body.clone(), "gender", json!(gender));
     vec![
-        ("create", 201, with_prefer(fhir.post("/Patient"), &patient(&unique()))),
+        (
+            "create",
+            201,
+            with_prefer(fhir.post("/Patient"), &patient(&unique())),
+        ),
         ("update as create", 201, with_prefer(fhir.put(&path), &body)),
         ("update", 200, with_prefer(fhir.put(&path), &changed("male"))),
         ("no change", 200, with_prefer(fhir.put(&path), &changed("male"))),
-        ("conditional update", 200, with_prefer(fhir.put(&criteria), &changed("other"))),
+        (
+            "conditional update",
+            200,
+            with_prefer(fhir.put(&criteria), &changed("other")),
+        ),
         (
             "conditional create, found",
             200,
-            with_prefer(fhir.post("/Patient").header("If-None-Exist", by_local(&own)), &body),
+            with_prefer(
+                fhir.post("/Patient").header("If-None-Exist", by_local(&own)),
+                &body,
+            ),
         ),
         (
             "conditional update, created",
             201,
-            with_prefer(fhir.put(format!("/Patient?{}", by_local(&unique()))), &patient(&unique())),
+            with_prefer(
+                fhir.put(format!("/Patient?{}", by_local(&unique()))),
+                &patient(&unique()),
+            ),
         ),
     ]
 }
@@ -62,15 +76,25 @@ fn writes(fhir: &Client, prefer: Option<&str>) -> Vec<(&'static str, u16, Respon
 fn each(answers: Vec<(&'static str, u16, Response)>, check: impl Fn(&Response) -> bool) {
     for (name, status, answer) in answers {
         assert_eq!(answer.status, status, "{name}: {answer:?}");
-        assert!(answer.header("ETag").is_some() && answer.header("Last-Modified").is_some(), "{name}: {answer:?}");
+        assert!(
+            answer.header("ETag").is_some() && answer.header("Last-Modified").is_some(),
+            "{name}: {answer:?}"
+        );
         assert!(check(&answer), "{name}: {answer:?}");
     }
 }
 
 fn without_a_preference_a_write_answers_with_the_resource(context: &Context) {
     let fhir = shared_fhir(context);
-    for prefer in [None, Some("return=representation"), Some("return=\"representation\""), Some("respond-async")] {
-        each(writes(&fhir, prefer), |answer| answer.json()["resourceType"] == "Patient");
+    for prefer in [
+        None,
+        Some("return=representation"),
+        Some("return=\"representation\""),
+        Some("respond-async"),
+    ] {
+        each(writes(&fhir, prefer), |answer| {
+            answer.json()["resourceType"] == "Patient"
+        });
     }
 }
 
@@ -87,7 +111,10 @@ fn minimal_answers_have_headers_and_nothing_else(context: &Context) {
     for prefer in spellings {
         each(writes(&fhir, Some(prefer)), |answer| answer.body.is_empty());
     }
-    let lines = fhir.post("/Patient").header("Prefer", "handling=lenient").header("Prefer", "return=minimal");
+    let lines = fhir
+        .post("/Patient")
+        .header("Prefer", "handling=lenient")
+        .header("Prefer", "return=minimal");
     let answer = lines.json(&patient(&unique())).send().expect(201);
     assert!(answer.body.is_empty());
     // What was not sent is there all the same.
@@ -98,26 +125,56 @@ fn an_operation_outcome_is_sent_to_who_prefers_it(context: &Context) {
     let fhir = shared_fhir(context);
     each(writes(&fhir, Some("return=OperationOutcome")), |answer| {
         let issues = answer.issues();
-        !issues.is_empty() && issues.iter().all(|issue| ["information", "warning"].contains(&&*issue.severity))
+        !issues.is_empty()
+            && issues
+                .iter()
+                .all(|issue| ["information", "warning"].contains(&&*issue.severity))
     });
-    let xml = fhir.post("/Patient?_format=xml").header("Prefer", "return=OperationOutcome");
+    let xml = fhir
+        .post("/Patient?_format=xml")
+        .header("Prefer", "return=OperationOutcome");
     let answer = xml.json(&patient(&unique())).send().expect(201);
-    assert!(answer.text().starts_with("<OperationOutcome xmlns=\"http://hl7.org/fhir\">"), "{answer:?}");
+    assert!(
+        answer
+            .text()
+            .starts_with("<OperationOutcome xmlns=\"http://hl7.org/fhir\">"),
+        "{answer:?}"
+    );
 }
 
 fn an_unknown_preference_is_none(context: &Context) {
     let fhir = shared_fhir(context);
-    for prefer in ["return=everything", "return", "=", "return=", ",,;", "minimal", "wait=10"] {
-        each(writes(&fhir, Some(prefer)), |answer| answer.json()["resourceType"] == "Patient");
+    for prefer in [
+        "return=everything",
+        "return",
+        "=",
+        "return=",
+        ",,;",
+        "minimal",
+        "wait=10",
+    ] {
+        each(writes(&fhir, Some(prefer)), |answer| {
+            answer.json()["resourceType"] == "Patient"
+        });
     }
-    let bytes = fhir.post("/Patient").header("Prefer", b"return=\xff\xfe").json(&patient(&unique()));
+    let bytes = fhir
+        .post("/Patient")
+        .header("Prefer", b"return=\xff\xfe")
+        .json(&patient(&unique()));
     assert_eq!(bytes.send().expect(201).json()["resourceType"], "Patient");
 }
 
 fn a_preference_changes_no_refusal(context: &Context) {
     let fhir = shared_fhir(context);
-    for prefer in ["return=minimal", "return=OperationOutcome", "return=representation"] {
-        let answer = fhir.post("/Patient").header("Prefer", prefer).json(&json!({ "resourceType": "Patient", "x": 1 }));
+    for prefer in [
+        "return=minimal",
+        "return=OperationOutcome",
+        "return=representation",
+    ] {
+        let answer = fhir
+            .post("/Patient")
+            .header("Prefer", prefer)
+            .json(&json!({ "resourceType": "Patient", "x": 1 }));
         refused(answer.send(), 400, "structure");
     }
 }
@@ -125,11 +182,24 @@ fn a_preference_changes_no_refusal(context: &Context) {
 fn a_request_id_is_echoed(context: &Context) {
     let fhir = shared_fhir(context);
     for id in ["abc-123", "5f0c2f5e-8a53-4f0b-9d4c-2d2c1d1a0f11", "a", "A.b_c-9"] {
-        let answer = fhir.get("/metadata").header("X-Request-Id", id).send().expect(200);
+        let answer = fhir
+            .get("/metadata")
+            .header("X-Request-Id", id)
+            .send()
+            .expect(200);
         assert_eq!(answer.header_all("X-Request-Id"), [id]);
-        let answer = fhir.get("/Patient/nobody-of-this-id").header("X-Request-Id", id).send().expect(404);
+        let answer = fhir
+            .get("/Patient/nobody-of-this-id")
+            .header("X-Request-Id", id)
+            .send()
+            .expect(404);
         assert_eq!(answer.header_all("X-Request-Id"), [id]);
-        let answer = fhir.post("/Patient").header("X-Request-Id", id).json(&patient(&unique())).send().expect(201);
+        let answer = fhir
+            .post("/Patient")
+            .header("X-Request-Id", id)
+            .json(&patient(&unique()))
+            .send()
+            .expect(201);
         assert_eq!(answer.header_all("X-Request-Id"), [id]);
     }
 }
@@ -140,10 +210,19 @@ fn a_request_id_is_made_when_none_usable_was_sent(context: &Context) {
     let long = "x".repeat(5000);
     let unusable: [&[u8]; 6] = [b"", b" ", long.as_bytes(), b"a b", b"\xff\xfe", b"\"><script>"];
     for sent in unusable {
-        let answer = fhir.get("/Patient/nobody-of-this-id").header("X-Request-Id", sent).send();
+        let answer = fhir
+            .get("/Patient/nobody-of-this-id")
+            .header("X-Request-Id", sent)
+            .send();
         let made = answer.header("X-Request-Id").unwrap_or_default().to_owned();
         assert!(!made.is_empty() && made.as_bytes() != sent, "{answer:?}");
-        assert!(made.len() <= 64 && made.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)), "{made}");
+        assert!(
+            made.len() <= 64
+                && made
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+            "{made}"
+        );
         assert!(!seen.contains(&made), "{made} twice");
         seen.push(made);
     }
@@ -162,8 +241,22 @@ fn every_error_carries_a_request_id(context: &Context) {
         (404, sent(anybody.get("/nothing/here"))),
         (405, sent(fhir.request("TRACE", "/Patient"))),
         (406, sent(fhir.get("/Patient/x").header("Accept", "image/png"))),
-        (412, sent(fhir.put("/Patient/x").header("If-Match", "\"9\"").json(&with(patient("x"), "id", json!("x"))))),
-        (415, sent(fhir.post("/Patient").header("Content-Type", "text/plain").body("x"))),
+        (
+            412,
+            sent(fhir.put("/Patient/x").header("If-Match", "\"9\"").json(&with(
+                patient("x"),
+                "id",
+                json!("x"),
+            ))),
+        ),
+        (
+            415,
+            sent(
+                fhir.post("/Patient")
+                    .header("Content-Type", "text/plain")
+                    .body("x"),
+            ),
+        ),
     ];
     for (status, answer) in answers {
         assert_eq!(answer.status, status, "{answer:?}");
@@ -175,17 +268,30 @@ fn every_error_carries_a_request_id(context: &Context) {
 fn p53_the_location_is_built_from_what_the_client_called(context: &Context) {
     let fhir = shared_fhir(context);
     let create = |host: &str| {
-        let answer = fhir.post("/Patient").header("Host", host).json(&patient(&unique())).send();
-        (answer.status, answer.header("Location").unwrap_or_default().to_owned())
+        let answer = fhir
+            .post("/Patient")
+            .header("Host", host)
+            .json(&patient(&unique()))
+            .send();
+        (
+            answer.status,
+            answer.header("Location").unwrap_or_default().to_owned(),
+        )
     };
     for host in ["fhir.example.org", "fhir.example.org:8443", "[::1]:8080"] {
         let (status, location) = create(host);
         assert_eq!(status, 201, "{host}");
-        assert!(location.starts_with(&format!("http://{host}/fhir/Patient/")), "{location}");
+        assert!(
+            location.starts_with(&format!("http://{host}/fhir/Patient/")),
+            "{location}"
+        );
     }
     for forged in ["a/b", "a b", "a\"b", "a@b", "a?b", "a#b", "<a>"] {
         let (status, location) = create(forged);
-        assert!(status == 400 || (status == 201 && !location.contains(forged)), "{forged}: {status} {location}");
+        assert!(
+            status == 400 || (status == 201 && !location.contains(forged)),
+            "{forged}: {status} {location}"
+        );
     }
 }
 
@@ -201,48 +307,114 @@ fn p53_only_trusted_proxies_are_believed(context: &Context) {
         .send()
         .expect(201);
     assert!(answer.location().starts_with(server.base()), "{answer:?}");
-    let bundle = server.client("fhir").get("/Patient?_count=1").header("X-Forwarded-Host", "evil.example");
+    let bundle = server
+        .client("fhir")
+        .get("/Patient?_count=1")
+        .header("X-Forwarded-Host", "evil.example");
     assert!(!bundle.send().expect(200).text().contains("evil.example"));
 }
 
 fn p53_a_trusted_proxy_tells_the_outer_address(context: &Context) {
-    let server = context.settings().environment("PASSERELLE_TRUSTED_PROXIES", "127.0.0.1,::1").start();
+    let server = context
+        .settings()
+        .environment("PASSERELLE_TRUSTED_PROXIES", "127.0.0.1,::1")
+        .start();
     let fhir = server.client("fhir");
     let create = |headers: &[(&str, &str)]| {
-        let post = headers.iter().fold(fhir.post("/Patient"), |post, (name, value)| post.header(name, value));
-        post.json(&patient(&unique())).send().expect(201).location().to_owned()
+        let post = headers.iter().fold(fhir.post("/Patient"), |post, (name, value)| {
+            post.header(name, value)
+        });
+        post.json(&patient(&unique()))
+            .send()
+            .expect(201)
+            .location()
+            .to_owned()
     };
     let forwarded = create(&[("Forwarded", "for=192.0.2.1;host=fhir.example.org;proto=https")]);
-    assert!(forwarded.starts_with("https://fhir.example.org/fhir/Patient/"), "{forwarded}");
-    let older = create(&[("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "fhir.example.org")]);
-    assert!(older.starts_with("https://fhir.example.org/fhir/Patient/"), "{older}");
-    let port = create(&[("X-Forwarded-Host", "h.example"), ("X-Forwarded-Port", "8443"), ("X-Forwarded-Proto", "https")]);
+    assert!(
+        forwarded.starts_with("https://fhir.example.org/fhir/Patient/"),
+        "{forwarded}"
+    );
+    let older = create(&[
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "fhir.example.org"),
+    ]);
+    assert!(
+        older.starts_with("https://fhir.example.org/fhir/Patient/"),
+        "{older}"
+    );
+    let port = create(&[
+        ("X-Forwarded-Host", "h.example"),
+        ("X-Forwarded-Port", "8443"),
+        ("X-Forwarded-Proto", "https"),
+    ]);
     assert!(port.starts_with("https://h.example:8443/fhir/Patient/"), "{port}");
     let prefixed = create(&[("X-Forwarded-Host", "h.example"), ("X-Forwarded-Prefix", "/care")]);
-    assert!(prefixed.starts_with("http://h.example/care/fhir/Patient/"), "{prefixed}");
-    let bundle = fhir.get("/Patient?_count=1").header("X-Forwarded-Host", "h.example").send().expect(200).json();
+    assert!(
+        prefixed.starts_with("http://h.example/care/fhir/Patient/"),
+        "{prefixed}"
+    );
+    let bundle = fhir
+        .get("/Patient?_count=1")
+        .header("X-Forwarded-Host", "h.example")
+        .send()
+        .expect(200)
+        .json();
     for relation in ["self", "next"] {
         let url = link(&bundle, relation).unwrap();
-        assert!(url.starts_with("http://h.example/fhir/Patient?"), "{relation}: {url}");
+        assert!(
+            url.starts_with("http://h.example/fhir/Patient?"),
+            "{relation}: {url}"
+        );
     }
-    assert!(bundle["entry"][0]["fullUrl"].as_str().unwrap().starts_with("http://h.example/fhir/Patient/"));
+    assert!(
+        bundle["entry"][0]["fullUrl"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://h.example/fhir/Patient/")
+    );
 }
 
 fn p53_a_configured_base_url_beats_everything(context: &Context) {
     let outer = "https://fhir.hospital.example/api";
-    let server = context.settings().environment("PASSERELLE_BASE_URL", outer).start();
+    let server = context
+        .settings()
+        .environment("PASSERELLE_BASE_URL", outer)
+        .start();
     let fhir = server.client("fhir");
     let own = format!("Patient{}", unique());
     let body = with(patient(&own), "id", json!(own));
-    let created = fhir.put(format!("/Patient/{own}")).header("Host", "inner:1").json(&body).send().expect(201);
-    assert_eq!(created.location(), format!("{outer}/fhir/Patient/{own}/_history/1"));
+    let created = fhir
+        .put(format!("/Patient/{own}"))
+        .header("Host", "inner:1")
+        .json(&body)
+        .send()
+        .expect(201);
+    assert_eq!(
+        created.location(),
+        format!("{outer}/fhir/Patient/{own}/_history/1")
+    );
     let bundle = fhir.get("/Patient").send().expect(200).json();
-    assert_eq!(bundle["entry"][0]["fullUrl"], format!("{outer}/fhir/Patient/{own}"));
-    assert!(link(&bundle, "self").unwrap().starts_with(&format!("{outer}/fhir/Patient")));
+    assert_eq!(
+        bundle["entry"][0]["fullUrl"],
+        format!("{outer}/fhir/Patient/{own}")
+    );
+    assert!(
+        link(&bundle, "self")
+            .unwrap()
+            .starts_with(&format!("{outer}/fhir/Patient"))
+    );
 }
 
 fn a_page_of_another_origin_gets_no_permission(context: &Context) {
     let fhir = shared_fhir(context);
-    let answer = fhir.get("/metadata").header("Origin", "https://page.example").send().expect(200);
-    assert!(answer.header("Access-Control-Allow-Origin").is_none(), "{answer:?}");
+    let answer = fhir
+        .get("/metadata")
+        .header("Origin", "https://page.example")
+        .send()
+        .expect(200);
+    assert!(
+        answer.header("Access-Control-Allow-Origin").is_none(),
+        "{answer:?}"
+    );
 }

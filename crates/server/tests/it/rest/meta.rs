@@ -41,8 +41,16 @@ fn the_rest_of_meta_is_kept(context: &Context) {
     }
     // An update says all of it anew.
     let bare = with(patient(&own), "id", json!(own));
-    let updated = fhir.put(format!("/Patient/{own}")).json(&bare).send().expect(200).json();
-    assert!(updated["meta"].get("tag").is_none() && updated["meta"]["versionId"] == "2", "{updated}");
+    let updated = fhir
+        .put(format!("/Patient/{own}"))
+        .json(&bare)
+        .send()
+        .expect(200)
+        .json();
+    assert!(
+        updated["meta"].get("tag").is_none() && updated["meta"]["versionId"] == "2",
+        "{updated}"
+    );
 }
 
 fn what_identifies_the_resource_survives_each_way_of_writing(context: &Context) {
@@ -51,10 +59,19 @@ fn what_identifies_the_resource_survives_each_way_of_writing(context: &Context) 
     let body = with(patient(&number), "language", json!("fr"));
     for answer in [
         fhir.post("/Patient").json(&body).send().expect(201),
-        put_by(&fhir, "Patient", (LOCAL, &number), &with(body.clone(), "active", json!(true))).expect(200),
+        put_by(
+            &fhir,
+            "Patient",
+            (LOCAL, &number),
+            &with(body.clone(), "active", json!(true)),
+        )
+        .expect(200),
     ] {
         let shown = answer.json();
-        assert_eq!((&shown["identifier"], &shown["language"]), (&body["identifier"], &json!("fr")));
+        assert_eq!(
+            (&shown["identifier"], &shown["language"]),
+            (&body["identifier"], &json!("fr"))
+        );
         assert_eq!(shown["id"], answer.id());
         assert_eq!(shown["meta"]["versionId"], answer.version().to_string());
     }

@@ -15,7 +15,14 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    let suite = suite.both(read::TESTS).both(create::TESTS).both(update::TESTS).both(delete::TESTS);
-    let suite = suite.both(conditional::TESTS).both(precondition::TESTS).both(headers::TESTS);
+    let suite = suite
+        .both(read::TESTS)
+        .both(create::TESTS)
+        .both(update::TESTS)
+        .both(delete::TESTS);
+    let suite = suite
+        .both(conditional::TESTS)
+        .both(precondition::TESTS)
+        .both(headers::TESTS);
     suite.both(keys::TESTS).both(meta::TESTS).both(routes::TESTS)
 }

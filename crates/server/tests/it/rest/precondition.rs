@@ -26,12 +26,17 @@ fn at_version_two(fhir: &Client) -> (String, Value) {
     let path = format!("/Patient/{own}");
     let body = with(patient(&own), "id", json!(own));
     fhir.put(&path).json(&body).send().expect(201);
-    fhir.put(&path).json(&with(body.clone(), "active", json!(true))).send().expect(200);
+    fhir.put(&path)
+        .json(&with(body.clone(), "active", json!(true)))
+        .send()
+        .expect(200);
     (path, body)
 }
 
 fn guarded(fhir: &Client, path: &str, body: &Value, lines: &[&[u8]]) -> Response {
-    let put = lines.iter().fold(fhir.put(path), |put, line| put.header("If-Match", line));
+    let put = lines
+        .iter()
+        .fold(fhir.put(path), |put, line| put.header("If-Match", line));
     put.json(body).send()
 }
 
@@ -40,7 +45,11 @@ fn the_current_version_lets_a_write_through(context: &Context) {
     for tag in ["W/\"2\"", "\"2\"", "*", " W/\"2\" "] {
         let (path, body) = at_version_two(&fhir);
         let answer = guarded(&fhir, &path, &body, &[tag.as_bytes()]);
-        assert_eq!((answer.status, answer.try_version()), (200, Some(3)), "{tag}: {answer:?}");
+        assert_eq!(
+            (answer.status, answer.try_version()),
+            (200, Some(3)),
+            "{tag}: {answer:?}"
+        );
     }
 }
 
@@ -60,13 +69,25 @@ fn p34_if_match_is_a_list_over_one_or_several_lines(context: &Context) {
         assert_eq!(answer.status, 200, "{list:?}: {answer:?}");
     }
     let (path, body) = at_version_two(&fhir);
-    refused(guarded(&fhir, &path, &body, &[b"W/\"1\"", b"W/\"3\""]), 412, "conflict");
+    refused(
+        guarded(&fhir, &path, &body, &[b"W/\"1\"", b"W/\"3\""]),
+        412,
+        "conflict",
+    );
 }
 
 fn p36_another_version_is_refused_as_a_conflict(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, body) = at_version_two(&fhir);
-    for tag in ["W/\"1\"", "W/\"3\"", "\"22\"", "W/\"02\"", "W/\"\"", "W/\"abc\"", "W/\"18446744073709551618\""] {
+    for tag in [
+        "W/\"1\"",
+        "W/\"3\"",
+        "\"22\"",
+        "W/\"02\"",
+        "W/\"\"",
+        "W/\"abc\"",
+        "W/\"18446744073709551618\"",
+    ] {
         refused(guarded(&fhir, &path, &body, &[tag.as_bytes()]), 412, "conflict");
     }
     assert_eq!(fhir.get(&path).send().expect(200).version(), 2);
@@ -127,7 +148,9 @@ fn p35_if_none_match_any_creates_only(context: &Context) {
     refused(put(&body), 412, "conflict");
     refused(put(&with(body.clone(), "active", json!(true))), 412, "conflict");
     assert_eq!(fhir.get(&path).send().expect(200).version(), 1);
-    let conditional = fhir.put(format!("/Patient?{}", by_local(&own))).header("If-None-Match", "*");
+    let conditional = fhir
+        .put(format!("/Patient?{}", by_local(&own)))
+        .header("If-None-Match", "*");
     refused(conditional.json(&body).send(), 412, "conflict");
     // What is deleted does not exist.
     fhir.delete(&path).send().expect(204);
@@ -142,7 +165,12 @@ fn if_none_match_of_a_version_is_refused_on_a_write(context: &Context) {
         assert!(matches!(answer.status, 400 | 412), "{tag:?}: {answer:?}");
         assert!(!answer.issues().is_empty());
     }
-    let both = fhir.put(&path).header("If-None-Match", "*").header("If-Match", "W/\"2\"").json(&body).send();
+    let both = fhir
+        .put(&path)
+        .header("If-None-Match", "*")
+        .header("If-Match", "W/\"2\"")
+        .json(&body)
+        .send();
     assert_eq!(both.status, 412);
     assert_eq!(fhir.get(&path).send().expect(200).version(), 2);
 }
@@ -154,7 +182,11 @@ fn p34_if_match_guards_a_delete(context: &Context) {
         refused(fhir.delete(&path).header("If-Match", tag).send(), 412, "conflict");
     }
     fhir.get(&path).send().expect(200);
-    fhir.delete(&path).header("If-Match", "W/\"1\"").header("If-Match", "W/\"2\"").send().expect(204);
+    fhir.delete(&path)
+        .header("If-Match", "W/\"1\"")
+        .header("If-Match", "W/\"2\"")
+        .send()
+        .expect(204);
     refused(fhir.get(&path).send(), 410, "deleted");
 }
 
@@ -162,7 +194,11 @@ fn a_guard_that_nothing_fulfils_leaves_no_trace(context: &Context) {
     let fhir = shared_fhir(context);
     let own = unique();
     let body = with(patient(&own), "id", json!(own));
-    refused(guarded(&fhir, &format!("/Patient/{own}"), &body, &[b"W/\"1\""]), 412, "conflict");
+    refused(
+        guarded(&fhir, &format!("/Patient/{own}"), &body, &[b"W/\"1\""]),
+        412,
+        "conflict",
+    );
     refused(fhir.get(format!("/Patient/{own}")).send(), 404, "not-found");
     assert_eq!(count_local(&fhir, &own), 0);
     fhir.put(format!("/Patient/{own}")).json(&body).send().expect(201);

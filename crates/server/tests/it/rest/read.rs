@@ -26,7 +26,11 @@ pub const TESTS: &[Test] = tests![
 fn two_versions(fhir: &Client) -> (String, Response, Response) {
     let first = fhir.post("/Patient").json(&patient(&unique())).send().expect(201);
     let path = format!("/Patient/{}", id_of(first.location()));
-    let second = fhir.put(&path).json(&with(first.json(), "active", json!(true))).send().expect(200);
+    let second = fhir
+        .put(&path)
+        .json(&with(first.json(), "active", json!(true)))
+        .send()
+        .expect(200);
     (path, first, second)
 }
 
@@ -48,7 +52,10 @@ fn a_read_carries_its_version_and_its_date(context: &Context) {
     assert_eq!(read.header("ETag"), Some("W/\"2\""));
     is_http_date(read.header("Last-Modified").unwrap());
     assert_eq!(read.header("Last-Modified"), second.header("Last-Modified"));
-    assert_eq!(read.header("Content-Type"), Some("application/fhir+json; charset=utf-8"));
+    assert_eq!(
+        read.header("Content-Type"),
+        Some("application/fhir+json; charset=utf-8")
+    );
     assert_eq!(read.text(), second.text());
     assert_eq!(read.json()["meta"]["versionId"], "2");
 }
@@ -64,43 +71,79 @@ fn every_version_can_be_read_as_it_was(context: &Context) {
     }
     // A deletion adds a version; those before it stay readable.
     fhir.delete(&path).send().expect(204);
-    assert_eq!(fhir.get(format!("{path}/_history/1")).send().expect(200).text(), first.text());
+    assert_eq!(
+        fhir.get(format!("{path}/_history/1")).send().expect(200).text(),
+        first.text()
+    );
 }
 
 fn a_known_version_is_not_sent_again(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, ..) = two_versions(&fhir);
-    for known in ["W/\"2\"", "\"2\"", "*", "W/\"7\", W/\"2\"", "W/\"1\",W/\"2\"", " W/\"2\" "] {
+    for known in [
+        "W/\"2\"",
+        "\"2\"",
+        "*",
+        "W/\"7\", W/\"2\"",
+        "W/\"1\",W/\"2\"",
+        " W/\"2\" ",
+    ] {
         let answer = fhir.get(&path).header("If-None-Match", known).send();
-        assert_eq!((answer.status, answer.body.len()), (304, 0), "{known}: {answer:?}");
+        assert_eq!(
+            (answer.status, answer.body.len()),
+            (304, 0),
+            "{known}: {answer:?}"
+        );
         assert_eq!(answer.header("ETag"), Some("W/\"2\""), "{known}");
     }
-    let lines = fhir.get(&path).header("If-None-Match", "W/\"1\"").header("If-None-Match", "W/\"2\"");
+    let lines = fhir
+        .get(&path)
+        .header("If-None-Match", "W/\"1\"")
+        .header("If-None-Match", "W/\"2\"");
     lines.send().expect(304);
     for other in ["W/\"1\"", "\"3\"", "W/\"22\"", "W/\"02\""] {
         fhir.get(&path).header("If-None-Match", other).send().expect(200);
     }
-    fhir.get(format!("{path}/_history/1")).header("If-None-Match", "W/\"1\"").send().expect(304);
+    fhir.get(format!("{path}/_history/1"))
+        .header("If-None-Match", "W/\"1\"")
+        .send()
+        .expect(304);
 }
 
 fn an_unchanged_resource_is_not_sent_again(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, _, second) = two_versions(&fhir);
     let modified = second.header("Last-Modified").unwrap();
-    let unchanged = fhir.get(&path).header("If-Modified-Since", modified).send().expect(304);
+    let unchanged = fhir
+        .get(&path)
+        .header("If-Modified-Since", modified)
+        .send()
+        .expect(304);
     assert!(unchanged.body.is_empty());
-    fhir.get(&path).header("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT").send().expect(304);
-    fhir.get(&path).header("If-Modified-Since", "Sat, 01 Jan 2000 00:00:00 GMT").send().expect(200);
+    fhir.get(&path)
+        .header("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT")
+        .send()
+        .expect(304);
+    fhir.get(&path)
+        .header("If-Modified-Since", "Sat, 01 Jan 2000 00:00:00 GMT")
+        .send()
+        .expect(200);
 }
 
 fn the_version_decides_before_the_date(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, _, second) = two_versions(&fhir);
     let modified = second.header("Last-Modified").unwrap();
-    let stale = fhir.get(&path).header("If-None-Match", "W/\"1\"").header("If-Modified-Since", modified);
+    let stale = fhir
+        .get(&path)
+        .header("If-None-Match", "W/\"1\"")
+        .header("If-Modified-Since", modified);
     stale.send().expect(200);
     let long_ago = "Sat, 01 Jan 2000 00:00:00 GMT";
-    let known = fhir.get(&path).header("If-None-Match", "W/\"2\"").header("If-Modified-Since", long_ago);
+    let known = fhir
+        .get(&path)
+        .header("If-None-Match", "W/\"2\"")
+        .header("If-Modified-Since", long_ago);
     known.send().expect(304);
 }
 
@@ -110,8 +153,17 @@ fn a_malformed_condition_on_a_read_costs_nothing(context: &Context) {
     for broken in [&b"2"[..], b"W/2", b"W/\"2", b"\xff\xfe", b"", b"W/\"2\" W/\"3\""] {
         fhir.get(&path).header("If-None-Match", broken).send().expect(200);
     }
-    for broken in [&b"yesterday"[..], b"2026-11-21T00:00:00Z", b"", b"\xff", b"Sat, 99 Nov 2026 04:22:21 GMT"] {
-        fhir.get(&path).header("If-Modified-Since", broken).send().expect(200);
+    for broken in [
+        &b"yesterday"[..],
+        b"2026-11-21T00:00:00Z",
+        b"",
+        b"\xff",
+        b"Sat, 99 Nov 2026 04:22:21 GMT",
+    ] {
+        fhir.get(&path)
+            .header("If-Modified-Since", broken)
+            .send()
+            .expect(200);
     }
 }
 
@@ -126,11 +178,13 @@ fn head_is_get_without_the_body(context: &Context) {
         "/metadata".to_owned(),
     ];
     let shown = |answer: &Response| {
-        let kept = answer.headers.iter().filter(|(name, _)| {
-            !["date", "x-request-id"].contains(&name.to_ascii_lowercase().as_str())
-        });
-        let mut lines: Vec<String> =
-            kept.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)).to_lowercase()).collect();
+        let kept = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| !["date", "x-request-id"].contains(&name.to_ascii_lowercase().as_str()));
+        let mut lines: Vec<String> = kept
+            .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)).to_lowercase())
+            .collect();
         lines.sort();
         lines
     };
@@ -142,7 +196,10 @@ fn head_is_get_without_the_body(context: &Context) {
     }
     // The connection is still in step: a HEAD that sent a body would leave it in the way.
     fhir.head(&path).send().expect(200);
-    assert_eq!(fhir.get(&path).send().expect(200).json()["resourceType"], "Patient");
+    assert_eq!(
+        fhir.get(&path).send().expect(200).json()["resourceType"],
+        "Patient"
+    );
     assert_eq!(fhir.head(&path).header("If-None-Match", "*").send().status, 304);
     assert_eq!(fhir.head("/Patient/nobody-of-this-id").send().status, 404);
 }
@@ -150,12 +207,24 @@ fn head_is_get_without_the_body(context: &Context) {
 fn an_unknown_id_is_not_found(context: &Context) {
     let fhir = shared_fhir(context);
     refused(fhir.get("/Patient/nobody-of-this-id").send(), 404, "not-found");
-    refused(fhir.get("/Patient/nobody-of-this-id/_history/1").send(), 404, "not-found");
+    refused(
+        fhir.get("/Patient/nobody-of-this-id/_history/1").send(),
+        404,
+        "not-found",
+    );
     // An id belongs to one type.
     let (path, ..) = two_versions(&fhir);
-    refused(fhir.get(path.replace("/Patient/", "/Practitioner/")).send(), 404, "not-found");
+    refused(
+        fhir.get(path.replace("/Patient/", "/Practitioner/")).send(),
+        404,
+        "not-found",
+    );
     for impossible in [&"a".repeat(65), "a_b", "a%20b", "%C3%A9", "a%2Fb", "*"] {
-        refused(fhir.get(format!("/Patient/{impossible}")).send(), 404, "not-found");
+        refused(
+            fhir.get(format!("/Patient/{impossible}")).send(),
+            404,
+            "not-found",
+        );
     }
 }
 
@@ -183,7 +252,13 @@ fn a_conditional_read_never_hides_that_something_is_gone(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, ..) = two_versions(&fhir);
     fhir.delete(&path).send().expect(204);
-    refused(fhir.get(&path).header("If-None-Match", "*").send(), 410, "deleted");
-    let later = fhir.get(&path).header("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT");
+    refused(
+        fhir.get(&path).header("If-None-Match", "*").send(),
+        410,
+        "deleted",
+    );
+    let later = fhir
+        .get(&path)
+        .header("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT");
     refused(later.send(), 410, "deleted");
 }

@@ -32,9 +32,15 @@ fn a_wrong_method_is_told_the_right_ones(context: &Context) {
         ("BREW", "/Patient", &["GET", "POST"]),
     ];
     for (method, target, allowed) in wrong {
-        let answer = fhir.request(method, target).header("Content-Type", "application/fhir+json").body("{}").send();
+        let answer = fhir
+            .request(method, target)
+            .header("Content-Type", "application/fhir+json")
+            .body("{}")
+            .send();
         let answer = refused(answer, 405, "not-supported");
-        let allow = answer.header("Allow").unwrap_or_else(|| panic!("no Allow: {answer:?}"));
+        let allow = answer
+            .header("Allow")
+            .unwrap_or_else(|| panic!("no Allow: {answer:?}"));
         let methods: Vec<&str> = allow.split(',').map(str::trim).collect();
         for method in allowed {
             assert!(methods.contains(method), "{target}: {allow}");
@@ -46,33 +52,73 @@ fn a_wrong_method_is_told_the_right_ones(context: &Context) {
 fn an_unknown_type_or_operation_is_not_found(context: &Context) {
     let fhir = shared_fhir(context);
     let body = json!({ "resourceType": "Observation" });
-    for target in ["/Observation", "/Observation/1", "/patient", "/PATIENT/1", "/Patients", "/Observation/1/_history/1"] {
+    for target in [
+        "/Observation",
+        "/Observation/1",
+        "/patient",
+        "/PATIENT/1",
+        "/Patients",
+        "/Observation/1/_history/1",
+    ] {
         refused(fhir.get(target).send(), 404, "not-supported");
     }
     refused(fhir.post("/Observation").json(&body).send(), 404, "not-supported");
-    refused(fhir.put("/Observation?identifier=1").json(&body).send(), 404, "not-supported");
-    refused(fhir.put("/Observation/1").json(&with(body, "id", json!("1"))).send(), 404, "not-supported");
+    refused(
+        fhir.put("/Observation?identifier=1").json(&body).send(),
+        404,
+        "not-supported",
+    );
+    refused(
+        fhir.put("/Observation/1")
+            .json(&with(body, "id", json!("1")))
+            .send(),
+        404,
+        "not-supported",
+    );
     refused(fhir.delete("/Observation/1").send(), 404, "not-supported");
-    refused(fhir.get("/Patient/$no-such-operation").send(), 404, "not-supported");
+    refused(
+        fhir.get("/Patient/$no-such-operation").send(),
+        404,
+        "not-supported",
+    );
 }
 
 fn an_unknown_path_is_an_outcome_too(context: &Context) {
     let server = shared(context);
     let fhir = server.client("fhir");
-    for target in ["/Patient/x/y", "/Patient/x/_history/1/z", "//Patient", "/Patient//x"] {
+    for target in [
+        "/Patient/x/y",
+        "/Patient/x/_history/1/z",
+        "//Patient",
+        "/Patient//x",
+    ] {
         let answer = fhir.get(target).send();
         assert_eq!(answer.status, 404, "{target}: {answer:?}");
         assert!(!answer.issues().is_empty(), "{target}: {answer:?}");
     }
-    let xml = fhir.get("/Patient/x/y").header("Accept", "application/fhir+xml").send().expect(404);
+    let xml = fhir
+        .get("/Patient/x/y")
+        .header("Accept", "application/fhir+xml")
+        .send()
+        .expect(404);
     assert!(xml.text().contains("<OperationOutcome"), "{xml:?}");
     assert!(!server.anonymous().get("/").send().expect(404).issues().is_empty());
 }
 
 fn a_trailing_slash_changes_nothing(context: &Context) {
     let fhir = shared_fhir(context);
-    let created = fhir.post("/Patient/").json(&patient(&unique())).send().expect(201);
-    assert_eq!(fhir.get(format!("/Patient/{}/", created.id())).send().expect(200).text(), created.text());
+    let created = fhir
+        .post("/Patient/")
+        .json(&patient(&unique()))
+        .send()
+        .expect(201);
+    assert_eq!(
+        fhir.get(format!("/Patient/{}/", created.id()))
+            .send()
+            .expect(200)
+            .text(),
+        created.text()
+    );
     assert!(!created.location().contains("//Patient") && !created.location().contains("Patient//"));
 }
 
@@ -83,7 +129,10 @@ fn the_capability_statement_says_what_works(context: &Context) {
     assert_eq!(statement["fhirVersion"], "4.0.1");
     assert_eq!(statement["kind"], "instance");
     for (name, value) in statement.as_object().unwrap() {
-        assert!(!value.is_null() && value != "" && value != &json!([]), "{name} is empty");
+        assert!(
+            !value.is_null() && value != "" && value != &json!([]),
+            "{name} is empty"
+        );
     }
     let formats = statement["format"].as_array().unwrap();
     for format in ["application/fhir+json", "application/fhir+xml"] {
@@ -91,13 +140,20 @@ fn the_capability_statement_says_what_works(context: &Context) {
     }
     let resources = statement["rest"][0]["resource"].as_array().unwrap();
     for kind in ["Patient", "Practitioner"] {
-        let row = resources.iter().find(|row| row["type"] == kind).unwrap_or_else(|| panic!("no {kind}"));
+        let row = resources
+            .iter()
+            .find(|row| row["type"] == kind)
+            .unwrap_or_else(|| panic!("no {kind}"));
         assert_eq!(row["conditionalCreate"], true);
         assert_eq!(row["conditionalUpdate"], true);
         assert_eq!(row["updateCreate"], true);
         assert_eq!(row["conditionalRead"], "full-support");
-        let codes: Vec<&str> =
-            row["interaction"].as_array().unwrap().iter().filter_map(|item| item["code"].as_str()).collect();
+        let codes: Vec<&str> = row["interaction"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|item| item["code"].as_str())
+            .collect();
         for code in ["read", "vread", "create", "update", "delete", "search-type"] {
             assert!(codes.contains(&code), "{kind}: {codes:?}");
         }
@@ -109,7 +165,10 @@ fn the_capability_statement_lists_every_parameter_that_works(context: &Context) 
     let statement = fhir.get("/metadata").send().expect(200).json();
     let resources = statement["rest"][0]["resource"].as_array().unwrap().clone();
     let mut tried = 0;
-    for row in resources.iter().filter(|row| ["Patient", "Practitioner"].contains(&row["type"].as_str().unwrap())) {
+    for row in resources
+        .iter()
+        .filter(|row| ["Patient", "Practitioner"].contains(&row["type"].as_str().unwrap()))
+    {
         for parameter in row["searchParam"].as_array().unwrap() {
             let name = parameter["name"].as_str().unwrap();
             let value = match (name, parameter["type"].as_str().unwrap()) {
@@ -119,7 +178,10 @@ fn the_capability_statement_lists_every_parameter_that_works(context: &Context) 
                 _ => "nobody-of-this-name",
             };
             let kind = row["type"].as_str().unwrap();
-            let strict = fhir.get(format!("/{kind}?{name}={value}")).header("Prefer", "handling=strict").send();
+            let strict = fhir
+                .get(format!("/{kind}?{name}={value}"))
+                .header("Prefer", "handling=strict")
+                .send();
             assert_eq!(strict.status, 200, "{kind}.{name}: {strict:?}");
             tried += 1;
         }
@@ -132,11 +194,19 @@ fn health_and_metadata_need_no_credential(context: &Context) {
     let nobody = server.anonymous();
     for path in ["/health/live", "/health/ready", "/fhir/metadata"] {
         nobody.get(path).send().expect(200);
-        nobody.get(path).header("Authorization", "Bearer nonsense").send().expect(200);
+        nobody
+            .get(path)
+            .header("Authorization", "Bearer nonsense")
+            .send()
+            .expect(200);
         nobody.head(path).send().expect(200);
     }
     let xml = nobody.get("/fhir/metadata?_format=xml").send().expect(200);
-    assert!(xml.text().starts_with("<CapabilityStatement xmlns=\"http://hl7.org/fhir\">"), "{xml:?}");
+    assert!(
+        xml.text()
+            .starts_with("<CapabilityStatement xmlns=\"http://hl7.org/fhir\">"),
+        "{xml:?}"
+    );
 }
 
 fn options_without_an_origin_are_answered(context: &Context) {

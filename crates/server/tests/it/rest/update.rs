@@ -28,7 +28,11 @@ fn an_update_replaces_and_counts_on(context: &Context) {
     let fhir = server.client("fhir");
     let created = fhir.post("/Patient").json(&patient(&unique())).send().expect(201);
     let path = format!("/Patient/{}", created.id());
-    let updated = fhir.put(&path).json(&with(created.json(), "gender", json!("female"))).send().expect(200);
+    let updated = fhir
+        .put(&path)
+        .json(&with(created.json(), "gender", json!("female")))
+        .send()
+        .expect(200);
     assert_eq!(updated.header("ETag"), Some("W/\"2\""));
     assert_eq!(updated.json()["gender"], "female");
     assert_eq!(updated.json()["meta"]["versionId"], "2");
@@ -45,12 +49,21 @@ fn an_update_of_an_unknown_id_creates_it(context: &Context) {
     let own = unique();
     let body = with(patient(&own), "id", json!(own));
     let created = fhir.put(format!("/Patient/{own}")).json(&body).send().expect(201);
-    assert_eq!(created.location(), format!("{}/fhir/Patient/{own}/_history/1", server.base()));
+    assert_eq!(
+        created.location(),
+        format!("{}/fhir/Patient/{own}/_history/1", server.base())
+    );
     assert_eq!(created.header("ETag"), Some("W/\"1\""));
     // The same id under the other type is another resource.
     let other = with(resource("Practitioner", LOCAL, &own), "id", json!(own));
-    fhir.put(format!("/Practitioner/{own}")).json(&other).send().expect(201);
-    assert_eq!(fhir.get(format!("/Patient/{own}")).send().expect(200).json()["resourceType"], "Patient");
+    fhir.put(format!("/Practitioner/{own}"))
+        .json(&other)
+        .send()
+        .expect(201);
+    assert_eq!(
+        fhir.get(format!("/Patient/{own}")).send().expect(200).json()["resourceType"],
+        "Patient"
+    );
 }
 
 fn an_id_of_the_client_may_be_anything_the_specification_allows(context: &Context) {
@@ -68,14 +81,28 @@ fn an_id_of_the_client_may_be_anything_the_specification_allows(context: &Contex
     for id in allowed {
         let body = with(patient(&id), "id", json!(id));
         let created = fhir.put(format!("/Patient/{id}")).json(&body).send().expect(201);
-        assert!(created.location().ends_with(&format!("/fhir/Patient/{id}/_history/1")), "{created:?}");
+        assert!(
+            created
+                .location()
+                .ends_with(&format!("/fhir/Patient/{id}/_history/1")),
+            "{created:?}"
+        );
         assert_eq!(fhir.get(created.location()).send().expect(200).json()["id"], *id);
     }
 }
 
 fn an_id_outside_the_specification_is_refused(context: &Context) {
     let fhir = shared_fhir(context);
-    for id in [&"a".repeat(65), "a_b", "a b", "é", "a/b", "a\u{0}", "a\r\nX-Injected: 1", "a%"] {
+    for id in [
+        &"a".repeat(65),
+        "a_b",
+        "a b",
+        "é",
+        "a/b",
+        "a\u{0}",
+        "a\r\nX-Injected: 1",
+        "a%",
+    ] {
         let body = with(patient("1"), "id", json!(id));
         let target = format!("/Patient/{}", testkit::http::percent_encode(id));
         let answer = fhir.put(target).json(&body).send();
@@ -90,12 +117,24 @@ fn the_body_must_carry_the_id_of_the_url(context: &Context) {
     let own = unique();
     let path = format!("/Patient/{own}");
     refused(fhir.put(&path).json(&patient(&own)).send(), 400, "invalid");
-    refused(fhir.put(&path).json(&with(patient(&own), "id", json!("another"))).send(), 400, "invalid");
+    refused(
+        fhir.put(&path)
+            .json(&with(patient(&own), "id", json!("another")))
+            .send(),
+        400,
+        "invalid",
+    );
     refused(fhir.get(&path).send(), 404, "not-found");
     let body = with(patient(&own), "id", json!(own));
     fhir.put(&path).json(&body).send().expect(201);
     refused(fhir.put(&path).json(&patient(&own)).send(), 400, "invalid");
-    refused(fhir.put(&path).json(&with(body.clone(), "id", json!(own.to_uppercase()))).send(), 400, "invalid");
+    refused(
+        fhir.put(&path)
+            .json(&with(body.clone(), "id", json!(own.to_uppercase())))
+            .send(),
+        400,
+        "invalid",
+    );
     let other_type = with(resource("Practitioner", LOCAL, &own), "id", json!(own));
     refused(fhir.put(&path).json(&other_type).send(), 400, "invalid");
     assert_eq!(fhir.get(&path).send().expect(200).version(), 1);
@@ -116,7 +155,10 @@ fn a_subsetted_body_is_refused(context: &Context) {
     assert_eq!(fhir.get(&path).send().expect(200).version(), 1);
     // Another tag of that system says nothing of the kind.
     let harmless = json!({ "tag": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "PSEUDED" }] });
-    fhir.put(&path).json(&with(body, "meta", harmless)).send().expect(200);
+    fhir.put(&path)
+        .json(&with(body, "meta", harmless))
+        .send()
+        .expect(200);
 }
 
 fn a_deleted_resource_is_revived_by_an_update(context: &Context) {
@@ -128,7 +170,10 @@ fn a_deleted_resource_is_revived_by_an_update(context: &Context) {
     fhir.put(&path).json(&body).send().expect(201);
     fhir.delete(&path).send().expect(204);
     let revived = fhir.put(&path).json(&body).send().expect(201);
-    assert_eq!(revived.location(), format!("{}/fhir{path}/_history/3", server.base()));
+    assert_eq!(
+        revived.location(),
+        format!("{}/fhir{path}/_history/3", server.base())
+    );
     assert_eq!(revived.version(), 3);
     assert_eq!(fhir.get(&path).send().expect(200).text(), revived.text());
     assert_eq!(count_local(&fhir, &own), 1);
@@ -171,16 +216,34 @@ fn a_write_that_changes_anything_makes_one(context: &Context) {
         // The order of a list is content.
         with(body.clone(), "name", name(json!(["Noor", "Camille"]))),
         with(body.clone(), "meta", json!({ "tag": [{ "code": "a" }] })),
-        with(body.clone(), "_birthDate", json!({ "extension": [{ "url": "urn:x", "valueString": "unknown" }] })),
+        with(
+            body.clone(),
+            "_birthDate",
+            json!({ "extension": [{ "url": "urn:x", "valueString": "unknown" }] }),
+        ),
         // Decimals keep their written precision, so this one differs from the next.
-        with(body.clone(), "extension", json!([{ "url": "urn:d", "valueDecimal": 1 }])),
+        with(
+            body.clone(),
+            "extension",
+            json!([{ "url": "urn:d", "valueDecimal": 1 }]),
+        ),
     ];
     for (number, step) in steps.iter().enumerate() {
         let answer = fhir.put(&path).json(step).send();
-        assert_eq!((answer.status, answer.version()), (if number == 0 { 201 } else { 200 }, number as u64 + 1));
+        assert_eq!(
+            (answer.status, answer.version()),
+            (if number == 0 { 201 } else { 200 }, number as u64 + 1)
+        );
     }
-    let precise = serde_json::to_string(&steps[5]).unwrap().replace("\"valueDecimal\":1", "\"valueDecimal\":1.00");
-    let answer = fhir.put(&path).header("Content-Type", "application/fhir+json").body(precise).send().expect(200);
+    let precise = serde_json::to_string(&steps[5])
+        .unwrap()
+        .replace("\"valueDecimal\":1", "\"valueDecimal\":1.00");
+    let answer = fhir
+        .put(&path)
+        .header("Content-Type", "application/fhir+json")
+        .body(precise)
+        .send()
+        .expect(200);
     assert_eq!(answer.version(), 7);
     assert!(answer.text().contains("\"valueDecimal\":1.00"), "{answer:?}");
 }
@@ -191,7 +254,11 @@ fn versions_count_from_one_without_gaps_and_times_never_fall(context: &Context) 
     let path = format!("/Patient/{own}");
     let mut last = String::new();
     for number in 1..=12_u64 {
-        let body = with(with(patient(&own), "id", json!(own)), "multipleBirthInteger", json!(number));
+        let body = with(
+            with(patient(&own), "id", json!(own)),
+            "multipleBirthInteger",
+            json!(number),
+        );
         let answer = fhir.put(&path).json(&body).send();
         assert_eq!(answer.version(), number);
         let updated = answer.json()["meta"]["lastUpdated"].as_str().unwrap().to_owned();
@@ -206,9 +273,25 @@ fn a_refused_update_changes_nothing(context: &Context) {
     let path = format!("/Patient/{own}");
     let body = with(patient(&own), "id", json!(own));
     let created = fhir.put(&path).json(&body).send().expect(201);
-    refused(fhir.put(&path).json(&with(body.clone(), "birthDate", json!("1980-13-01"))).send(), 400, "value");
-    refused(fhir.put(&path).json(&with(body.clone(), "gender", json!("f"))).send(), 422, "code-invalid");
-    refused(fhir.put(&path).json(&with(body, "sex", json!("f"))).send(), 400, "structure");
+    refused(
+        fhir.put(&path)
+            .json(&with(body.clone(), "birthDate", json!("1980-13-01")))
+            .send(),
+        400,
+        "value",
+    );
+    refused(
+        fhir.put(&path)
+            .json(&with(body.clone(), "gender", json!("f")))
+            .send(),
+        422,
+        "code-invalid",
+    );
+    refused(
+        fhir.put(&path).json(&with(body, "sex", json!("f"))).send(),
+        400,
+        "structure",
+    );
     assert_eq!(fhir.get(&path).send().expect(200).text(), created.text());
 }
 
@@ -232,6 +315,9 @@ fn what_an_update_leaves_out_is_gone(context: &Context) {
     fhir.put(&path).json(&full).send().expect(201);
     let bare = json!({ "resourceType": "Patient", "id": own, "active": true });
     let replaced = fhir.put(&path).json(&bare).send().expect(200).json();
-    assert_eq!((&replaced["gender"], &replaced["name"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&replaced["gender"], &replaced["name"]),
+        (&Value::Null, &Value::Null)
+    );
     assert_eq!(count_local(&fhir, &own), 0);
 }

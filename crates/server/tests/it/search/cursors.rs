@@ -9,7 +9,10 @@ use super::tokens::Corner;
 use crate::support::*;
 
 /// All tests of this file.
-pub const TESTS: &[Test] = tests![t23_a_tampered_cursor_is_refused, another_spaces_cursor_is_refused_or_finds_nothing];
+pub const TESTS: &[Test] = tests![
+    t23_a_tampered_cursor_is_refused,
+    another_spaces_cursor_is_refused_or_finds_nothing
+];
 
 /// Variants of one cursor.
 const TAMPERED: u64 = 1000;
@@ -17,7 +20,12 @@ const TAMPERED: u64 = 1000;
 fn t23_a_tampered_cursor_is_refused(context: &Context) {
     let corner = Corner::new(context);
     (0..5).for_each(|number| corner.put(&number.to_string(), json!({})));
-    let first = corner.fhir.get(format!("/Patient?_tag={}&_count=2", corner.tag)).send().expect(200).json();
+    let first = corner
+        .fhir
+        .get(format!("/Patient?_tag={}&_count=2", corner.tag))
+        .send()
+        .expect(200)
+        .json();
     let next = link(&first, "next").unwrap();
     let (base, cursor) = next.split_once("_cursor=").unwrap();
     let (cursor, rest) = cursor.split_once('&').unwrap_or((cursor, ""));
@@ -45,7 +53,10 @@ fn t23_a_tampered_cursor_is_refused(context: &Context) {
             _ => panic!("seed {seed} {changed:?}: {answer:?}"),
         }
     }
-    assert!(refusals > TAMPERED * 95 / 100, "{refusals} of {TAMPERED} were refused");
+    assert!(
+        refusals > TAMPERED * 95 / 100,
+        "{refusals} of {TAMPERED} were refused"
+    );
     for odd in ["", "x", "AAAA", "-1", "0", &"A".repeat(5000)] {
         let answer = corner.fhir.get(format!("{base}_cursor={odd}")).send();
         assert_eq!(answer.status, 400, "{odd:?}: {answer:?}");
@@ -63,14 +74,26 @@ fn flip(cursor: &str, seed: usize) -> String {
 fn another_spaces_cursor_is_refused_or_finds_nothing(context: &Context) {
     let (server, fhir) = context.fhir();
     for number in 0..3 {
-        fhir.post("/Patient").json(&patient(&number.to_string())).send().expect(201);
+        fhir.post("/Patient")
+            .json(&patient(&number.to_string()))
+            .send()
+            .expect(201);
     }
     succeeds(context, &server, &["space", "add", "other", "--sandbox"]);
     let scope = "system/Patient.cruds";
-    succeeds(context, &server, &["client", "add", "stranger", "--space", "other", "--door", "fhir", "--scope", scope]);
+    succeeds(
+        context,
+        &server,
+        &[
+            "client", "add", "stranger", "--space", "other", "--door", "fhir", "--scope", scope,
+        ],
+    );
     let stranger = fhir_with_key(&server, &issue_key(context, &server, "stranger"));
     let bundle = fhir.get("/Patient?_count=1").send().expect(200).json();
     let answer = stranger.get(link(&bundle, "next").unwrap()).send();
-    assert!(answer.status == 400 || ids(&answer.json()).is_empty(), "{answer:?}");
+    assert!(
+        answer.status == 400 || ids(&answer.json()).is_empty(),
+        "{answer:?}"
+    );
     assert_eq!(stranger.get("/Patient").send().expect(200).json()["total"], 0);
 }

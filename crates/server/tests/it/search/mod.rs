@@ -13,5 +13,9 @@ use testkit::harness::Suite;
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
     let suite = suite.both(tokens::TESTS).both(strings::TESTS).both(dates::TESTS);
-    suite.both(bundle::TESTS).both(paging::TESTS).both(cursors::TESTS).both(wildcards::TESTS)
+    suite
+        .both(bundle::TESTS)
+        .both(paging::TESTS)
+        .both(cursors::TESTS)
+        .both(wildcards::TESTS)
 }

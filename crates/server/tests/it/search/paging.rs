@@ -22,8 +22,12 @@ fn p51_links_lead_to_the_end_and_back(context: &Context) {
     let corner = Corner::new(context);
     (0..23).for_each(|number| corner.put(&number.to_string(), json!({ "birthDate": "1980-01-01" })));
     for count in [1, 5, 7, 22, 23, 24] {
-        let mut bundle =
-            corner.fhir.get(format!("/Patient?_tag={}&_count={count}", corner.tag)).send().expect(200).json();
+        let mut bundle = corner
+            .fhir
+            .get(format!("/Patient?_tag={}&_count={count}", corner.tag))
+            .send()
+            .expect(200)
+            .json();
         let mut pages = vec![ids(&bundle)];
         while let Some(next) = link(&bundle, "next") {
             bundle = corner.fhir.get(next).send().expect(200).json();
@@ -32,11 +36,18 @@ fn p51_links_lead_to_the_end_and_back(context: &Context) {
             pages.push(ids(&bundle));
             assert!(pages.len() < 30, "the links go round");
         }
-        assert!(pages.iter().rev().skip(1).all(|page| page.len() == count), "{count}: {pages:?}");
+        assert!(
+            pages.iter().rev().skip(1).all(|page| page.len() == count),
+            "{count}: {pages:?}"
+        );
         let mut all: Vec<&String> = pages.iter().flatten().collect();
         all.sort();
         all.dedup();
-        assert_eq!((all.len(), pages.iter().map(Vec::len).sum::<usize>()), (23, 23), "{count}");
+        assert_eq!(
+            (all.len(), pages.iter().map(Vec::len).sum::<usize>()),
+            (23, 23),
+            "{count}"
+        );
         // Back again, where that is offered.
         let mut place = pages.len() - 1;
         while let Some(previous) = link(&bundle, "previous") {
@@ -75,7 +86,9 @@ fn p50_rows_that_stay_are_seen_once_while_others_come_and_go(context: &Context) 
                     fhir.put(&path).json(&body(&id, "other")).send();
                     let staying = format!("{tag}-stay{}", (turn * 7 + writer) % 150);
                     let gender = ["male", "female"][turn % 2];
-                    fhir.put(format!("/Patient/{staying}")).json(&body(&staying, gender)).send();
+                    fhir.put(format!("/Patient/{staying}"))
+                        .json(&body(&staying, gender))
+                        .send();
                     if turn % 3 == 0 {
                         fhir.delete(&path).send();
                     }
@@ -86,9 +99,13 @@ fn p50_rows_that_stay_are_seen_once_while_others_come_and_go(context: &Context) 
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for count in [7, 20, 50] {
                 let seen = walk(&corner, count);
-                let stayed: Vec<(&String, &usize)> = seen.iter().filter(|(id, _)| id.contains("-stay")).collect();
+                let stayed: Vec<(&String, &usize)> =
+                    seen.iter().filter(|(id, _)| id.contains("-stay")).collect();
                 assert_eq!(stayed.len(), 150, "_count={count}: rows are missing");
-                assert!(stayed.iter().all(|(_, times)| **times == 1), "_count={count}: rows are repeated: {stayed:?}");
+                assert!(
+                    stayed.iter().all(|(_, times)| **times == 1),
+                    "_count={count}: rows are repeated: {stayed:?}"
+                );
                 assert!(seen.values().all(|times| *times == 1), "_count={count}: {seen:?}");
             }
         }));
@@ -118,10 +135,19 @@ fn walk(corner: &Corner, count: usize) -> BTreeMap<String, usize> {
 fn a_page_of_a_search_whose_rows_vanished_is_empty(context: &Context) {
     let corner = Corner::new(context);
     (0..6).for_each(|number| corner.put(&number.to_string(), json!({})));
-    let bundle = corner.fhir.get(format!("/Patient?_tag={}&_count=3", corner.tag)).send().expect(200).json();
+    let bundle = corner
+        .fhir
+        .get(format!("/Patient?_tag={}&_count=3", corner.tag))
+        .send()
+        .expect(200)
+        .json();
     let next = link(&bundle, "next").unwrap();
     for number in 0..6 {
-        corner.fhir.delete(format!("/Patient/{}-{number}", corner.tag)).send().expect(204);
+        corner
+            .fhir
+            .delete(format!("/Patient/{}-{number}", corner.tag))
+            .send()
+            .expect(204);
     }
     let page = corner.fhir.get(&next).send().expect(200).json();
     assert_eq!((ids(&page).len(), &page["total"]), (0, &json!(0)));
@@ -131,13 +157,24 @@ fn a_page_of_a_search_whose_rows_vanished_is_empty(context: &Context) {
 fn a_cursor_does_not_change_what_is_searched(context: &Context) {
     let corner = Corner::new(context);
     (0..6).for_each(|number| corner.put(&number.to_string(), json!({ "gender": "male" })));
-    let bundle = corner.fhir.get(format!("/Patient?_tag={}&_count=2", corner.tag)).send().expect(200).json();
+    let bundle = corner
+        .fhir
+        .get(format!("/Patient?_tag={}&_count=2", corner.tag))
+        .send()
+        .expect(200)
+        .json();
     let next = link(&bundle, "next").unwrap();
     // The cursor of one search in another one: refused, or it finds nothing that the other would not.
     let foreign = next.replace("_tag=", "_tag=x");
     let answer = corner.fhir.get(&foreign).send();
-    assert!(answer.status == 400 || ids(&answer.json()).is_empty(), "{answer:?}");
+    assert!(
+        answer.status == 400 || ids(&answer.json()).is_empty(),
+        "{answer:?}"
+    );
     let practitioners = next.replace("/Patient?", "/Practitioner?");
     let answer = corner.fhir.get(&practitioners).send();
-    assert!(answer.status == 400 || ids(&answer.json()).is_empty(), "{answer:?}");
+    assert!(
+        answer.status == 400 || ids(&answer.json()).is_empty(),
+        "{answer:?}"
+    );
 }

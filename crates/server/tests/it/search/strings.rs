@@ -24,7 +24,16 @@ fn family(text: &str) -> Value {
 
 fn a_string_is_found_by_its_beginning_whatever_case_and_accents(context: &Context) {
     let corner = Corner::new(context);
-    for (name, text) in [("ete", "Été"), ("eter", "ETERNITE"), ("dash", "Le Bris-Morvan"), ("apos", "d'Été"), ("lodz", "Łódź"), ("oe", "Œuvrard"), ("ss", "Großmann"), ("cyr", "Иванов")] {
+    for (name, text) in [
+        ("ete", "Été"),
+        ("eter", "ETERNITE"),
+        ("dash", "Le Bris-Morvan"),
+        ("apos", "d'Été"),
+        ("lodz", "Łódź"),
+        ("oe", "Œuvrard"),
+        ("ss", "Großmann"),
+        ("cyr", "Иванов"),
+    ] {
         corner.put(name, family(text));
     }
     for (query, expected) in [
@@ -91,22 +100,43 @@ fn name_looks_at_every_part_of_a_name(context: &Context) {
     corner.put("p", json!({ "name": [{ "prefix": ["Zarathustra"] }] }));
     corner.put("s", json!({ "name": [{ "suffix": ["Zarathustra"] }] }));
     corner.put("t", json!({ "name": [{ "text": "Zarathustra le Grand" }] }));
-    corner.put("second", json!({ "name": [{ "family": "A" }, { "family": "Zarathustra", "use": "maiden" }] }));
+    corner.put(
+        "second",
+        json!({ "name": [{ "family": "A" }, { "family": "Zarathustra", "use": "maiden" }] }),
+    );
     assert_eq!(corner.find("name=zarathustra"), "f g p s second t");
     assert_eq!(corner.find("family=zarathustra"), "f second");
     assert_eq!(corner.find("given=zarathustra"), "g");
     assert_eq!(corner.find("name:contains=le+grand"), "t");
-    corner.put("dr", json!({ "resourceType": "Practitioner", "name": [{ "family": "Zarathustra" }] }));
+    corner.put(
+        "dr",
+        json!({ "resourceType": "Practitioner", "name": [{ "family": "Zarathustra" }] }),
+    );
     assert_eq!(corner.find_kind("Practitioner", "name=zara"), "dr");
 }
 
 fn address_looks_at_every_part_of_an_address(context: &Context) {
     let corner = Corner::new(context);
-    for part in ["line", "city", "district", "state", "postalCode", "country", "text"] {
-        let value = if part == "line" { json!(["x", "Zanzibar"]) } else { json!("Zanzibar") };
+    for part in [
+        "line",
+        "city",
+        "district",
+        "state",
+        "postalCode",
+        "country",
+        "text",
+    ] {
+        let value = if part == "line" {
+            json!(["x", "Zanzibar"])
+        } else {
+            json!("Zanzibar")
+        };
         corner.put(part, json!({ "address": [{ part: value }] }));
     }
-    assert_eq!(corner.find("address=zanz"), "city country district line postalCode state text");
+    assert_eq!(
+        corner.find("address=zanz"),
+        "city country district line postalCode state text"
+    );
     assert_eq!(corner.find("address-city=zanz"), "city");
     assert_eq!(corner.find("address-state=zanz"), "state");
     assert_eq!(corner.find("address-country=zanz"), "country");
@@ -125,7 +155,10 @@ fn long_texts_are_found_and_told_apart(context: &Context) {
     assert_eq!(corner.find(&format!("family={beginning}")), "one two");
     assert_eq!(corner.find(&format!("family:exact={long}one")), "one");
     assert_eq!(corner.find(&format!("family:exact={long}")), "");
-    corner.put("id", json!({ "identifier": [{ "system": format!("urn:{long}"), "value": long }] }));
+    corner.put(
+        "id",
+        json!({ "identifier": [{ "system": format!("urn:{long}"), "value": long }] }),
+    );
     assert_eq!(corner.find(&format!("identifier=urn:{long}|{long}")), "id");
     assert_eq!(corner.find(&format!("identifier={long}b")), "");
 }
@@ -133,7 +166,13 @@ fn long_texts_are_found_and_told_apart(context: &Context) {
 fn a_text_of_nothing_finds_nobody(context: &Context) {
     let corner = Corner::new(context);
     corner.put("a", family("Anna"));
-    for query in ["family=%20", "family=+", "family=%CC%81", "name:contains=%20%20", "family:exact="] {
+    for query in [
+        "family=%20",
+        "family=+",
+        "family=%CC%81",
+        "name:contains=%20%20",
+        "family:exact=",
+    ] {
         assert_eq!(corner.status(query), 400, "{query}");
     }
 }
@@ -141,7 +180,13 @@ fn a_text_of_nothing_finds_nobody(context: &Context) {
 fn maiden_names_are_found(context: &Context) {
     let corner = Corner::new(context);
     let url = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName";
-    corner.put("a", json!({ "extension": [{ "url": url, "valueString": "Lefèvre" }] }));
-    corner.put("b", json!({ "extension": [{ "url": "urn:other", "valueString": "Lefèvre" }] }));
+    corner.put(
+        "a",
+        json!({ "extension": [{ "url": url, "valueString": "Lefèvre" }] }),
+    );
+    corner.put(
+        "b",
+        json!({ "extension": [{ "url": "urn:other", "valueString": "Lefèvre" }] }),
+    );
     assert_eq!(corner.find("mothersMaidenName=lefev"), "a");
 }

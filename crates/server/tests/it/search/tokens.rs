@@ -36,7 +36,10 @@ pub struct Corner {
 impl Corner {
     /// A new one.
     pub fn new(context: &Context) -> Corner {
-        Corner { fhir: shared_fhir(context), tag: unique() }
+        Corner {
+            fhir: shared_fhir(context),
+            tag: unique(),
+        }
     }
 
     /// Stores a resource under an id of its own; `name` is how the test calls it.
@@ -51,7 +54,11 @@ impl Corner {
             Some(tags) => tags.push(tag),
             None => body["meta"]["tag"] = json!([tag]),
         }
-        self.fhir.put(format!("/{kind}/{id}")).json(&body).send().expect(201);
+        self.fhir
+            .put(format!("/{kind}/{id}"))
+            .json(&body)
+            .send()
+            .expect(201);
     }
 
     /// The names of what a search finds, sorted and joined.
@@ -63,12 +70,22 @@ impl Corner {
     /// The same for a type.
     #[track_caller]
     pub fn find_kind(&self, kind: &str, query: &str) -> String {
-        let answer = self.fhir.get(format!("/{kind}?_tag=urn:corner|{}&_count=1000&{query}", self.tag)).send();
+        let answer = self
+            .fhir
+            .get(format!(
+                "/{kind}?_tag=urn:corner|{}&_count=1000&{query}",
+                self.tag
+            ))
+            .send();
         assert_eq!(answer.status, 200, "{query}: {answer:?}");
         let bundle = answer.json();
         let found = ids(&bundle);
         assert_eq!(bundle["total"].as_u64(), Some(found.len() as u64), "{query}");
-        let strip = |id: &String| id.strip_prefix(&format!("{}-", self.tag)).unwrap_or(id).to_owned();
+        let strip = |id: &String| {
+            id.strip_prefix(&format!("{}-", self.tag))
+                .unwrap_or(id)
+                .to_owned()
+        };
         let mut names: Vec<String> = found.iter().map(strip).collect();
         names.sort();
         names.join(" ")
@@ -90,7 +107,10 @@ fn p44_an_identifier_is_found_in_all_four_forms(context: &Context) {
     corner.put("b", identified(json!([{ "system": "urn:s2", "value": "v1" }])));
     corner.put("c", identified(json!([{ "value": "v1" }])));
     corner.put("d", identified(json!([{ "system": "urn:s1" }])));
-    corner.put("e", identified(json!([{ "system": "urn:s1", "value": "v2" }, { "system": "urn:s2", "value": "v3" }])));
+    corner.put(
+        "e",
+        identified(json!([{ "system": "urn:s1", "value": "v2" }, { "system": "urn:s2", "value": "v3" }])),
+    );
     for (query, expected) in [
         ("identifier=v1", "a b c"),
         ("identifier=urn:s1|v1", "a"),
@@ -105,14 +125,24 @@ fn p44_an_identifier_is_found_in_all_four_forms(context: &Context) {
     ] {
         assert_eq!(corner.find(query), expected, "{query}");
     }
-    for malformed in ["identifier=|", "identifier=a|b|c", "identifier=", "identifier", "identifier=a,,b", "identifier=,"] {
+    for malformed in [
+        "identifier=|",
+        "identifier=a|b|c",
+        "identifier=",
+        "identifier",
+        "identifier=a,,b",
+        "identifier=,",
+    ] {
         assert_eq!(corner.status(malformed), 400, "{malformed}");
     }
 }
 
 fn p42_a_pipe_may_be_raw_or_encoded(context: &Context) {
     let corner = Corner::new(context);
-    corner.put("a", identified(json!([{ "system": "urn:oid:1.2", "value": "3456780581/11242343" }])));
+    corner.put(
+        "a",
+        identified(json!([{ "system": "urn:oid:1.2", "value": "3456780581/11242343" }])),
+    );
     for query in [
         "identifier=urn:oid:1.2|3456780581/11242343",
         "identifier=urn:oid:1.2%7C3456780581/11242343",
@@ -121,17 +151,32 @@ fn p42_a_pipe_may_be_raw_or_encoded(context: &Context) {
     ] {
         assert_eq!(corner.find(query), "a", "{query}");
         let form = format!("_tag=urn:corner|{}&{query}", corner.tag);
-        let posted = corner.fhir.post("/Patient/_search").form(&form).send().expect(200).json();
+        let posted = corner
+            .fhir
+            .post("/Patient/_search")
+            .form(&form)
+            .send()
+            .expect(200)
+            .json();
         assert_eq!(ids(&posted).len(), 1, "{query}");
     }
 }
 
 fn p43_separators_inside_values_are_escaped(context: &Context) {
     let corner = Corner::new(context);
-    let nasty = ["a,b", "a|b", "a\\b", "a$b", "a/b", "a\\,b", "a\\\\|b", ",", "\\", "a&b=c", "a+b", "a b", "é%41", "a\"b'c", "*"];
+    let nasty = [
+        "a,b", "a|b", "a\\b", "a$b", "a/b", "a\\,b", "a\\\\|b", ",", "\\", "a&b=c", "a+b", "a b", "é%41",
+        "a\"b'c", "*",
+    ];
     for (number, text) in nasty.iter().enumerate() {
-        corner.put(&format!("v{number}"), identified(json!([{ "system": "urn:s", "value": text }])));
-        corner.put(&format!("s{number}"), identified(json!([{ "system": format!("urn:{}", text.replace(' ', "_")), "value": "x" }])));
+        corner.put(
+            &format!("v{number}"),
+            identified(json!([{ "system": "urn:s", "value": text }])),
+        );
+        corner.put(
+            &format!("s{number}"),
+            identified(json!([{ "system": format!("urn:{}", text.replace(' ', "_")), "value": "x" }])),
+        );
     }
     let escape = |text: &str| {
         let mut escaped = String::new();
@@ -144,15 +189,39 @@ fn p43_separators_inside_values_are_escaped(context: &Context) {
         percent_encode(&escaped)
     };
     for (number, text) in nasty.iter().enumerate() {
-        assert_eq!(corner.find(&format!("identifier={}", escape(text))), format!("v{number}"), "{text:?}");
-        assert_eq!(corner.find(&format!("identifier=urn:s|{}", escape(text))), format!("v{number}"), "{text:?}");
+        assert_eq!(
+            corner.find(&format!("identifier={}", escape(text))),
+            format!("v{number}"),
+            "{text:?}"
+        );
+        assert_eq!(
+            corner.find(&format!("identifier=urn:s|{}", escape(text))),
+            format!("v{number}"),
+            "{text:?}"
+        );
         let system = format!("urn:{}", text.replace(' ', "_"));
-        assert_eq!(corner.find(&format!("identifier={}|x", escape(&system))), format!("s{number}"), "{system:?}");
+        assert_eq!(
+            corner.find(&format!("identifier={}|x", escape(&system))),
+            format!("s{number}"),
+            "{system:?}"
+        );
         // A conditional write means the same by it.
         let body = identified(json!([{ "system": "urn:s", "value": text }]));
-        let body = with(with(body, "resourceType", json!("Patient")), "active", json!(true));
-        let target = format!("/Patient?_tag=urn:corner|{}&identifier=urn:s|{}", corner.tag, escape(text));
-        let body = with(body, "meta", json!({ "tag": [{ "system": "urn:corner", "code": corner.tag }] }));
+        let body = with(
+            with(body, "resourceType", json!("Patient")),
+            "active",
+            json!(true),
+        );
+        let target = format!(
+            "/Patient?_tag=urn:corner|{}&identifier=urn:s|{}",
+            corner.tag,
+            escape(text)
+        );
+        let body = with(
+            body,
+            "meta",
+            json!({ "tag": [{ "system": "urn:corner", "code": corner.tag }] }),
+        );
         let updated = corner.fhir.put(target).json(&body).send();
         assert_eq!(updated.status, 200, "{text:?}: {updated:?}");
     }
@@ -163,7 +232,10 @@ fn an_identifier_without_a_system_is_told_apart(context: &Context) {
     let corner = Corner::new(context);
     corner.put("with", identified(json!([{ "system": "urn:s", "value": "v" }])));
     corner.put("without", identified(json!([{ "value": "v" }])));
-    corner.put("both", identified(json!([{ "system": "urn:s", "value": "w" }, { "value": "v" }])));
+    corner.put(
+        "both",
+        identified(json!([{ "system": "urn:s", "value": "w" }, { "value": "v" }])),
+    );
     assert_eq!(corner.find("identifier=|v"), "both without");
     assert_eq!(corner.find("identifier=urn:s|v"), "with");
     assert_eq!(corner.find("identifier=v"), "both with without");
@@ -172,16 +244,30 @@ fn an_identifier_without_a_system_is_told_apart(context: &Context) {
 fn p45_of_type_looks_at_the_type_and_nothing_else(context: &Context) {
     let corner = Corner::new(context);
     let typed = |system: &str, code: &str, value: &str| {
-        identified(json!([{ "type": { "coding": [{ "system": system, "code": code }] }, "system": "urn:other", "value": value }]))
+        identified(
+            json!([{ "type": { "coding": [{ "system": system, "code": code }] }, "system": "urn:other", "value": value }]),
+        )
     };
     corner.put("mr", typed("http://t", "MR", "1"));
     corner.put("ss", typed("http://t", "SS", "1"));
     corner.put("mr2", typed("http://t", "MR", "2"));
-    corner.put("plain", identified(json!([{ "system": "http://t", "value": "1" }])));
+    corner.put(
+        "plain",
+        identified(json!([{ "system": "http://t", "value": "1" }])),
+    );
     assert_eq!(corner.find("identifier:of-type=http://t|MR|1"), "mr");
-    assert_eq!(corner.find("identifier:of-type=http://t|MR|1,http://t|SS|1"), "mr ss");
+    assert_eq!(
+        corner.find("identifier:of-type=http://t|MR|1,http://t|SS|1"),
+        "mr ss"
+    );
     assert_eq!(corner.find("identifier:of-type=urn:other|MR|1"), "");
-    for malformed in ["identifier:of-type=http://t|1", "identifier:of-type=1", "identifier:of-type=|MR|1", "identifier:of-type=http://t||1", "identifier:of-type=http://t|MR|"] {
+    for malformed in [
+        "identifier:of-type=http://t|1",
+        "identifier:of-type=1",
+        "identifier:of-type=|MR|1",
+        "identifier:of-type=http://t||1",
+        "identifier:of-type=http://t|MR|",
+    ] {
         assert_eq!(corner.status(malformed), 400, "{malformed}");
     }
     assert_eq!(corner.status("gender:of-type=a|b|c"), 400);
@@ -195,7 +281,10 @@ fn not_means_no_value_at_all_passes(context: &Context) {
     assert_eq!(corner.find("gender:not=male"), "f none");
     assert_eq!(corner.find("gender:not=male,female"), "none");
     assert_eq!(corner.find("gender:not=male&gender:not=female"), "none");
-    corner.put("two", identified(json!([{ "system": "urn:s", "value": "1" }, { "system": "urn:s", "value": "2" }])));
+    corner.put(
+        "two",
+        identified(json!([{ "system": "urn:s", "value": "1" }, { "system": "urn:s", "value": "2" }])),
+    );
     assert_eq!(corner.find("identifier:not=urn:s|1"), "f m none");
 }
 
@@ -207,7 +296,20 @@ fn missing_means_no_value(context: &Context) {
         "generalPractitioner": [{ "reference": "Practitioner/1" }], "address": [{ "city": "Paris" }]
     }));
     corner.put("bare", json!({}));
-    for name in ["gender", "active", "birthdate", "family", "given", "name", "identifier", "telecom", "email", "general-practitioner", "address", "address-city"] {
+    for name in [
+        "gender",
+        "active",
+        "birthdate",
+        "family",
+        "given",
+        "name",
+        "identifier",
+        "telecom",
+        "email",
+        "general-practitioner",
+        "address",
+        "address-city",
+    ] {
         assert_eq!(corner.find(&format!("{name}:missing=true")), "bare", "{name}");
         assert_eq!(corner.find(&format!("{name}:missing=false")), "all", "{name}");
         assert_eq!(corner.status(&format!("{name}:missing=yes")), 400, "{name}");
@@ -217,8 +319,14 @@ fn missing_means_no_value(context: &Context) {
 
 fn booleans_and_codes_are_tokens(context: &Context) {
     let corner = Corner::new(context);
-    corner.put("on", json!({ "active": true, "gender": "other", "deceasedBoolean": false }));
-    corner.put("off", json!({ "active": false, "gender": "unknown", "deceasedDateTime": "2020-01-01" }));
+    corner.put(
+        "on",
+        json!({ "active": true, "gender": "other", "deceasedBoolean": false }),
+    );
+    corner.put(
+        "off",
+        json!({ "active": false, "gender": "unknown", "deceasedDateTime": "2020-01-01" }),
+    );
     corner.put("unsaid", json!({ "communication": [{ "language": { "coding": [{ "system": "urn:ietf:bcp:47", "code": "fr" }] } }] }));
     for (query, expected) in [
         ("active=true", "on"),
@@ -240,15 +348,30 @@ fn booleans_and_codes_are_tokens(context: &Context) {
         assert_eq!(corner.status(bad), 400, "{bad}");
     }
     corner.put("dr", json!({ "resourceType": "Practitioner", "active": true, "communication": [{ "coding": [{ "code": "fr" }] }] }));
-    assert_eq!(corner.find_kind("Practitioner", "communication=fr&active=true"), "dr");
+    assert_eq!(
+        corner.find_kind("Practitioner", "communication=fr&active=true"),
+        "dr"
+    );
 }
 
 fn contact_points_are_found_however_they_are_written(context: &Context) {
     let corner = Corner::new(context);
-    corner.put("phone", json!({ "telecom": [{ "system": "phone", "value": "+33 1 23 45 67 89" }] }));
-    corner.put("mail", json!({ "telecom": [{ "system": "email", "value": "Jean.Dupont@Example.org" }] }));
-    corner.put("fax", json!({ "telecom": [{ "system": "fax", "value": "0102030405" }] }));
-    corner.put("any", json!({ "telecom": [{ "value": "pigeon" , "system": "other" }] }));
+    corner.put(
+        "phone",
+        json!({ "telecom": [{ "system": "phone", "value": "+33 1 23 45 67 89" }] }),
+    );
+    corner.put(
+        "mail",
+        json!({ "telecom": [{ "system": "email", "value": "Jean.Dupont@Example.org" }] }),
+    );
+    corner.put(
+        "fax",
+        json!({ "telecom": [{ "system": "fax", "value": "0102030405" }] }),
+    );
+    corner.put(
+        "any",
+        json!({ "telecom": [{ "value": "pigeon" , "system": "other" }] }),
+    );
     for (query, expected) in [
         ("email=jean.dupont@example.org", "mail"),
         ("telecom=JEAN.DUPONT@EXAMPLE.ORG", "mail"),
@@ -268,11 +391,17 @@ fn contact_points_are_found_however_they_are_written(context: &Context) {
 
 fn tags_security_profiles_and_sources_are_found(context: &Context) {
     let corner = Corner::new(context);
-    corner.put("a", json!({ "meta": {
+    corner.put(
+        "a",
+        json!({ "meta": {
         "tag": [{ "system": "urn:t", "code": "x" }], "security": [{ "system": "urn:s", "code": "R" }],
         "profile": ["http://p.example/one|1.0"], "source": "urn:source:one"
-    } }));
-    corner.put("b", json!({ "meta": { "profile": ["http://p.example/one"], "source": "urn:source:two" } }));
+    } }),
+    );
+    corner.put(
+        "b",
+        json!({ "meta": { "profile": ["http://p.example/one"], "source": "urn:source:two" } }),
+    );
     for (query, expected) in [
         ("_tag=x", "a"),
         ("_tag=urn:t|x", "a"),
@@ -292,18 +421,45 @@ fn tags_security_profiles_and_sources_are_found(context: &Context) {
 fn references_are_found_by_id_type_url_and_identifier(context: &Context) {
     let corner = Corner::new(context);
     let own = unique();
-    corner.put("relative", json!({ "generalPractitioner": [{ "reference": format!("Practitioner/{own}") }] }));
-    corner.put("versioned", json!({ "generalPractitioner": [{ "reference": format!("Practitioner/{own}/_history/2") }] }));
-    corner.put("role", json!({ "generalPractitioner": [{ "reference": format!("PractitionerRole/{own}") }] }));
+    corner.put(
+        "relative",
+        json!({ "generalPractitioner": [{ "reference": format!("Practitioner/{own}") }] }),
+    );
+    corner.put(
+        "versioned",
+        json!({ "generalPractitioner": [{ "reference": format!("Practitioner/{own}/_history/2") }] }),
+    );
+    corner.put(
+        "role",
+        json!({ "generalPractitioner": [{ "reference": format!("PractitionerRole/{own}") }] }),
+    );
     corner.put("absolute", json!({ "generalPractitioner": [{ "reference": format!("http://other.example/fhir/Practitioner/{own}") }] }));
-    corner.put("logical", json!({ "generalPractitioner": [{ "identifier": { "system": "urn:s", "value": own } }] }));
-    corner.put("org", json!({ "managingOrganization": { "reference": format!("Organization/{own}") } }));
-    corner.put("link", json!({ "link": [{ "other": { "reference": format!("Patient/{own}") }, "type": "seealso" }] }));
+    corner.put(
+        "logical",
+        json!({ "generalPractitioner": [{ "identifier": { "system": "urn:s", "value": own } }] }),
+    );
+    corner.put(
+        "org",
+        json!({ "managingOrganization": { "reference": format!("Organization/{own}") } }),
+    );
+    corner.put(
+        "link",
+        json!({ "link": [{ "other": { "reference": format!("Patient/{own}") }, "type": "seealso" }] }),
+    );
     for (query, expected) in [
-        (format!("general-practitioner=Practitioner/{own}"), "relative versioned"),
+        (
+            format!("general-practitioner=Practitioner/{own}"),
+            "relative versioned",
+        ),
         (format!("general-practitioner={own}"), "relative role versioned"),
-        (format!("general-practitioner:Practitioner={own}"), "relative versioned"),
-        (format!("general-practitioner=http://other.example/fhir/Practitioner/{own}"), "absolute"),
+        (
+            format!("general-practitioner:Practitioner={own}"),
+            "relative versioned",
+        ),
+        (
+            format!("general-practitioner=http://other.example/fhir/Practitioner/{own}"),
+            "absolute",
+        ),
         (format!("general-practitioner:identifier=urn:s|{own}"), "logical"),
         (format!("general-practitioner:identifier={own}"), "logical"),
         (format!("organization=Organization/{own}"), "org"),
@@ -332,13 +488,19 @@ fn ids_are_tokens_without_system(context: &Context) {
 
 fn commas_are_or_and_repetition_is_and(context: &Context) {
     let corner = Corner::new(context);
-    corner.put("ab", json!({ "name": [{ "given": ["Anna", "Berthe"] }], "gender": "female" }));
+    corner.put(
+        "ab",
+        json!({ "name": [{ "given": ["Anna", "Berthe"] }], "gender": "female" }),
+    );
     corner.put("a", json!({ "name": [{ "given": ["Anna"] }], "gender": "male" }));
     corner.put("b", json!({ "name": [{ "given": ["Berthe"] }] }));
     assert_eq!(corner.find("given=anna,berthe"), "a ab b");
     assert_eq!(corner.find("given=anna&given=berthe"), "ab");
     assert_eq!(corner.find("given=anna,berthe&gender=male,female"), "a ab");
-    assert_eq!(corner.find("given=anna&gender:missing=false&gender:not=male"), "ab");
+    assert_eq!(
+        corner.find("given=anna&gender:missing=false&gender:not=male"),
+        "ab"
+    );
 }
 
 fn unsupported_modifiers_and_bad_values_are_refused(context: &Context) {
@@ -363,6 +525,9 @@ fn unsupported_modifiers_and_bad_values_are_refused(context: &Context) {
         let answer = corner.fhir.get(format!("/Patient?{query}")).send();
         assert_eq!(answer.status, 400, "{query}: {answer:?}");
         let issue = &answer.issues()[0];
-        assert!(issue.text.contains(name) || issue.diagnostics.contains(name), "{query}: {issue:?}");
+        assert!(
+            issue.text.contains(name) || issue.diagnostics.contains(name),
+            "{query}: {issue:?}"
+        );
     }
 }

@@ -16,8 +16,18 @@ const SPECIALS: [&str; 12] = ["%", "_", "\\", "'", "\"", ";", "$", "|", ",", "--
 
 /// The texts that are stored: one resource each.
 fn texts() -> Vec<String> {
-    let special = SPECIALS.iter().flat_map(|special| [format!("ab{special}cd"), format!("{special}zz")]);
-    special.chain(["abxcd".into(), "abcd".into(), "ab".into(), "zz".into(), "xzz".into()]).collect()
+    let special = SPECIALS
+        .iter()
+        .flat_map(|special| [format!("ab{special}cd"), format!("{special}zz")]);
+    special
+        .chain([
+            "abxcd".into(),
+            "abcd".into(),
+            "ab".into(),
+            "zz".into(),
+            "xzz".into(),
+        ])
+        .collect()
 }
 
 /// What a string search of each modifier must find; all texts here are folded already.
@@ -47,9 +57,15 @@ fn t19_wildcards_and_quotes_mean_themselves_everywhere(context: &Context) {
     };
     let expected = |passing: &dyn Fn(&str) -> bool| {
         let found = texts.iter().enumerate().filter(|(_, text)| passing(text));
-        found.map(|(number, _)| format!("{number:02}")).collect::<Vec<_>>().join(" ")
+        found
+            .map(|(number, _)| format!("{number:02}"))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
-    let mut asked: Vec<String> = SPECIALS.iter().flat_map(|special| [format!("ab{special}"), (*special).to_owned()]).collect();
+    let mut asked: Vec<String> = SPECIALS
+        .iter()
+        .flat_map(|special| [format!("ab{special}"), (*special).to_owned()])
+        .collect();
     asked.extend(texts.iter().cloned());
     let mut wrong = Vec::new();
     let mut checked = 0;
@@ -63,11 +79,24 @@ fn t19_wildcards_and_quotes_mean_themselves_everywhere(context: &Context) {
     for text in &asked {
         let value = escaped(text);
         // Each special character in each modifier; the parameters in turn, so that all of them are met.
-        let strings = ["family", "given", "name", "address", "address-city", "address-state", "address-country", "address-postalcode", "mothersMaidenName"];
+        let strings = [
+            "family",
+            "given",
+            "name",
+            "address",
+            "address-city",
+            "address-state",
+            "address-country",
+            "address-postalcode",
+            "mothersMaidenName",
+        ];
         for modifier in ["", ":exact", ":contains"] {
             let turn = text.bytes().map(usize::from).sum::<usize>() + modifier.len();
             for parameter in [strings[turn % strings.len()], strings[(turn + 4) % strings.len()]] {
-                check(format!("{parameter}{modifier}={value}"), expected(&|stored| passes(modifier, stored, text)));
+                check(
+                    format!("{parameter}{modifier}={value}"),
+                    expected(&|stored| passes(modifier, stored, text)),
+                );
             }
         }
         let equal = expected(&|stored| stored == text);
@@ -76,11 +105,22 @@ fn t19_wildcards_and_quotes_mean_themselves_everywhere(context: &Context) {
         }
         check(format!("identifier=urn:s|{value}"), equal.clone());
         check(format!("identifier:of-type=urn:t|T|{value}"), equal.clone());
-        check(format!("identifier:not={value}"), expected(&|stored| stored != text));
-        check(format!("_source={}", escaped(&format!("urn:{text}"))), expected(&|stored| stored == text));
+        check(
+            format!("identifier:not={value}"),
+            expected(&|stored| stored != text),
+        );
+        check(
+            format!("_source={}", escaped(&format!("urn:{text}"))),
+            expected(&|stored| stored == text),
+        );
         check(format!("general-practitioner:identifier=urn:s|{value}"), equal);
     }
-    assert!(wrong.is_empty(), "{} of {checked} searches:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {checked} searches:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     // Nobody was harmed.
     assert_eq!(corner.find("").split(' ').count(), texts.len());
 }

@@ -1,0 +1,11 @@
+//! The command line.
+
+mod commands;
+mod demo;
+
+use testkit::harness::Suite;
+
+/// Adds all tests of this folder.
+pub fn add(suite: Suite) -> Suite {
+    suite.both(commands::TESTS).both(demo::TESTS)
+}
