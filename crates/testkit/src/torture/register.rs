@@ -35,6 +35,8 @@ pub struct Summary {
     pub versions: usize,
     /// Writes that nobody knows the end of.
     pub unanswered: usize,
+    /// The longest time to an answer.
+    pub slowest: Duration,
 }
 
 /// One operation on one register, with the instant that came back.
@@ -329,6 +331,12 @@ fn judge(plan: Plan, seen: &[Seen]) -> Summary {
                 panic!("register {register}: {problem}");
             }
         }
+        let times = operations
+            .iter()
+            .filter_map(|one| one.completed?.checked_sub(one.invoked));
+        summary.slowest = summary
+            .slowest
+            .max(Duration::from_nanos(times.max().unwrap_or(0)));
         summary.operations += operations.len();
         summary.versions += acknowledged.len();
         summary.unanswered += unanswered;
