@@ -343,8 +343,8 @@ fn the_type_may_stand_anywhere(context: &Context) {
         format!(r#"{{{identifier},"resourceType":"Patient"}}"#),
         format!(r#"{{"active":true,"resourceType":"Patient",{identifier}}}"#),
         format!(
-            r#"{{{identifier},"contained":[{{"id":"gp","name":[{{"family":"x"}}],"resourceType":"Practitioner"}}],
-               "generalPractitioner":[{{"reference":"#gp"}}],"resourceType":"Patient"}}"#
+            r##"{{{identifier},"contained":[{{"id":"gp","name":[{{"family":"x"}}],"resourceType":"Practitioner"}}],
+               "generalPractitioner":[{{"reference":"#gp"}}],"resourceType":"Patient"}}"##
         ),
     ];
     for body in bodies {

@@ -26,7 +26,7 @@ fn bombard(
 ) {
     // The first requests make caches and pools: they are no growth.
     for seed in 0..50 {
-        send(1_000_000 + seed);
+        let _ = send(1_000_000 + seed);
     }
     let before = memory_kib(server, "VmRSS");
     let (mut wrong, mut refused) = (Vec::new(), 0);
