@@ -59,29 +59,12 @@ impl KeySystems {
     fn governing(&self, kind: ResourceType, held: &Held<'_>) -> Option<&KeySystem> {
         self.systems.iter().find(|key| {
             key.kind == kind
-                && fits(&key.system, &held.identifier.system)
+                && key.covers(&held.identifier.system)
                 && key
                     .type_code
                     .as_deref()
                     .is_none_or(|code| held.has_type(&FR_IDENTIFIER_TYPES, code))
         })
-    }
-}
-
-/// Whether a system is the pattern's: equal, `*` standing for one non-empty path segment.
-fn fits(pattern: &str, system: &str) -> bool {
-    if !pattern.contains('*') {
-        return pattern == system;
-    }
-    let mut wanted = pattern.split('/');
-    let mut given = system.split('/');
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some("*"), Some(segment)) if !segment.is_empty() => {}
-            (Some(part), Some(segment)) if part == segment => {}
-            _ => return false,
-        }
     }
 }
 

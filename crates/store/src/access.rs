@@ -81,6 +81,25 @@ pub struct KeySystem {
     pub type_code: Option<String>,
 }
 
+impl KeySystem {
+    /// Whether an identifier's system is this one: equal, `*` standing for one path segment that is not empty.
+    pub fn covers(&self, system: &str) -> bool {
+        if !self.system.contains('*') {
+            return self.system == system;
+        }
+        let mut wanted = self.system.split('/');
+        let mut given = system.split('/');
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some("*"), Some(segment)) if !segment.is_empty() => {}
+                (Some(part), Some(segment)) if part == segment => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
 /// Everything of the above at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessSnapshot {

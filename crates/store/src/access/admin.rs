@@ -1,7 +1,7 @@
 //! Reads and changes of access. Every change is idempotent, audited and counted: servers that poll
 //! [`Access::generation`] see it within their interval.
 
-use fhir::Id;
+use fhir::{Id, ResourceType};
 
 use super::{AccessSnapshot, Binding, Client, ClientKey, KeySystem, Space};
 use crate::api::{LockSet, SpaceKey};
@@ -203,7 +203,8 @@ impl Access {
         .await
     }
 
-    /// Adds a key identifier system. Refused when it exists with another rule.
+    /// Adds a key identifier system. Refused when it exists with another rule, and when identifiers of it
+    /// are stored already: those were written unchecked, and no rule could be promised for them.
     pub async fn add_key_system(&self, system: KeySystem) -> Result<Change, StoreError> {
         self.write(move |tx| {
             let known = key_systems(tx)?.into_iter().find(|other| {
@@ -220,6 +221,13 @@ impl Access {
                         system.system
                     )))
                 };
+            }
+            if let Some(stored) = systems_stored(tx, system.kind)?.iter().find(|stored| system.covers(stored)) {
+                return Err(refused(format!(
+                    "{} resources carry identifiers of {stored} already, and nobody checked that they are unique. \
+                     Declare a key system before the first of its identifiers is stored.",
+                    system.kind
+                )));
             }
             tx.begin_change()?;
             let statement = Statement::new(
@@ -250,6 +258,21 @@ impl Access {
         };
         self.store.write_in(SpaceKey(0), locks, write).await
     }
+}
+
+/// The identifier systems that live resources of a type carry, in any space.
+fn systems_stored(tx: &mut Transaction<'_>, kind: ResourceType) -> Result<Vec<String>, StoreError> {
+    let mut systems = Vec::new();
+    for space in spaces(tx)? {
+        let statement = Statement::new("SELECT DISTINCT system FROM index_token WHERE space = ")
+            .bind(space.key.0)
+            .sql(" AND kind = ")
+            .bind(codes::kind(kind))
+            .sql(" AND param = 1");
+        let found = tx.sql.texts(&statement);
+        systems.extend(found.map_err(|error| tx.fail("reading the identifier systems", &error))?);
+    }
+    Ok(systems)
 }
 
 const KEYS: &str = "SELECT prefix, client, hash, created, expires, revoked FROM client_key WHERE space = 0";
