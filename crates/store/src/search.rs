@@ -23,6 +23,10 @@ use test::{Table, entry_tests, folded, on_resource, table_of};
 /// Statements of more clauses or alternatives have too many texts to be worth a place in the cache.
 const CACHED_CLAUSES: usize = 2;
 
+/// The limit as a sum: SQLite plans for the value of a bare parameter here, and would prepare the statement
+/// anew for every new binding. The same holds where a partial index compares a column with a constant.
+const LIMIT: &str = " LIMIT 0 + ";
+
 /// At most `limit` matches in order of creation.
 pub(crate) fn matches<'q>(
     dialect: Dialect,
@@ -33,7 +37,7 @@ pub(crate) fn matches<'q>(
 ) -> Statement<'q> {
     let candidates = Candidates::of(dialect, space, criteria, class);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    bodies(space, candidates.rows(None).sql(" LIMIT ").bind(limit))
+    bodies(space, candidates.rows(None).sql(LIMIT).bind(limit))
 }
 
 /// A page of a search.
@@ -55,10 +59,7 @@ pub(crate) fn page(tx: &mut Transaction<'_>, query: &Query, class: ClassFilter) 
     let size = query.count as usize;
     let statement = bodies(
         space,
-        candidates
-            .rows(after)
-            .sql(" LIMIT ")
-            .bind(i64::from(query.count) + 1),
+        candidates.rows(after).sql(LIMIT).bind(i64::from(query.count) + 1),
     );
     let rows = tx
         .sql
@@ -268,7 +269,7 @@ fn params(clause: &Clause) -> Statement<'static> {
     match clause.index() {
         // By its number, so that the partial index of identifier systems serves.
         [IndexParam::Identifier] => Statement::new("param = 1"),
-        [single] => Statement::new("param = ").bind(single.number()),
+        [single] => Statement::new("param = 0 + ").bind(single.number()),
         several => {
             let mut list = Statement::new("param IN (");
             for (position, param) in several.iter().enumerate() {

@@ -73,8 +73,9 @@ fn t7_a_database_that_does_not_flush_is_refused(context: &Context) {
     let panic = refused.expect_err("the server started on a database that answers before it flushes");
     let message = testkit::harness::panic_message(panic.as_ref());
     assert!(message.contains("ended instead of getting ready"), "{message}");
+    let log = server.log();
     assert!(
-        message.contains("synchronous_commit"),
-        "the log does not say why: {message}"
+        log.contains("synchronous_commit"),
+        "the log does not say why: {log}"
     );
 }

@@ -4,11 +4,13 @@
 mod locks;
 mod open;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::api::{LockSet, SpaceKey};
 use crate::audit::AuditEntry;
@@ -43,6 +45,9 @@ struct Shared {
     options: Options,
     context: Arc<Context>,
     pool: Pool<PgConnection>,
+    /// Who may have a connection, in order of arrival: the pool itself gives a connection to whoever asks
+    /// at the right moment, and under load somebody would ask in vain for seconds.
+    places: Semaphore,
     queue: Queue,
     opened: Instant,
     /// When the database last answered anybody, milliseconds after `opened`.
@@ -59,9 +64,12 @@ impl PostgresStore {
         let mut connection = open::connect(&url, &options)?;
         open::check_durability(&mut connection, &options)?;
         connection.pending()?;
+        let connections = options.connections.max(2);
         let shared = Arc::new(Shared {
             url,
-            pool: Pool::new(options.connections.max(2)),
+            pool: Pool::new(connections),
+            // One is for the audit thread.
+            places: Semaphore::new(connections - 1),
             queue: Queue::new(options.audit_queue, options.audit_delay),
             options,
             context,
@@ -95,9 +103,11 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let started = Instant::now();
+        let _place = self.place(started).await?;
         let shared = Arc::clone(&self.shared);
         let work = tokio::task::spawn_blocking(move || shared.read(space, read));
-        self.answer(work).await?
+        self.answer(started, work).await?
     }
 
     pub(crate) async fn write<F, T, E>(&self, space: SpaceKey, locks: LockSet, write: F) -> Result<T, E>
@@ -106,6 +116,8 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let started = Instant::now();
+        let _place = self.place(started).await?;
         let shared = Arc::clone(&self.shared);
         let work = tokio::task::spawn_blocking(move || {
             let (mut job, mut answer) = Write::new(space, write);
@@ -115,7 +127,7 @@ impl PostgresStore {
                 .try_recv()
                 .unwrap_or_else(|_| Err(StoreError::Internal("a write without an answer".to_owned()).into()))
         });
-        self.answer(work).await?
+        self.answer(started, work).await?
     }
 
     /// A write before there is a runtime.
@@ -151,28 +163,48 @@ impl PostgresStore {
         self.shared.queue.wait_closed(limit)
     }
 
+    /// Waits for a turn, as long as the database answers others.
+    async fn place(&self, started: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+        let mut turn = pin!(self.shared.places.acquire());
+        loop {
+            match tokio::time::timeout(LOOK, &mut turn).await {
+                Ok(Ok(place)) => return Ok(place),
+                Ok(Err(_)) => return Err(StoreError::Unavailable("the store is closed".to_owned())),
+                Err(_) => self.patience(started)?,
+            }
+        }
+    }
+
     /// Waits for blocking work, but not for a database that answers nobody: its connections are given up,
     /// so that new ones can be made once it is back.
-    async fn answer<T>(&self, mut work: tokio::task::JoinHandle<T>) -> Result<T, StoreError> {
-        let started = Instant::now();
+    async fn answer<T>(
+        &self,
+        started: Instant,
+        mut work: tokio::task::JoinHandle<T>,
+    ) -> Result<T, StoreError> {
         loop {
             match tokio::time::timeout(LOOK, &mut work).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(_)) => {
                     return Err(StoreError::Internal("a transaction panicked".to_owned()));
                 }
-                Err(_) => {}
-            }
-            let patience = self.shared.options.patience.saturating_sub(LOOK);
-            let waited = started.elapsed();
-            if waited >= patience && self.shared.silence() >= patience {
-                self.shared.pool.forsake();
-                return Err(StoreError::Unavailable("the database does not answer".to_owned()));
-            }
-            if waited >= BUSY_LIMIT.max(self.shared.options.patience) {
-                return Err(StoreError::Unavailable("the database is too slow".to_owned()));
+                Err(_) => self.patience(started)?,
             }
         }
+    }
+
+    /// An error when a request that came at `started` has waited long enough.
+    fn patience(&self, started: Instant) -> Result<(), StoreError> {
+        let patience = self.shared.options.patience.saturating_sub(LOOK);
+        let waited = started.elapsed();
+        if waited >= patience && self.shared.silence() >= patience {
+            self.shared.pool.forsake();
+            return Err(StoreError::Unavailable("the database does not answer".to_owned()));
+        }
+        if waited >= BUSY_LIMIT.max(self.shared.options.patience) {
+            return Err(StoreError::Unavailable("the database is too slow".to_owned()));
+        }
+        Ok(())
     }
 }
 
