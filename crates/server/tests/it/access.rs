@@ -365,6 +365,9 @@ fn comparable(answer: &Response, id: &str) -> String {
     lines.join("\n")
 }
 
+/// A request about an id.
+type Ask<'c> = Box<dyn Fn(&str) -> Response + 'c>;
+
 fn t20_another_spaces_resource_answers_byte_for_byte_like_a_missing_one(context: &Context) {
     let (server, owner) = context.fhir();
     succeeds(context, &server, &["space", "add", "foreign", "--sandbox"]);
@@ -380,7 +383,7 @@ fn t20_another_spaces_resource_answers_byte_for_byte_like_a_missing_one(context:
             owner.put(format!("/{kind}/{id}")).json(&body).send().expect(201);
         }
         owner.delete(format!("/{kind}/{gone}")).send().expect(204);
-        let asks: Vec<(&str, Box<dyn Fn(&str) -> Response>)> = vec![
+        let asks: Vec<(&str, Ask<'_>)> = vec![
             (
                 "read",
                 Box::new(|id| stranger.get(format!("/{kind}/{id}")).send()),

@@ -436,7 +436,11 @@ fn find_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<Option<ClientKey>,
 }
 
 fn known_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<ClientKey, StoreError> {
-    find_key(tx, prefix)?.ok_or_else(|| refused(format!("There is no key {prefix}. List the client's keys.")))
+    find_key(tx, prefix)?.ok_or_else(|| {
+        refused(format!(
+            "There is no key {prefix}; `passerelle key list` shows those there are."
+        ))
+    })
 }
 
 fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {

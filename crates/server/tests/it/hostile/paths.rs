@@ -14,7 +14,7 @@ pub const TESTS: &[Test] = tests![
     t17_many_and_long_headers_are_answered,
     t17_odd_methods_are_answered,
     t17_what_is_no_http_gets_a_400_or_a_close_and_nothing_worse,
-    t37_an_internal_error_never_shows_its_inside,
+    a_refusal_never_shows_sql_paths_or_code,
 ];
 
 fn t17_odd_paths_are_answered(context: &Context) {
@@ -276,7 +276,7 @@ fn t17_what_is_no_http_gets_a_400_or_a_close_and_nothing_worse(context: &Context
     nobody.get("/fhir/metadata").send().expect(200);
 }
 
-fn t37_an_internal_error_never_shows_its_inside(context: &Context) {
+fn a_refusal_never_shows_sql_paths_or_code(context: &Context) {
     let fhir = shared_fhir(context);
     // Whatever is refused here is refused without a word of SQL, paths or Rust.
     let answers = [
