@@ -442,14 +442,16 @@ fn known_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<ClientKey, StoreE
 fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
     match spaces(tx)?.iter().any(|space| space.id == id) {
         true => Ok(()),
-        false => Err(refused(format!("There is no space {id}. Add it first."))),
+        false => Err(refused(format!(
+            "There is no space {id}. Add it first: passerelle space add {id}"
+        ))),
     }
 }
 
 fn issue(tx: &mut Transaction<'_>, key: &ClientKey) -> Result<Change, StoreError> {
     if !clients(tx)?.iter().any(|client| client.id == key.client) {
         return Err(refused(format!(
-            "There is no client {}. Add it first.",
+            "There is no client {}; `passerelle client list` shows those there are.",
             key.client
         )));
     }

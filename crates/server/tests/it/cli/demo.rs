@@ -109,7 +109,7 @@ fn an_empty_demo_deletes_nothing(context: &Context) {
     let folder = server.data_folder().to_owned();
     assert!(server.terminate().success());
     // The same data, now with --empty.
-    let mut child = Command::new(context.binary())
+    let mut child = command(context)
         .args([
             "demo",
             "--empty",
@@ -218,7 +218,7 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
     };
     assert!(server.terminate().success());
     let run = |arguments: &[&str]| {
-        let output = Command::new(context.binary())
+        let output = command(context)
             .args(arguments)
             .env("PASSERELLE_DATABASE", &database)
             .output()
@@ -250,7 +250,7 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
         .unwrap()
         .local_addr()
         .unwrap();
-    let mut child = Command::new(context.binary())
+    let mut child = command(context)
         .args(["serve", "--listen", &free.to_string()])
         .env("PASSERELLE_DATABASE", &database)
         .stderr(std::process::Stdio::null())
