@@ -1,6 +1,13 @@
 //! T42: what comes in with the dependencies, offline: licences, banned crates, versions. The rules, with
 //! their reasons, are in `.config/supply.toml`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code: helpers stand outside of the test functions"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;

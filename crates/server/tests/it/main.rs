@@ -1,5 +1,14 @@
 //! Black-box tests: a real server process on a real database, SQLite and PostgreSQL.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "test code: a panic is how a test fails"
+)]
+
 mod access;
 mod cli;
 mod crash;
