@@ -35,6 +35,11 @@ pub(crate) fn check_precondition(precondition: &Precondition, current: Option<&S
     let text = match (precondition, current) {
         (Precondition::None, _) | (Precondition::Exists, Some(_)) | (Precondition::Absent, None) => return Ok(()),
         (Precondition::Versions(versions), Some(stored)) if versions.contains(&stored.version) => return Ok(()),
+        (Precondition::Versions(versions), Some(stored)) if versions.is_empty() => format!(
+            "If-Match names no version that could be matched. {} is at version {}: if that is the one you changed, send \
+             If-Match: W/\"{}\". Nothing was written.",
+            stored.target, stored.version, stored.version
+        ),
         (Precondition::Versions(versions), Some(stored)) => format!(
             "If-Match demands {}, but {} is at version {}. Read it again, apply your change to that, and send it with \
              If-Match: W/\"{}\".",
@@ -57,9 +62,6 @@ pub(crate) fn check_precondition(precondition: &Precondition, current: Option<&S
 }
 
 fn listed(versions: &[VersionId]) -> String {
-    if versions.is_empty() {
-        return "no version that can be read (write If-Match: W/\"1\")".to_owned();
-    }
     let each: Vec<String> = versions
         .iter()
         .map(|version| format!("version {version}"))

@@ -232,8 +232,7 @@ impl Ask<'_> {
 
 fn no_such_id(kind: ResourceType, segment: &str) -> Failure {
     match segment.chars().next() {
-        Some('$') => error::not_offered("That operation", "See /fhir/metadata for what is.").into(),
-        Some('_') => error::not_offered("That interaction", "See /fhir/metadata for what is.").into(),
+        Some('$' | '_') => error::unknown_operation(segment).into(),
         _ => error::impossible_id(kind).into(),
     }
 }

@@ -161,6 +161,16 @@ pub fn not_offered(what: &str, instead: &str) -> Refusal {
     )
 }
 
+/// 404 of an operation (`$name`) or interaction (`_name`) that is not offered.
+pub fn unknown_operation(name: &str) -> Refusal {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let text = "There is no such operation or interaction here. /fhir/metadata lists what there is.";
+    Refusal::new(
+        404,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
+}
+
 /// 404 of a type that is not served.
 pub fn unknown_type(name: &str) -> Refusal {
     let served: Vec<&str> = ResourceType::ALL.iter().map(|kind| kind.as_str()).collect();

@@ -163,7 +163,6 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
 async fn no_route(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     let path = visit.request.path().trim_end_matches('/');
     let last = path.rsplit('/').next().unwrap_or_default();
-    let elsewhere = "See /fhir/metadata for what is.";
     let refusal = match last {
         "fhir" if visit.request.method() == Method::POST => {
             error::not_offered("A batch or transaction", "Send its entries one by one.")
@@ -172,7 +171,7 @@ async fn no_route(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
             "History",
             "Read single versions at /fhir/<type>/<id>/_history/<version>.",
         ),
-        name if name.starts_with('$') => error::not_offered("That operation", elsewhere),
+        name if name.starts_with('$') => error::unknown_operation(name),
         _ => error::unknown_path("The FHIR API is at /fhir; /fhir/metadata says what it offers."),
     };
     Err(refusal.into())

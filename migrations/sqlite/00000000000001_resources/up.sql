@@ -42,11 +42,11 @@ CREATE TABLE identifier_key (
     value  TEXT     NOT NULL,
     row    BIGINT   NOT NULL,
     state  SMALLINT NOT NULL,
-    PRIMARY KEY (space, kind, policy, system, value, row)
+    PRIMARY KEY (space, row, policy, system, value)
 ) WITHOUT ROWID;
 -- The rule itself: an identifier has at most one owner.
 CREATE UNIQUE INDEX identifier_key_owner ON identifier_key (space, kind, policy, system, value) WHERE state = 2;
-CREATE INDEX identifier_key_by_row ON identifier_key (space, row);
+CREATE INDEX identifier_key_by_value ON identifier_key (space, kind, policy, system, value, state, row);
 
 -- Clustered by resource: appended to on insertion, and probed by row from a search.
 CREATE TABLE index_token (

@@ -177,7 +177,7 @@ fn ins_value(number: usize, gender: &str, birth_date: &str) -> String {
 
 fn regulator(number: usize, (family, given): &(&str, &str)) -> Person {
     // Half of them have attached their national id, half have the SAS technical id only.
-    let (system, value, code) = if number % 2 == 0 {
+    let (system, value, code) = if number.is_multiple_of(2) {
         (
             IDNPS_SYSTEM,
             format!("81000{:07}", 2_600_000 + number * 137),

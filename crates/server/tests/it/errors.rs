@@ -480,7 +480,15 @@ fn the_common_errors_read_as_in_the_snapshot(context: &Context) {
             } else {
                 format!(" at `{}`", issue.expression.join(", "))
             };
-            page.push_str(&format!("- **{}**{place}: {}\n", issue.code, issue.text));
+            let severity = if issue.severity == "error" {
+                ""
+            } else {
+                &*format!(" ({})", issue.severity)
+            };
+            page.push_str(&format!(
+                "- **{}**{severity}{place}: {}\n",
+                issue.code, issue.text
+            ));
             if !issue.diagnostics.is_empty() && issue.diagnostics != issue.text {
                 page.push_str(&format!("  `{}`\n", issue.diagnostics));
             }

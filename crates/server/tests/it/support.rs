@@ -210,7 +210,7 @@ pub fn link(bundle: &Value, relation: &str) -> Option<String> {
 
 /// `passerelle` with these arguments on the database of a server.
 pub fn passerelle(context: &Context, server: &Server, arguments: &[&str]) -> Output {
-    let mut command = Command::new(context.binary());
+    let mut command = command(context);
     command
         .args(arguments)
         .env("PASSERELLE_DATABASE", database_of(server));
@@ -252,4 +252,25 @@ pub fn fhir_with_key(server: &Server, key: &str) -> Client {
         (answer.status != 401).then_some(())
     });
     client
+}
+
+/// An XML answer from its root element on.
+#[track_caller]
+pub fn xml_root(response: &Response) -> String {
+    let text = response.text();
+    let rest = match text.strip_prefix("<?xml") {
+        Some(rest) => rest.split_once("?>").map_or("", |(_, root)| root),
+        None => &text,
+    };
+    assert!(rest.trim_start().starts_with('<'), "no XML: {response:?}");
+    rest.trim_start().to_owned()
+}
+
+/// The binary, without the developer's wish for backtraces.
+pub fn command(context: &Context) -> Command {
+    let mut command = Command::new(context.binary());
+    command
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LIB_BACKTRACE");
+    command
 }

@@ -436,20 +436,26 @@ fn find_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<Option<ClientKey>,
 }
 
 fn known_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<ClientKey, StoreError> {
-    find_key(tx, prefix)?.ok_or_else(|| refused(format!("There is no key {prefix}. List the client's keys.")))
+    find_key(tx, prefix)?.ok_or_else(|| {
+        refused(format!(
+            "There is no key {prefix}; `passerelle key list` shows those there are."
+        ))
+    })
 }
 
 fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
     match spaces(tx)?.iter().any(|space| space.id == id) {
         true => Ok(()),
-        false => Err(refused(format!("There is no space {id}. Add it first."))),
+        false => Err(refused(format!(
+            "There is no space {id}. Add it first: passerelle space add {id}"
+        ))),
     }
 }
 
 fn issue(tx: &mut Transaction<'_>, key: &ClientKey) -> Result<Change, StoreError> {
     if !clients(tx)?.iter().any(|client| client.id == key.client) {
         return Err(refused(format!(
-            "There is no client {}. Add it first.",
+            "There is no client {}; `passerelle client list` shows those there are.",
             key.client
         )));
     }

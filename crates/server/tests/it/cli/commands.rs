@@ -1,6 +1,6 @@
 //! Commands: repeatable, readable, silent about secrets.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use testkit::harness::{Context, Test};
 use testkit::sweep::TemporaryFolder;
@@ -124,7 +124,7 @@ fn every_command_may_be_repeated(context: &Context) {
             && !clients.contains("ehr\tclinic\tfhir\tsystem/Patient.cruds"),
         "{clients}"
     );
-    let migrated = Command::new(context.binary())
+    let migrated = command(context)
         .args(["migrate", "--database", &database_of(&server)])
         .output()
         .unwrap();
@@ -289,7 +289,7 @@ fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
     for (arguments, words) in mistakes {
         readable(&passerelle(context, &server, arguments), words);
     }
-    let run = |arguments: &[&str]| Command::new(context.binary()).args(arguments).output().unwrap();
+    let run = |arguments: &[&str]| command(context).args(arguments).output().unwrap();
     readable(&run(&["space", "list", "--database", "mysql://x"]), &["mysql"]);
     readable(
         &run(&["space", "list", "--database", "sqlite:/nowhere/at/all.db"]),
@@ -337,11 +337,7 @@ fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
 
 fn help_names_every_flag(context: &Context) {
     let help = |arguments: &[&str]| {
-        let output = Command::new(context.binary())
-            .args(arguments)
-            .arg("--help")
-            .output()
-            .unwrap();
+        let output = command(context).args(arguments).arg("--help").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
@@ -428,7 +424,7 @@ fn settings_come_from_flag_environment_and_file(context: &Context) {
     let database = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
     std::fs::write(&file, format!("database = \"{}\"\n", database("file.db"))).unwrap();
     let run = |environment: Option<&str>, arguments: &[&str]| {
-        let mut command = Command::new(context.binary());
+        let mut command = crate::support::command(context);
         command
             .args(["space", "add", "s", "--config"])
             .arg(&file)

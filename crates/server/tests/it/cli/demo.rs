@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = tests![
     a_demo_loads_its_people_once,
     the_printed_curl_lines_work,
     an_own_set_up_serves_without_the_demo,
+    another_naming_base_is_refused,
 ];
 
 fn credentials(server: &Server) -> Vec<String> {
@@ -109,7 +110,7 @@ fn an_empty_demo_deletes_nothing(context: &Context) {
     let folder = server.data_folder().to_owned();
     assert!(server.terminate().success());
     // The same data, now with --empty.
-    let mut child = Command::new(context.binary())
+    let mut child = command(context)
         .args([
             "demo",
             "--empty",
@@ -218,7 +219,7 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
     };
     assert!(server.terminate().success());
     let run = |arguments: &[&str]| {
-        let output = Command::new(context.binary())
+        let output = command(context)
             .args(arguments)
             .env("PASSERELLE_DATABASE", &database)
             .output()
@@ -250,7 +251,7 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
         .unwrap()
         .local_addr()
         .unwrap();
-    let mut child = Command::new(context.binary())
+    let mut child = command(context)
         .args(["serve", "--listen", &free.to_string()])
         .env("PASSERELLE_DATABASE", &database)
         .stderr(std::process::Stdio::null())
@@ -274,4 +275,24 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
         refused(client.get("/Practitioner").send(), 403, "forbidden");
     });
     outcome.unwrap();
+}
+
+fn another_naming_base_is_refused(context: &Context) {
+    let server = context.server();
+    let run = |base: &str| {
+        let mut command = crate::support::command(context);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--naming-base", base]);
+        command
+            .env("PASSERELLE_DATABASE", database_of(&server))
+            .output()
+            .unwrap()
+    };
+    let output = run("https://other.example/ns");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{output:?}");
+    assert!(
+        text.contains("https://other.example/ns") && text.contains("--naming-base"),
+        "{text}"
+    );
+    server.client("fhir").get("/Patient").send().expect(200);
 }

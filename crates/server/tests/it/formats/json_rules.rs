@@ -159,7 +159,7 @@ const REFUSED: &[(&str, u16, &str, &str)] = &[
         r#"{"resourceType":"Patient","extension":[{"url":"urn:x","valueDecimal":"1"}]}"#,
         400,
         "",
-        "valueDecimal",
+        "extension[0].value",
     ),
     (
         r#"{"resourceType":"Patient","extension":[{"valueString":"no url"}]}"#,
@@ -343,8 +343,8 @@ fn the_type_may_stand_anywhere(context: &Context) {
         format!(r#"{{{identifier},"resourceType":"Patient"}}"#),
         format!(r#"{{"active":true,"resourceType":"Patient",{identifier}}}"#),
         format!(
-            r#"{{{identifier},"contained":[{{"id":"gp","name":[{{"family":"x"}}],"resourceType":"Practitioner"}}],
-               "generalPractitioner":[{{"reference":"#gp"}}],"resourceType":"Patient"}}"#
+            r##"{{{identifier},"contained":[{{"id":"gp","name":[{{"family":"x"}}],"resourceType":"Practitioner"}}],
+               "generalPractitioner":[{{"reference":"#gp"}}],"resourceType":"Patient"}}"##
         ),
     ];
     for body in bodies {
@@ -368,19 +368,22 @@ fn the_type_may_stand_anywhere(context: &Context) {
 
 fn decimals_keep_their_written_precision(context: &Context) {
     let fhir = shared_fhir(context);
-    for decimal in [
-        "1.50",
-        "0.0",
-        "-0.10",
-        "100",
-        "1e3",
-        "1.0E-2",
-        "3.14159265358979323846264338327950288",
-        "12345678901234567890.5",
+    // An exponent is spelled one way; its digits are what was sent.
+    for (sent, decimal) in [
+        ("1.50", "1.50"),
+        ("0.0", "0.0"),
+        ("-0.10", "-0.10"),
+        ("100", "100"),
+        ("1e3", "1e+3"),
+        ("1.0E-2", "1.0e-2"),
+        (
+            "3.14159265358979323846264338327950288",
+            "3.14159265358979323846264338327950288",
+        ),
+        ("12345678901234567890.5", "12345678901234567890.5"),
     ] {
-        let body = format!(
-            r#"{{"resourceType":"Patient","extension":[{{"url":"urn:x","valueDecimal":{decimal}}}]}}"#
-        );
+        let body =
+            format!(r#"{{"resourceType":"Patient","extension":[{{"url":"urn:x","valueDecimal":{sent}}}]}}"#);
         let post = fhir
             .post("/Patient")
             .header("Content-Type", "application/fhir+json")

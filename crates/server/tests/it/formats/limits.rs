@@ -22,15 +22,18 @@ pub const TESTS: &[Test] = tests![
 
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// A patient of exactly this many bytes.
+/// A patient of exactly this many bytes. No text of it is longer than FHIR allows.
 fn sized(bytes: usize) -> (String, Vec<u8>) {
     let number = unique();
-    let frame = |filling: &str| {
+    let frame = |filling: &[&str; 3]| {
+        let [first, second, third] = filling;
         format!(
-            r#"{{"resourceType":"Patient","identifier":[{{"system":"{LOCAL}","value":"{number}"}}],"name":[{{"text":"{filling}"}}]}}"#
+            r#"{{"resourceType":"Patient","identifier":[{{"system":"{LOCAL}","value":"{number}"}}],"name":[{{"text":"{first}x"}},{{"text":"{second}x"}},{{"text":"{third}x"}}]}}"#
         )
     };
-    let body = frame(&"x".repeat(bytes - frame("").len())).into_bytes();
+    let missing = bytes - frame(&["", "", ""]).len();
+    let third = "x".repeat(missing / 3);
+    let body = frame(&[&third, &third, &"x".repeat(missing - 2 * third.len())]).into_bytes();
     assert_eq!(body.len(), bytes);
     (number, body)
 }

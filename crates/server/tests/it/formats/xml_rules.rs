@@ -19,7 +19,7 @@ fn refused_bodies() -> Vec<String> {
     let laughs: String = (1..10)
         .map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10)))
         .collect();
-    let attributes: String = (0..800_00).map(|n| format!(" a{n}=\"\"")).collect();
+    let attributes: String = (0..80_000).map(|n| format!(" a{n}=\"\"")).collect();
     let namespaces: String = (0..20_000).map(|n| format!(" xmlns:n{n}=\"urn:n{n}\"")).collect();
     vec![
         String::new(),

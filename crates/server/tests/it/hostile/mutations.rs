@@ -7,7 +7,7 @@ use testkit::samples::{Account, Patient};
 use testkit::server::Server;
 use testkit::{mutate, tests};
 
-use super::{GROWTH_KIB, fault, may_be_no_http, memory_kib, rounds};
+use super::{GROWTH_KIB, connection, fault, may_be_no_http, memory_kib, rounds};
 use crate::support::*;
 
 /// All tests of this file.
@@ -26,7 +26,7 @@ fn bombard(
 ) {
     // The first requests make caches and pools: they are no growth.
     for seed in 0..50 {
-        send(1_000_000 + seed);
+        let _ = send(1_000_000 + seed);
     }
     let before = memory_kib(server, "VmRSS");
     let (mut wrong, mut refused) = (Vec::new(), 0);
@@ -144,6 +144,7 @@ fn t12_mutated_queries_are_answered(context: &Context) {
         let mutant = mutate::query(seed, corpus[seed as usize % corpus.len()]);
         let target = |path: &str| [path.as_bytes(), b"?", &mutant].concat();
         let bare = may_be_no_http(&mutant);
+        let fhir = connection(&fhir, bare);
         let answer = match seed % 4 {
             0 | 1 => fhir.get(target("/Patient")).try_send(),
             2 => {
@@ -191,6 +192,8 @@ fn t12_mutated_headers_are_answered(context: &Context) {
     let mut wrong = Vec::new();
     let mut send = |name: &str, value: &str, seed: u64| {
         let mutant = mutate::header(seed, value);
+        let bare = mutant.iter().any(|byte| byte.is_ascii_control()) || name == "Host";
+        let fhir = connection(&fhir, bare);
         let (write, read) = (fhir.put("/Patient/target"), fhir.get("/Patient/target"));
         let answer = match name {
             "If-Match" | "Prefer" | "Content-Type" | "Content-Encoding" => {
@@ -202,7 +205,6 @@ fn t12_mutated_headers_are_answered(context: &Context) {
             _ => read.header(name, &mutant),
         }
         .try_send();
-        let bare = mutant.iter().any(|byte| byte.is_ascii_control()) || name == "Host";
         if answer
             .as_ref()
             .is_ok_and(|answer| answer.header("X-Injected").is_some())

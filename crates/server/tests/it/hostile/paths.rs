@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::harness::{Context, Test};
 use testkit::tests;
 
-use super::{fault, may_be_no_http};
+use super::{connection, fault, may_be_no_http};
 use crate::support::*;
 
 /// All tests of this file.
@@ -14,7 +14,7 @@ pub const TESTS: &[Test] = tests![
     t17_many_and_long_headers_are_answered,
     t17_odd_methods_are_answered,
     t17_what_is_no_http_gets_a_400_or_a_close_and_nothing_worse,
-    t37_an_internal_error_never_shows_its_inside,
+    a_refusal_never_shows_sql_paths_or_code,
 ];
 
 fn t17_odd_paths_are_answered(context: &Context) {
@@ -78,6 +78,8 @@ fn t17_odd_paths_are_answered(context: &Context) {
     let body = with(patient("1"), "id", json!("x"));
     for target in odd {
         for method in ["GET", "HEAD", "PUT", "POST", "DELETE"] {
+            let bare = may_be_no_http(target.as_bytes()) || target.contains(' ');
+            let fhir = connection(&fhir, bare || target.len() > 60_000);
             let request = fhir.request(method, &target);
             let request = if ["PUT", "POST"].contains(&method) {
                 request.json(&body)
@@ -94,7 +96,6 @@ fn t17_odd_paths_are_answered(context: &Context) {
                 assert!(status < 500, "{method} {shown}: {status}");
                 continue;
             }
-            let bare = may_be_no_http(target.as_bytes()) || target.contains(' ');
             let too_long = target.len() > 60_000
                 && answer
                     .as_ref()
@@ -165,11 +166,15 @@ fn t17_nothing_is_injected_into_an_answers_headers(context: &Context) {
 fn t17_many_and_long_headers_are_answered(context: &Context) {
     let fhir = shared_fhir(context);
     for count in [50, 90, 200, 2000] {
-        let request = (0..count).fold(fhir.get("/Patient/nobody"), |request, number| {
+        let fresh = fhir.clone();
+        let request = (0..count).fold(fresh.get("/Patient/nobody"), |request, number| {
             request.header(&format!("X-Filler-{number}"), "x")
         });
-        let status = request.send().status;
-        assert!([400, 404, 431].contains(&status), "{count}: {status}");
+        // Past its limit the server hangs up, and what was still on its way may overtake the answer.
+        match request.try_send() {
+            Ok(answer) => assert!([400, 404, 431].contains(&answer.status), "{count}: {answer:?}"),
+            Err(failure) => assert!(count > 1000, "{count}: {failure}"),
+        }
     }
     for length in [1000, 60_000, 1 << 20] {
         for name in [
@@ -271,7 +276,7 @@ fn t17_what_is_no_http_gets_a_400_or_a_close_and_nothing_worse(context: &Context
     nobody.get("/fhir/metadata").send().expect(200);
 }
 
-fn t37_an_internal_error_never_shows_its_inside(context: &Context) {
+fn a_refusal_never_shows_sql_paths_or_code(context: &Context) {
     let fhir = shared_fhir(context);
     // Whatever is refused here is refused without a word of SQL, paths or Rust.
     let answers = [

@@ -89,7 +89,7 @@ fn two_plain_creates_are_two_resources(context: &Context) {
 fn a_create_accepts_the_type_of_its_url_alone(context: &Context) {
     let fhir = shared_fhir(context);
     let practitioner = resource("Practitioner", LOCAL, &unique());
-    refused(fhir.post("/Patient").json(&practitioner).send(), 400, "invalid");
+    refused(fhir.post("/Patient").json(&practitioner).send(), 400, "structure");
     let nameless = json!({ "active": true });
     let answer = fhir.post("/Patient").json(&nameless).send().expect(400);
     assert!(answer.issues()[0].text.contains("resourceType"), "{answer:?}");

@@ -22,6 +22,8 @@ pub const TESTS: &[Test] = tests![
     p53_a_trusted_proxy_tells_the_outer_address,
     p53_a_configured_base_url_beats_everything,
     a_page_of_another_origin_gets_no_permission,
+    a_page_of_a_configured_origin_may_call_and_read,
+    one_request_too_many_is_told_when_to_come_back,
 ];
 
 /// Each kind of write, with this Prefer header: name, status, answer.
@@ -135,9 +137,7 @@ fn an_operation_outcome_is_sent_to_who_prefers_it(context: &Context) {
         .header("Prefer", "return=OperationOutcome");
     let answer = xml.json(&patient(&unique())).send().expect(201);
     assert!(
-        answer
-            .text()
-            .starts_with("<OperationOutcome xmlns=\"http://hl7.org/fhir\">"),
+        xml_root(&answer).starts_with("<OperationOutcome xmlns=\"http://hl7.org/fhir\">"),
         "{answer:?}"
     );
 }
@@ -297,8 +297,8 @@ fn p53_the_location_is_built_from_what_the_client_called(context: &Context) {
 
 fn p53_only_trusted_proxies_are_believed(context: &Context) {
     let server = shared(context);
-    let answer = server
-        .client("fhir")
+    let fhir = server.client("fhir");
+    let answer = fhir
         .post("/Patient")
         .header("X-Forwarded-Host", "evil.example")
         .header("X-Forwarded-Proto", "https")
@@ -307,8 +307,7 @@ fn p53_only_trusted_proxies_are_believed(context: &Context) {
         .send()
         .expect(201);
     assert!(answer.location().starts_with(server.base()), "{answer:?}");
-    let bundle = server
-        .client("fhir")
+    let bundle = fhir
         .get("/Patient?_count=1")
         .header("X-Forwarded-Host", "evil.example");
     assert!(!bundle.send().expect(200).text().contains("evil.example"));
@@ -417,4 +416,109 @@ fn a_page_of_another_origin_gets_no_permission(context: &Context) {
         answer.header("Access-Control-Allow-Origin").is_none(),
         "{answer:?}"
     );
+}
+
+fn a_page_of_a_configured_origin_may_call_and_read(context: &Context) {
+    let settings = context.settings().environment(
+        "PASSERELLE_CORS_ORIGINS",
+        "https://page.example,https://other.example",
+    );
+    let server = settings.start();
+    let fhir = server.client("fhir");
+    let read = fhir
+        .get("/Patient")
+        .header("Origin", "https://page.example")
+        .send()
+        .expect(200);
+    assert_eq!(
+        read.header("Access-Control-Allow-Origin"),
+        Some("https://page.example")
+    );
+    let exposed = read
+        .header("Access-Control-Expose-Headers")
+        .unwrap_or_default()
+        .to_owned();
+    for name in ["ETag", "Location", "X-Request-Id"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
+    assert!(
+        read.header_all("Vary")
+            .iter()
+            .any(|value| value.contains("Origin"))
+    );
+    // A refusal may be read, too: even that of a request without a credential.
+    let refusal = server
+        .anonymous()
+        .get("/fhir/Patient")
+        .header("Origin", "https://other.example")
+        .send()
+        .expect(401);
+    assert_eq!(
+        refusal.header("Access-Control-Allow-Origin"),
+        Some("https://other.example")
+    );
+    // Preflights carry no credential.
+    let nobody = server.anonymous();
+    let preflight = nobody
+        .request("OPTIONS", "/fhir/Patient/x")
+        .header("Origin", "https://page.example");
+    let preflight = preflight.header("Access-Control-Request-Method", "PUT").send();
+    assert!(matches!(preflight.status, 200 | 204), "{preflight:?}");
+    assert!(
+        preflight
+            .header("Access-Control-Allow-Methods")
+            .unwrap_or_default()
+            .contains("PUT"),
+        "{preflight:?}"
+    );
+    let sendable = preflight
+        .header("Access-Control-Allow-Headers")
+        .unwrap_or_default();
+    assert!(
+        sendable.contains("If-Match") && sendable.contains("Authorization"),
+        "{preflight:?}"
+    );
+    for stranger in [
+        "https://page.example.evil",
+        "http://page.example",
+        "null",
+        "https://PAGE.example",
+    ] {
+        let answer = fhir.get("/Patient").header("Origin", stranger).send().expect(200);
+        assert!(
+            answer.header("Access-Control-Allow-Origin").is_none(),
+            "{stranger}: {answer:?}"
+        );
+    }
+}
+
+fn one_request_too_many_is_told_when_to_come_back(context: &Context) {
+    let server = context
+        .settings()
+        .environment("PASSERELLE_MAX_CONCURRENT", "1")
+        .start();
+    let fhir = server.client("fhir");
+    // This one holds the only place: its body is on its way and will not come.
+    let head = fhir
+        .post("/Patient")
+        .header("Content-Type", "application/fhir+json")
+        .header("Content-Length", "100");
+    let mut slow = fhir.connect().unwrap();
+    slow.send(&head.head_bytes()).unwrap();
+    let refusal = testkit::wait::wait_for(std::time::Duration::from_secs(5), "the place to be taken", || {
+        let answer = fhir.get("/Patient").send();
+        (answer.status == 429).then_some(answer)
+    });
+    let refusal = refused(refusal, 429, "throttled");
+    assert!(
+        refusal.header("Retry-After").unwrap().parse::<u32>().is_ok(),
+        "{refusal:?}"
+    );
+    // Who watches over the server is let in.
+    server.anonymous().get("/health/ready").send().expect(200);
+    server.anonymous().get("/fhir/metadata").send().expect(200);
+    drop(slow);
+    testkit::wait::wait_for(std::time::Duration::from_secs(10), "the place to be free", || {
+        (fhir.get("/Patient").send().status == 200).then_some(())
+    });
 }

@@ -136,7 +136,7 @@ fn the_body_must_carry_the_id_of_the_url(context: &Context) {
         "invalid",
     );
     let other_type = with(resource("Practitioner", LOCAL, &own), "id", json!(own));
-    refused(fhir.put(&path).json(&other_type).send(), 400, "invalid");
+    refused(fhir.put(&path).json(&other_type).send(), 400, "structure");
     assert_eq!(fhir.get(&path).send().expect(200).version(), 1);
 }
 
