@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use engine::{Caller, Door, Engine, Scopes};
+use engine::{Caller, Door, Engine, Refusal, Scopes, Session};
 use fhir::{Interaction, Resource};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +19,8 @@ use crate::cli::{issue_key, say};
 use crate::config::Settings;
 use crate::start;
 
+/// How often the load of one sample is tried while the database does not answer. Each try waits for it.
+const LOAD_ATTEMPTS: u32 = 10;
 const SPACE: &str = "demo";
 const TRUST_SPACE: &str = "ts_demo00000001";
 const BRAND: &str = "demo-brand";
@@ -226,11 +228,11 @@ async fn load(engine: &Engine) -> anyhow::Result<()> {
     let people = people::all();
     let total = people.len();
     for (number, person) in people.into_iter().enumerate() {
-        session.run(conditional_create(person)?).await.map_err(|error| {
-            let refusal = error.refusal();
+        let refused = load_one(&session, &person).await?;
+        if let Some(refusal) = refused {
             let texts: Vec<&str> = refusal.issues.iter().map(|issue| issue.text.as_str()).collect();
-            anyhow::anyhow!("sample {number} was refused: {}", texts.join("; "))
-        })?;
+            anyhow::bail!("sample {number} was refused: {}", texts.join("; "));
+        }
         let done = number + 1;
         if done == total || done % 8 == 0 {
             // Progress is for a person; a closed standard error is no reason to stop.
@@ -241,8 +243,22 @@ async fn load(engine: &Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn conditional_create(person: people::Person) -> anyhow::Result<Interaction> {
-    let Value::Object(tree) = person.resource else {
+/// Tries again while the database is busy: a start that others slow down is no reason to give up. Gives back
+/// the refusal of the last try.
+async fn load_one(session: &Session, person: &people::Person) -> anyhow::Result<Option<Refusal>> {
+    let mut attempt = 1;
+    loop {
+        let result = session.run(conditional_create(person)?).await;
+        match result.map_err(|error| error.refusal()) {
+            Ok(_) => return Ok(None),
+            Err(refusal) if refusal.status == 503 && attempt < LOAD_ATTEMPTS => attempt += 1,
+            Err(refusal) => return Ok(Some(refusal)),
+        }
+    }
+}
+
+fn conditional_create(person: &people::Person) -> anyhow::Result<Interaction> {
+    let Value::Object(tree) = person.resource.clone() else {
         anyhow::bail!("a sample is no object")
     };
     let resource = Resource::from_guarded(person.kind, tree);
@@ -251,8 +267,8 @@ fn conditional_create(person: people::Person) -> anyhow::Result<Interaction> {
         clauses: vec![fhir::query::Clause {
             param: fhir::query::SearchParam::Identifier,
             test: fhir::query::Test::Token(vec![fhir::query::TokenTest::SystemCode {
-                system: person.system,
-                code: person.value,
+                system: person.system.clone(),
+                code: person.value.clone(),
             }]),
         }],
     };

@@ -333,6 +333,8 @@ impl Server {
             .expect("a log file");
         let mut command = Command::new(&self.settings.binary);
         command
+            // A refused start says why in a sentence: a backtrace would push that out of the end that is shown.
+            .env("RUST_LIB_BACKTRACE", "0")
             .arg("demo")
             .arg("--data")
             .arg(&self.data)

@@ -290,7 +290,10 @@ fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
         readable(&passerelle(context, &server, arguments), words);
     }
     let run = |arguments: &[&str]| command(context).args(arguments).output().unwrap();
-    readable(&run(&["space", "list", "--database", "mysql://x"]), &["mysql"]);
+    readable(
+        &run(&["space", "list", "--database", "mysql://x"]),
+        &["sqlite:PATH", "postgres://"],
+    );
     readable(
         &run(&["space", "list", "--database", "sqlite:/nowhere/at/all.db"]),
         &["/nowhere/at/all.db"],

@@ -498,17 +498,23 @@ fn one_request_too_many_is_told_when_to_come_back(context: &Context) {
         .environment("PASSERELLE_MAX_CONCURRENT", "1")
         .start();
     let fhir = server.client("fhir");
-    // This one holds the only place: its body is on its way and will not come.
+    // A request whose body is on its way and will not come holds the only place. It may find the place taken
+    // itself: then the next one tries.
     let head = fhir
         .post("/Patient")
         .header("Content-Type", "application/fhir+json")
-        .header("Content-Length", "100");
-    let mut slow = fhir.connect().unwrap();
-    slow.send(&head.head_bytes()).unwrap();
-    let refusal = testkit::wait::wait_for(std::time::Duration::from_secs(5), "the place to be taken", || {
-        let answer = fhir.get("/Patient").send();
-        (answer.status == 429).then_some(answer)
-    });
+        .header("Content-Length", "100")
+        .head_bytes();
+    let (slow, refusal) = testkit::wait::wait_for(
+        std::time::Duration::from_secs(10),
+        "the place to be taken",
+        || {
+            let mut slow = fhir.connect().unwrap();
+            slow.send(&head).unwrap();
+            let answer = fhir.get("/Patient").send();
+            (answer.status == 429).then_some((slow, answer))
+        },
+    );
     let refusal = refused(refusal, 429, "throttled");
     assert!(
         refusal.header("Retry-After").unwrap().parse::<u32>().is_ok(),
