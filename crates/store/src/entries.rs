@@ -273,10 +273,10 @@ pub(crate) fn array_inserts<'a>(space: i64, kind: ResourceType, entries: &Entrie
 
 fn insert_by_values(sql: &mut dyn Sql, owner: Owner, entries: &Entries<'_>) -> QueryResult<()> {
     let kind = codes::kind(owner.kind);
+    // OR IGNORE, not ON CONFLICT: it cannot abort, so SQLite keeps no journal of the statement.
     values(
         sql,
-        "INSERT INTO index_token (space, row, kind, param, system, code) VALUES ",
-        " ON CONFLICT DO NOTHING",
+        "INSERT OR IGNORE INTO index_token (space, row, kind, param, system, code) VALUES ",
         &entries.tokens,
         |statement, row| {
             row_head(statement, owner, kind, row.param);
@@ -288,8 +288,7 @@ fn insert_by_values(sql: &mut dyn Sql, owner: Owner, entries: &Entries<'_>) -> Q
     )?;
     values(
         sql,
-        "INSERT INTO index_string (space, row, kind, param, folded, exact) VALUES ",
-        " ON CONFLICT DO NOTHING",
+        "INSERT OR IGNORE INTO index_string (space, row, kind, param, folded, exact) VALUES ",
         &entries.texts,
         |statement, row| {
             row_head(statement, owner, kind, row.param);
@@ -301,8 +300,7 @@ fn insert_by_values(sql: &mut dyn Sql, owner: Owner, entries: &Entries<'_>) -> Q
     )?;
     values(
         sql,
-        "INSERT INTO index_date (space, row, kind, param, low, high) VALUES ",
-        " ON CONFLICT DO NOTHING",
+        "INSERT OR IGNORE INTO index_date (space, row, kind, param, low, high) VALUES ",
         &entries.dates,
         |statement, row| {
             row_head(statement, owner, kind, row.param);
@@ -314,8 +312,7 @@ fn insert_by_values(sql: &mut dyn Sql, owner: Owner, entries: &Entries<'_>) -> Q
     )?;
     values(
         sql,
-        "INSERT INTO index_reference (space, row, kind, param, ref_kind, target, system, value) VALUES ",
-        " ON CONFLICT DO NOTHING",
+        "INSERT OR IGNORE INTO index_reference (space, row, kind, param, ref_kind, target, system, value) VALUES ",
         &entries.references,
         |statement, row| {
             row_head(statement, owner, kind, row.param);
@@ -328,7 +325,6 @@ fn insert_by_values(sql: &mut dyn Sql, owner: Owner, entries: &Entries<'_>) -> Q
     values(
         sql,
         "INSERT INTO identifier_key (space, row, kind, policy, system, value, state) VALUES ",
-        "",
         &entries.keys,
         |statement, (key, state)| {
             row_head(statement, owner, kind, key.policy);
@@ -355,7 +351,6 @@ fn row_head(statement: &mut Statement<'_>, owner: Owner, kind: i16, number: i16)
 fn values<'r, R>(
     sql: &mut dyn Sql,
     head: &'static str,
-    tail: &'static str,
     rows: &'r [R],
     write: impl Fn(&mut Statement<'r>, &'r R),
 ) -> QueryResult<()> {
@@ -366,7 +361,6 @@ fn values<'r, R>(
             write(&mut statement, row);
         }
         statement.push(")");
-        statement.push(tail);
         sql.execute(&statement)?;
     }
     Ok(())

@@ -38,6 +38,7 @@ pub(crate) struct Write<F, T, E> {
     space: SpaceKey,
     closure: F,
     outcome: Option<Result<T, E>>,
+    panicked: bool,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
@@ -54,6 +55,7 @@ where
             space,
             closure,
             outcome: None,
+            panicked: false,
             reply,
         };
         (write, answer)
@@ -71,11 +73,15 @@ where
     }
 
     fn run(&mut self, tx: &mut Transaction<'_>) -> Ran {
-        let closure = &mut self.closure;
         // What a panic leaves behind is the closure, which is not run again, and the transaction, which is
         // taken back.
+        if self.panicked {
+            return Ran::Undo;
+        }
+        let closure = &mut self.closure;
         let outcome = catch_unwind(AssertUnwindSafe(|| closure(&mut *tx)));
         let Ok(outcome) = outcome else {
+            self.panicked = true;
             self.fail(StoreError::Internal("a write panicked".to_owned()));
             return Ran::Undo;
         };

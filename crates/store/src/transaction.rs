@@ -39,6 +39,11 @@ pub(crate) struct Group {
 enum Savepoint {
     /// The database's transaction is this one's alone.
     None,
+    /// Shared without a savepoint: a failure after the first change spoils the group, which is then run
+    /// again with savepoints.
+    Bold,
+    /// The same, and something has been written.
+    BoldChanged,
     /// Shared, and nothing has been written yet.
     Pending,
     /// Shared, and everything since the savepoint is this one's.
@@ -91,6 +96,24 @@ impl<'c> Transaction<'c> {
             savepoint: Savepoint::Pending,
             ..Transaction::alone(sql, space, context, group)
         }
+    }
+
+    /// One of several transactions that are committed together if none of them fails after a change.
+    pub(crate) fn bold(
+        sql: &'c mut dyn Sql,
+        space: SpaceKey,
+        context: &'c Context,
+        group: &'c mut Group,
+    ) -> Transaction<'c> {
+        Transaction {
+            savepoint: Savepoint::Bold,
+            ..Transaction::alone(sql, space, context, group)
+        }
+    }
+
+    /// Whether a [`Transaction::bold`] one has written something.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.savepoint == Savepoint::BoldChanged
     }
 
     /// The failure that forbids a commit.
@@ -159,6 +182,9 @@ impl<'c> Transaction<'c> {
 
     /// Opens the savepoint before the first change of a shared transaction.
     pub(crate) fn begin_change(&mut self) -> Result<(), StoreError> {
+        if self.savepoint == Savepoint::Bold {
+            self.savepoint = Savepoint::BoldChanged;
+        }
         if self.savepoint == Savepoint::Pending {
             self.run("beginning a write", &Statement::new("SAVEPOINT one"))?;
             self.savepoint = Savepoint::Open;
@@ -332,21 +358,31 @@ impl Reader for Transaction<'_> {
         policy: Policy,
         identifier: &Identifier,
     ) -> Result<Vec<Holder>, StoreError> {
-        // CROSS JOIN: SQLite keeps this order.
-        let statement = Statement::new(
+        // Owners and others stand in an index each. CROSS JOIN: SQLite keeps this order.
+        let carrying = |statement: Statement<'static>| {
+            statement
+                .bind(self.space)
+                .sql(" AND kind = ")
+                .bind(codes::kind(kind))
+                .sql(" AND policy = ")
+                .bind(codes::policy(policy))
+                .sql(" AND system = ")
+                .bind(entries::key_text(&identifier.system).into_owned())
+                .sql(" AND value = ")
+                .bind(entries::key_text(&identifier.value).into_owned())
+        };
+        let owner = carrying(Statement::new(
             "SELECT k.state, r.row, r.kind, r.id, r.version, r.updated, r.deleted, r.class, r.digest, r.body \
-             FROM identifier_key AS k CROSS JOIN resource AS r WHERE k.space = ",
+             FROM (SELECT space, row, state FROM identifier_key WHERE state = 2 AND space = ",
+        ));
+        let statement = carrying(
+            owner
+                .sql(" UNION ALL SELECT space, row, state FROM identifier_key WHERE state <> 2 AND space = "),
         )
-        .bind(self.space)
-        .sql(" AND k.kind = ")
-        .bind(codes::kind(kind))
-        .sql(" AND k.policy = ")
-        .bind(codes::policy(policy))
-        .sql(" AND k.system = ")
-        .bind(entries::key_text(&identifier.system))
-        .sql(" AND k.value = ")
-        .bind(entries::key_text(&identifier.value))
-        .sql(" AND r.space = k.space AND r.row = k.row AND NOT r.deleted ORDER BY k.state DESC, r.updated DESC, r.row DESC");
+        .sql(
+            ") AS k CROSS JOIN resource AS r WHERE r.space = k.space AND r.row = k.row AND NOT r.deleted \
+             ORDER BY k.state DESC, r.updated DESC, r.row DESC",
+        );
         let rows = self
             .sql
             .holders(&statement)

@@ -46,7 +46,8 @@ CREATE TABLE identifier_key (
 ) WITHOUT ROWID;
 -- The rule itself: an identifier has at most one owner.
 CREATE UNIQUE INDEX identifier_key_owner ON identifier_key (space, kind, policy, system, value) WHERE state = 2;
-CREATE INDEX identifier_key_by_value ON identifier_key (space, kind, policy, system, value, state, row);
+-- Those who carry or carried it without owning it.
+CREATE INDEX identifier_key_other ON identifier_key (space, kind, policy, system, value, state, row) WHERE state <> 2;
 
 -- Clustered by resource: appended to on insertion, and probed by row from a search.
 CREATE TABLE index_token (

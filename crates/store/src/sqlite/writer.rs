@@ -109,9 +109,15 @@ impl Writer {
         self.group.next_audit.clear();
         control(connection, "beginning a group", "BEGIN IMMEDIATE")?;
         pause::at(pause::BEGUN);
-        for job in jobs.iter_mut() {
-            run_one(connection, job, &self.context, &mut self.group)?;
-            pause::at(pause::RAN);
+        // A savepoint makes SQLite copy every page that it changes. Refusals come before the first change, so
+        // nearly every group gets by without.
+        if run_boldly(connection, jobs, &self.context, &mut self.group) == Bold::Spoilt {
+            control(connection, "beginning a group anew", "ROLLBACK")?;
+            self.group.next_audit.clear();
+            control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;
+            for job in jobs.iter_mut() {
+                run_one(connection, job, &self.context, &mut self.group)?;
+            }
         }
         if !audit.is_empty() {
             let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut self.group);
@@ -126,6 +132,33 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// How a group fared without savepoints.
+#[derive(PartialEq, Eq)]
+enum Bold {
+    /// Nothing has to be taken back.
+    Whole,
+    /// A write failed after a change: the group is to be taken back and run with savepoints.
+    Spoilt,
+}
+
+fn run_boldly(
+    connection: &mut SqliteConnection,
+    jobs: &mut [Box<dyn Job>],
+    context: &Context,
+    group: &mut Group,
+) -> Bold {
+    for job in jobs.iter_mut() {
+        let mut tx = Transaction::bold(connection, job.space(), context, group);
+        let ran = job.run(&mut tx);
+        let harmless = ran == Ran::Undo && !tx.has_changed() && tx.failure().is_none();
+        if ran != Ran::Keep && !harmless {
+            return Bold::Spoilt;
+        }
+        pause::at(pause::RAN);
+    }
+    Bold::Whole
 }
 
 /// Runs one write in its savepoint. An error loses the whole group.
