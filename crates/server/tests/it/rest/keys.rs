@@ -22,6 +22,7 @@ pub const TESTS: &[Test] = tests![
     an_owner_may_keep_change_and_drop_its_identifier,
     another_key_of_the_body_decides_as_well,
     a_declared_key_system_is_enforced,
+    a_key_system_whose_identifiers_were_stored_unchecked_is_refused,
     an_inactive_resource_owns_no_active_key,
     the_owner_is_not_told_to_who_may_not_see_it,
     p10_everything_else_is_never_unique,
@@ -231,6 +232,23 @@ fn declared(context: &Context, system: &str, unique_among: &str) -> (Server, Cli
         (second.status == 409).then_some(())
     });
     (server, fhir)
+}
+
+fn a_key_system_whose_identifiers_were_stored_unchecked_is_refused(context: &Context) {
+    let (server, fhir) = context.fhir();
+    let stored = "https://hospital.example/unit/9/ipp";
+    for _ in 0..2 {
+        let body = resource("Patient", stored, "7");
+        fhir.post("/Patient").json(&body).send().expect(201);
+    }
+    for system in [stored, "https://hospital.example/unit/*/ipp"] {
+        let output = passerelle(context, &server, &["key-system", "add", system, "--resource", "Patient"]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{system}: {output:?}");
+        assert!(text.contains(stored) && text.contains("before the first"), "{text}");
+    }
+    // Another type carries none of them.
+    succeeds(context, &server, &["key-system", "add", stored, "--resource", "Practitioner"]);
 }
 
 fn a_declared_key_system_is_enforced(context: &Context) {
