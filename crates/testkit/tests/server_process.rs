@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use testkit::json;
 use testkit::server::{Backend, Server, Settings};
@@ -65,22 +66,28 @@ fn echo(stream: &TcpStream) {
     }
 }
 
-fn stand_in(folder: &TemporaryFolder) -> PathBuf {
-    let path = folder.path().join("stand-in");
-    let test_binary = std::env::current_exe().unwrap();
-    let script = format!(
-        "#!/bin/sh\nexport {ARGUMENTS}=\"$*\"\nexec '{}' --exact stand_in_for_the_server --nocapture\n",
-        test_binary.display()
-    );
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+/// One script for all tests: a process that another thread starts while a script is being written inherits it
+/// open, and then it cannot be run ("text file busy").
+fn stand_in() -> &'static Path {
+    static SCRIPT: OnceLock<(TemporaryFolder, PathBuf)> = OnceLock::new();
+    let (_, path) = SCRIPT.get_or_init(|| {
+        let folder = TemporaryFolder::new("standin");
+        let path = folder.path().join("stand-in");
+        let test_binary = std::env::current_exe().unwrap();
+        let script = format!(
+            "#!/bin/sh\nexport {ARGUMENTS}=\"$*\"\nexec '{}' --exact stand_in_for_the_server --nocapture\n",
+            test_binary.display()
+        );
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        (folder, path)
+    });
     path
 }
 
 #[test]
 fn a_server_starts_is_killed_and_starts_again_on_the_same_data() {
-    let folder = TemporaryFolder::new("standin");
-    let mut server = Server::start(stand_in(&folder), Backend::Sqlite);
+    let mut server = Server::start(stand_in(), Backend::Sqlite);
     assert_eq!(
         server.client("fhir").get("/Patient").send().text(),
         "/fhir/Patient Bearer sk_test_x"
@@ -107,8 +114,7 @@ fn a_server_starts_is_killed_and_starts_again_on_the_same_data() {
 
 #[test]
 fn a_second_process_shares_the_database_and_outlives_the_first() {
-    let folder = TemporaryFolder::new("standin");
-    let first = Settings::new(stand_in(&folder), Backend::Sqlite).start();
+    let first = Settings::new(stand_in(), Backend::Sqlite).start();
     let mut second = first.second();
     assert_ne!(first.address(), second.address());
     drop(first);
@@ -118,8 +124,7 @@ fn a_second_process_shares_the_database_and_outlives_the_first() {
 
 #[test]
 fn a_server_that_ends_at_once_fails_the_test_with_its_own_words() {
-    let folder = TemporaryFolder::new("standin");
-    let settings = Settings::new(stand_in(&folder), Backend::Sqlite).argument("--broken");
+    let settings = Settings::new(stand_in(), Backend::Sqlite).argument("--broken");
     let failed = std::panic::catch_unwind(|| settings.start()).unwrap_err();
     let message = failed.downcast_ref::<String>().unwrap();
     assert!(message.contains("ended instead of getting ready"), "{message}");

@@ -242,13 +242,24 @@ fn a_key_system_whose_identifiers_were_stored_unchecked_is_refused(context: &Con
         fhir.post("/Patient").json(&body).send().expect(201);
     }
     for system in [stored, "https://hospital.example/unit/*/ipp"] {
-        let output = passerelle(context, &server, &["key-system", "add", system, "--resource", "Patient"]);
+        let output = passerelle(
+            context,
+            &server,
+            &["key-system", "add", system, "--resource", "Patient"],
+        );
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{system}: {output:?}");
-        assert!(text.contains(stored) && text.contains("before the first"), "{text}");
+        assert!(
+            text.contains(stored) && text.contains("before the first"),
+            "{text}"
+        );
     }
     // Another type carries none of them.
-    succeeds(context, &server, &["key-system", "add", stored, "--resource", "Practitioner"]);
+    succeeds(
+        context,
+        &server,
+        &["key-system", "add", stored, "--resource", "Practitioner"],
+    );
 }
 
 fn a_declared_key_system_is_enforced(context: &Context) {

@@ -1,7 +1,8 @@
-//! How long it takes to index a resource and to read criteria. Run alone, in release, on a quiet machine:
-//! `cargo test --release -p fhir --test query_speed -- --ignored --nocapture`
+//! How long it takes to index a resource and to read criteria:
+//! `cargo run --release -p fhir --example query_speed`, on a quiet machine.
 
 use std::hint::black_box;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use fhir::query::parse::{Handling, NameCase, criteria, if_none_exist, pairs, search};
@@ -45,10 +46,8 @@ fn patient() -> Option<Resource> {
     ))
 }
 
-#[test]
-#[ignore = "measures time: in release, alone, on a quiet machine"]
-fn indexing_takes_15_microseconds_and_criteria_3() {
-    let patient = patient().unwrap();
+fn main() -> std::io::Result<()> {
+    let patient = patient().ok_or_else(|| std::io::Error::other("the patient is no JSON object"))?;
     let rows = each(20_000, || drop(black_box(index::extract(black_box(&patient)))));
     let query = "identifier=urn:oid:1.2.250.1.71.4.2.1|3456780581/11242343";
     let kind = ResourceType::Patient;
@@ -64,12 +63,12 @@ fn indexing_takes_15_microseconds_and_criteria_3() {
         drop(black_box(if_none_exist(kind, black_box(query), sample::now())))
     });
     let searched = each(50_000, || {
-        let pairs = pairs(black_box(query)).unwrap();
+        let pairs = pairs(black_box(query)).unwrap_or_default();
         drop(black_box(search(kind, &pairs, Handling::Lenient, sample::now())));
     });
-    println!("extract {rows:?}, criteria {conditional:?}, If-None-Exist {header:?}, search {searched:?}");
-    assert!(rows <= Duration::from_micros(15));
-    assert!(conditional <= Duration::from_micros(3));
-    assert!(header <= Duration::from_micros(3));
-    assert!(searched <= Duration::from_micros(3));
+    writeln!(
+        std::io::stdout(),
+        "extract {rows:?} (aim 15 µs), criteria {conditional:?} (aim 3 µs), If-None-Exist {header:?} (3 µs), \
+         search {searched:?} (3 µs)"
+    )
 }
