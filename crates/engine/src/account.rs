@@ -27,9 +27,10 @@ const VERSIONS_COMPARED: u64 = 50;
 pub(crate) fn resolve(
     reader: &mut dyn Reader,
     criterion: &Identifier,
-    body: &Prepared,
+    body: &Resource,
+    identifiers: &[Identifier],
 ) -> Result<Found, Error> {
-    let holders = reader.holders(body.resource.kind(), Policy::Account, criterion)?;
+    let holders = reader.holders(body.kind(), Policy::Account, criterion)?;
     let mut past = Vec::new();
     for holder in holders {
         match holder.state {
@@ -38,15 +39,20 @@ pub(crate) fn resolve(
             KeyState::Retired => past.push(holder.stored),
         }
     }
-    by_past_identifier(reader, past, body)
+    by_past_identifier(reader, past, body, identifiers)
 }
 
 /// Nobody holds the identifier now; these accounts held it once, latest change first.
-fn by_past_identifier(reader: &mut dyn Reader, past: Vec<Stored>, body: &Prepared) -> Result<Found, Error> {
+fn by_past_identifier(
+    reader: &mut dyn Reader,
+    past: Vec<Stored>,
+    body: &Resource,
+    identifiers: &[Identifier],
+) -> Result<Found, Error> {
     let mut others = Vec::new();
     for stored in past {
         let resource = parse_stored(&stored)?;
-        let shares = identifier::of(&resource).any(|held| body.identifiers.contains(&held.identifier));
+        let shares = identifier::of(&resource).any(|held| identifiers.contains(&held.identifier));
         if shares {
             return Ok(Found::Account(stored));
         }
@@ -54,11 +60,11 @@ fn by_past_identifier(reader: &mut dyn Reader, past: Vec<Stored>, body: &Prepare
     }
     let mut same_person = None;
     for (stored, resource) in &others {
-        if same_person.is_none() && was_this_person(reader, stored, resource, &body.resource)? {
+        if same_person.is_none() && was_this_person(reader, stored, resource, body)? {
             same_person = Some(stored.clone());
         }
     }
-    if is_active(&body.resource) {
+    if is_active(body) {
         return Ok(same_person.map_or(Found::Nobody, Found::Account));
     }
     // A withdrawal must reach the person, whatever else has changed.
@@ -177,16 +183,13 @@ pub(crate) fn withdrawal(current: &Stored, body: &Prepared, keys: &KeySystems) -
 
 /// A new account remembers the identifier it was asked for by when its body lacks it: the same request
 /// again must find it.
-pub(crate) fn with_alias(criterion: &Identifier, body: &Prepared) -> Option<NewResource> {
-    if body.identifiers.contains(criterion) {
-        return None;
-    }
-    let mut new = body.new.clone();
+pub(crate) fn with_alias(criterion: Identifier, new: &NewResource) -> NewResource {
+    let mut new = new.clone();
     new.keys.push(KeyRow {
         policy: Policy::Account,
-        identifier: criterion.clone(),
+        identifier: criterion,
         state: KeyState::Retired,
     });
     new.keys.sort();
-    Some(new)
+    new
 }

@@ -9,7 +9,7 @@ use store::{Class, NewResource, Reader, Stored, Writer};
 
 use crate::conditional::{self, Match, find, refuse_taken};
 use crate::error::Error;
-use crate::prepare::Prepared;
+use crate::prepare::{BodyId, Prepared};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
@@ -17,7 +17,8 @@ use crate::session::{Session, WriteContext};
 /// Creates; the body's id means nothing.
 pub(crate) async fn create(session: &Session, resource: Resource) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
-    let prepared = Arc::new(session.prepare_without_id(resource)?);
+    let valid = session.validate(resource, BodyId::MeansNothing)?;
+    let prepared = Arc::new(valid.prepare(&session.keys()));
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[]);
     let context = session.write_context("create");
     session
@@ -36,9 +37,9 @@ pub(crate) async fn conditional_create(
     resource: Resource,
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
-    let prepared = Arc::new(session.prepare_without_id(resource)?);
+    let valid = session.validate(resource, BodyId::MeansNothing)?;
     // Most repeats are settled by a read: no lock, no flush, and it is as if the read had come last.
-    let (look, class) = (criteria.clone(), prepared.new.class);
+    let (look, class) = (criteria.clone(), valid.class);
     if let Some(reply) = session
         .space
         .read(move |reader| found(reader, &look, class))
@@ -46,6 +47,7 @@ pub(crate) async fn conditional_create(
     {
         return Ok(reply);
     }
+    let prepared = Arc::new(valid.prepare(&session.keys()));
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[&criteria]);
     let context = session.write_context("conditional-create");
     session

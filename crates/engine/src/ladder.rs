@@ -10,7 +10,7 @@ use store::{Class, Reader};
 use crate::conditional::{self, Match, find};
 use crate::create::{created, insert, values};
 use crate::error::Error;
-use crate::prepare::parse_stored;
+use crate::prepare::{BodyId, parse_stored};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::Session;
@@ -22,12 +22,13 @@ pub(crate) async fn find_or_create(
     resource: Resource,
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
-    let prepared = Arc::new(session.prepare_without_id(resource)?);
+    let valid = session.validate(resource, BodyId::MeansNothing)?;
     let ladder = Arc::new(ladder);
     let climbing = Arc::clone(&ladder);
     if let Some(reply) = session.space.read(move |reader| climb(reader, &climbing)).await? {
         return Ok(reply);
     }
+    let prepared = Arc::new(valid.prepare(&session.keys()));
     let criteria: Vec<&Criteria> = ladder.iter().map(|rung| &rung.criteria).collect();
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &criteria);
     let context = session.write_context("find-or-create");

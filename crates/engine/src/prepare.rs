@@ -1,8 +1,8 @@
 //! What is done to a resource before any lock is taken: validation, rendering, index rows, keys.
 
-use fhir::canonical::Canonical;
+use fhir::canonical::{self, Canonical, Digest};
 use fhir::index;
-use fhir::validate::{self, regulator};
+use fhir::validate::{regulator, validate as validate_base};
 use fhir::{Identifier, Issue, IssueCode, Resource, ResourceType, identifier};
 use serde_json::Value;
 use store::{Class, KeyRow, KeyState, NewResource, Policy, Stored};
@@ -11,11 +11,26 @@ use crate::context::{Caller, ClientPolicy};
 use crate::error::Error;
 use crate::keys::KeySystems;
 
+/// A valid resource. What only a write needs is not made yet.
+#[derive(Clone)]
+pub(crate) struct Valid {
+    /// The resource.
+    pub resource: Resource,
+    /// The class that body and caller say.
+    pub class: Class,
+    /// Its complete identifiers, in order.
+    pub identifiers: Vec<Identifier>,
+    /// Its digest.
+    pub digest: Digest,
+    /// Warnings found on the way.
+    pub warnings: Vec<Issue>,
+}
+
 /// A valid resource, ready to be written.
 pub(crate) struct Prepared {
     /// The resource.
     pub resource: Resource,
-    /// What is stored of it, under the class that body and caller say.
+    /// What is stored of it.
     pub new: NewResource,
     /// Its complete identifiers, in order.
     pub identifiers: Vec<Identifier>,
@@ -23,48 +38,64 @@ pub(crate) struct Prepared {
     pub warnings: Vec<Issue>,
 }
 
-/// Validates and renders a resource.
+/// Whether the body's id means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyId {
+    /// It is part of the request, and validated.
+    Counts,
+    /// It is gone before anybody looks at it. Always so for accounts.
+    MeansNothing,
+}
+
+/// Validates a resource under the class that body and caller say.
 ///
 /// # Errors
 /// [`Error::Invalid`] and [`Error::Rule`] with every fault found.
-pub(crate) fn prepare(resource: Resource, caller: &Caller, keys: &KeySystems) -> Result<Prepared, Error> {
+pub(crate) fn validate(mut resource: Resource, caller: &Caller, id: BodyId) -> Result<Valid, Error> {
     let class = class_by_body_and_caller(&resource, caller);
-    prepare_as(resource, class, keys)
-}
-
-/// Validates and renders a resource whose body id means nothing: it is gone before anybody looks at it.
-///
-/// # Errors
-/// As [`prepare`].
-pub(crate) fn prepare_without_id(
-    mut resource: Resource,
-    caller: &Caller,
-    keys: &KeySystems,
-) -> Result<Prepared, Error> {
-    resource.tree_mut().shift_remove("id");
-    prepare(resource, caller, keys)
+    if id == BodyId::MeansNothing || class == Class::Account {
+        resource.tree_mut().shift_remove("id");
+    }
+    validate_as(resource, class)
 }
 
 /// The same under a class that is known already.
-pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) -> Result<Prepared, Error> {
+pub(crate) fn validate_as(resource: Resource, class: Class) -> Result<Valid, Error> {
     let warnings = check(&resource, class)?;
-    let identifiers: Vec<Identifier> = identifier::of(&resource).map(|held| held.identifier).collect();
-    let rows = match class {
-        Class::Ordinary => keys.rows(&resource),
-        Class::Account => account_rows(&identifiers, is_active(&resource)),
-    };
-    let new = NewResource {
+    Ok(Valid {
         class,
-        canonical: Canonical::of(&resource),
-        index: index::extract(&resource),
-        keys: rows,
-    };
-    Ok(Prepared {
-        resource,
-        new,
-        identifiers,
+        identifiers: identifier::of(&resource).map(|held| held.identifier).collect(),
+        digest: canonical::digest(&resource),
         warnings,
+        resource,
     })
+}
+
+impl Valid {
+    /// Renders it, and makes its index and key rows.
+    pub(crate) fn prepare(self, keys: &KeySystems) -> Prepared {
+        let rows = match self.class {
+            Class::Ordinary => keys.rows(&self.resource),
+            Class::Account => account_rows(&self.identifiers, is_active(&self.resource)),
+        };
+        let new = NewResource {
+            class: self.class,
+            canonical: Canonical::with_digest(&self.resource, self.digest),
+            index: index::extract(&self.resource),
+            keys: rows,
+        };
+        Prepared {
+            resource: self.resource,
+            new,
+            identifiers: self.identifiers,
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// Validates under a known class and prepares at once.
+pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) -> Result<Prepared, Error> {
+    Ok(validate_as(resource, class)?.prepare(keys))
 }
 
 /// Whether `active` is true. (An account without it does not get this far.)
@@ -110,8 +141,7 @@ pub(crate) fn refuse_subsetted(resource: &Resource) -> Result<(), Error> {
     }
 }
 
-/// The class that body and caller say.
-pub(crate) fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> Class {
+fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> Class {
     let governed = resource.kind() == ResourceType::Practitioner
         && (caller.policy == ClientPolicy::SasRegulator || regulator::applies(resource));
     if governed { Class::Account } else { Class::Ordinary }
@@ -119,7 +149,7 @@ pub(crate) fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> 
 
 /// Base R4 first, the policy's shape beside it: all faults at once, 400 when the base is malformed.
 fn check(resource: &Resource, class: Class) -> Result<Vec<Issue>, Error> {
-    let mut issues = validate::validate(resource);
+    let mut issues = validate_base(resource);
     let malformed =
         Error::Invalid(issues.clone()).refusal().status == 400 && issues.iter().any(Issue::is_error);
     if class == Class::Account {

@@ -9,7 +9,7 @@ use store::{SpaceStore, Store, Stored};
 use crate::context::{Caller, ClientPolicy, IdSource};
 use crate::error::Error;
 use crate::keys::KeySystems;
-use crate::prepare::{Prepared, prepare, prepare_without_id};
+use crate::prepare::{BodyId, Valid, validate};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
 use crate::{create, delete, edit, ladder, read, update};
@@ -177,13 +177,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn prepare(&self, resource: Resource) -> Result<Prepared, Error> {
-        prepare(resource, &self.caller, &self.keys())
-    }
-
-    /// As [`Session::prepare`], where the body's id means nothing.
-    pub(crate) fn prepare_without_id(&self, resource: Resource) -> Result<Prepared, Error> {
-        prepare_without_id(resource, &self.caller, &self.keys())
+    /// Validates a resource as this caller's.
+    pub(crate) fn validate(&self, resource: Resource, id: BodyId) -> Result<Valid, Error> {
+        validate(resource, &self.caller, id)
     }
 
     pub(crate) fn keys(&self) -> Arc<KeySystems> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fhir::interaction::Precondition;
 use fhir::query::Criteria;
 use fhir::validate::regulator;
-use fhir::{Id, Issue, IssueCode, Resource, Target};
+use fhir::{Id, Identifier, Issue, IssueCode, Resource, Target};
 use store::{Class, NewResource, Reader, StoreError, Stored, Writer};
 
 use crate::account;
@@ -14,7 +14,7 @@ use crate::conditional::{self, Match, check_precondition, find, refuse_taken};
 use crate::create::{created, insert, values};
 use crate::error::Error;
 use crate::keys::KeySystems;
-use crate::prepare::{Prepared, class_by_body_and_caller, parse_stored, prepare_as, refuse_subsetted};
+use crate::prepare::{BodyId, Prepared, Valid, parse_stored, prepare_as, refuse_subsetted};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
@@ -30,7 +30,8 @@ pub(crate) async fn update(
     session.refuse_to_policy("update by id", "PUT [base]/Practitioner?identifier=system|value")?;
     check_body_id(&target, &resource)?;
     refuse_subsetted(&resource)?;
-    let prepared = Arc::new(session.prepare(resource)?);
+    let valid = session.validate(resource, BodyId::Counts)?;
+    let prepared = Arc::new(valid.prepare(&session.keys()));
     let mut locks = conditional::locks(target.kind, values(&prepared), &[]);
     locks.targets.push(target.clone());
     let (context, keys) = (session.write_context("update"), session.keys());
@@ -59,24 +60,22 @@ pub(crate) async fn conditional_update(
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Update)?;
     refuse_subsetted(&resource)?;
-    let prepared = Arc::new(match class_by_body_and_caller(&resource, &session.caller) {
-        Class::Account => session.prepare_without_id(resource)?,
-        Class::Ordinary => session.prepare(resource)?,
-    });
-    let plan = Arc::new(Plan {
-        criteria,
-        precondition,
-        prepared,
-    });
+    let valid = Arc::new(session.validate(resource, BodyId::Counts)?);
     // An identical repeat is settled by a read: no lock, no version, no flush.
-    let early = Arc::clone(&plan);
-    if let Some(reply) = session
+    let (early, looked_for, demanded) = (Arc::clone(&valid), criteria.clone(), precondition.clone());
+    let settled = session
         .space
-        .read(move |reader| unchanged(reader, &early))
-        .await?
-    {
+        .read(move |reader| unchanged(reader, &looked_for, &demanded, &early))
+        .await?;
+    if let Some(reply) = settled {
         return Ok(reply);
     }
+    let valid = Arc::unwrap_or_clone(valid);
+    let plan = Plan {
+        criteria,
+        precondition,
+        prepared: valid.prepare(&session.keys()),
+    };
     let kind = plan.prepared.resource.kind();
     let mut locks = conditional::locks(kind, values(&plan.prepared), &[&plan.criteria]);
     if let Some(id) = body_id(&plan.prepared.resource) {
@@ -88,7 +87,8 @@ pub(crate) async fn conditional_update(
         .write(locks, move |tx| match resolve_and_lock(tx, &plan)? {
             Resolved::Create { id, alias } => {
                 check_precondition(&plan.precondition, None)?;
-                let new = alias.as_ref().unwrap_or(&plan.prepared.new);
+                let with_alias = alias.map(|criterion| account::with_alias(criterion, &plan.prepared.new));
+                let new = with_alias.as_ref().unwrap_or(&plan.prepared.new);
                 create_or_revive(tx, &context, &keys, new, id, &plan)
             }
             Resolved::Replace(current) => {
@@ -111,7 +111,7 @@ const LOOKS: usize = 4;
 struct Plan {
     criteria: Criteria,
     precondition: Precondition,
-    prepared: Arc<Prepared>,
+    prepared: Prepared,
 }
 
 /// What a conditional update comes to.
@@ -119,7 +119,7 @@ enum Resolved {
     /// Create, under this id or a fresh one; `alias`: with the criterion's identifier as a past one.
     Create {
         id: Option<Id>,
-        alias: Option<NewResource>,
+        alias: Option<Identifier>,
     },
     /// Replace this one.
     Replace(Stored),
@@ -127,16 +127,37 @@ enum Resolved {
     Withdraw(Stored),
 }
 
-fn resolve(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Error> {
-    match plan.prepared.new.class {
-        Class::Account => resolve_account(reader, plan),
-        Class::Ordinary => resolve_ordinary(reader, plan),
+/// What a conditional update is about, before and after it is prepared.
+struct Subject<'s> {
+    resource: &'s Resource,
+    class: Class,
+    identifiers: &'s [Identifier],
+}
+
+impl Plan {
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            resource: &self.prepared.resource,
+            class: self.prepared.new.class,
+            identifiers: &self.prepared.identifiers,
+        }
     }
 }
 
-fn resolve_ordinary(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Error> {
-    let resource = &plan.prepared.resource;
-    match find(reader, &plan.criteria, Class::Ordinary)? {
+fn resolve(reader: &mut dyn Reader, criteria: &Criteria, subject: &Subject<'_>) -> Result<Resolved, Error> {
+    match subject.class {
+        Class::Account => resolve_account(reader, criteria, subject),
+        Class::Ordinary => resolve_ordinary(reader, criteria, subject),
+    }
+}
+
+fn resolve_ordinary(
+    reader: &mut dyn Reader,
+    criteria: &Criteria,
+    subject: &Subject<'_>,
+) -> Result<Resolved, Error> {
+    let resource = subject.resource;
+    match find(reader, criteria, Class::Ordinary)? {
         Match::Many => Err(Error::ManyMatches { interaction: "conditional update" }),
         Match::None => Ok(Resolved::Create { id: body_id(resource), alias: None }),
         Match::One(stored) => match resource.body_id() {
@@ -156,9 +177,13 @@ fn resolve_ordinary(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Er
     }
 }
 
-fn resolve_account(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Error> {
-    let Some(criterion) = plan.criteria.single_identifier() else {
-        return Ok(match account::find_by_criteria(reader, &plan.criteria)? {
+fn resolve_account(
+    reader: &mut dyn Reader,
+    criteria: &Criteria,
+    subject: &Subject<'_>,
+) -> Result<Resolved, Error> {
+    let Some(criterion) = criteria.single_identifier() else {
+        return Ok(match account::find_by_criteria(reader, criteria)? {
             None => Resolved::Create {
                 id: None,
                 alias: None,
@@ -166,33 +191,50 @@ fn resolve_account(reader: &mut dyn Reader, plan: &Plan) -> Result<Resolved, Err
             Some(stored) => Resolved::Replace(stored),
         });
     };
-    Ok(match account::resolve(reader, &criterion, &plan.prepared)? {
-        account::Found::Account(stored) => Resolved::Replace(stored),
-        account::Found::Withdraw(stored) => Resolved::Withdraw(stored),
-        account::Found::Nobody => Resolved::Create {
-            id: None,
-            alias: account::with_alias(&criterion, &plan.prepared),
+    Ok(
+        match account::resolve(reader, &criterion, subject.resource, subject.identifiers)? {
+            account::Found::Account(stored) => Resolved::Replace(stored),
+            account::Found::Withdraw(stored) => Resolved::Withdraw(stored),
+            account::Found::Nobody => Resolved::Create {
+                id: None,
+                alias: (!subject.identifiers.contains(&criterion)).then_some(criterion),
+            },
         },
-    })
+    )
 }
 
 /// The reply, when the update would change nothing.
-fn unchanged(reader: &mut dyn Reader, plan: &Plan) -> Result<Option<WriteReply>, Error> {
-    let Resolved::Replace(stored) = resolve(reader, plan)? else {
+fn unchanged(
+    reader: &mut dyn Reader,
+    criteria: &Criteria,
+    precondition: &Precondition,
+    valid: &Valid,
+) -> Result<Option<WriteReply>, Error> {
+    let subject = Subject {
+        resource: &valid.resource,
+        class: valid.class,
+        identifiers: &valid.identifiers,
+    };
+    let Resolved::Replace(stored) = resolve(reader, criteria, &subject)? else {
         return Ok(None);
     };
-    if stored.digest != *plan.prepared.new.canonical.digest() || stored.class != plan.prepared.new.class {
+    if stored.digest != valid.digest || stored.class != valid.class {
         return Ok(None);
     }
-    check_precondition(&plan.precondition, Some(&stored))?;
-    Ok(Some(reply(Written::Unchanged, stored, &plan.prepared)))
+    check_precondition(precondition, Some(&stored))?;
+    Ok(Some(WriteReply {
+        written: Written::Unchanged,
+        stored,
+        issues: valid.warnings.clone(),
+        rung: None,
+    }))
 }
 
 /// Resolves, locks what was found, and looks again when a writer by id moved it in between (the locks by
 /// identifier do not exclude one that names the resource by id).
 fn resolve_and_lock(tx: &mut dyn Writer, plan: &Plan) -> Result<Resolved, Error> {
     for _ in 0..LOOKS {
-        let resolved = resolve(tx, plan)?;
+        let resolved = resolve(tx, &plan.criteria, &plan.subject())?;
         let seen = match &resolved {
             Resolved::Create { .. } => return Ok(resolved),
             Resolved::Replace(seen) | Resolved::Withdraw(seen) => seen,

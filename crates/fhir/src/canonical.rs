@@ -4,7 +4,6 @@
 //! the transaction the body is three strings put together.
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use crate::id::{Id, VersionId};
 use crate::resource::{Resource, ResourceType};
@@ -23,12 +22,29 @@ pub struct Canonical {
     digest: Digest,
 }
 
+/// The digest of a resource, without rendering it.
+pub fn digest(resource: &Resource) -> Digest {
+    let mut bytes = Vec::with_capacity(2048);
+    frame_object(&mut bytes, resource.tree(), Level::Root);
+    let hash = blake3::hash(&bytes);
+    let mut digest = Digest::default();
+    digest
+        .iter_mut()
+        .zip(hash.as_bytes())
+        .for_each(|(to, from)| *to = *from);
+    digest
+}
+
 impl Canonical {
     /// Renders a resource. Its `id`, `meta.versionId` and `meta.lastUpdated` are left out: they are the
     /// server's.
     pub fn of(resource: &Resource) -> Canonical {
-        let mut tail = String::with_capacity(1024);
-        let mut hasher = Sha256::new();
+        Canonical::with_digest(resource, digest(resource))
+    }
+
+    /// The same when [`digest`] has been taken already.
+    pub fn with_digest(resource: &Resource, digest: Digest) -> Canonical {
+        let mut tail = String::with_capacity(2048);
         if let Some(meta) = resource.meta() {
             for (name, value) in meta.iter().filter(|(name, _)| !is_server_meta(name)) {
                 write_property(&mut tail, name, value);
@@ -39,13 +55,6 @@ impl Canonical {
             write_property(&mut tail, name, value);
         }
         tail.push('}');
-        hash_object(&mut hasher, resource.tree(), Level::Root);
-        let hash = hasher.finalize();
-        let mut digest = Digest::default();
-        digest
-            .iter_mut()
-            .zip(hash.iter())
-            .for_each(|(to, from)| *to = *from);
         Canonical {
             kind: resource.kind(),
             tail,
@@ -130,18 +139,33 @@ pub fn write_value(out: &mut String, value: &Value) {
 
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
+    let mut rest = text;
+    // Runs without anything to escape are copied whole.
+    while let Some((run, character, after)) = next_escape(rest) {
+        out.push_str(run);
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if (c as u32) < 0x20 => out.push_str(&format!("\\u{:04x}", c as u32)),
-            c => out.push(c),
+            control => out.push_str(&format!("\\u{:04x}", control as u32)),
         }
+        rest = after;
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// The text before the first character that JSON escapes, that character, and the text behind it.
+fn next_escape(text: &str) -> Option<(&str, char, &str)> {
+    let place = text
+        .bytes()
+        .position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
+    let (run, rest) = text.split_at_checked(place)?;
+    let character = rest.chars().next()?;
+    let (_, after) = rest.split_at_checked(character.len_utf8())?;
+    Some((run, character, after))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -151,9 +175,9 @@ enum Level {
     Inner,
 }
 
-/// Hashes properties in name order. Every item is framed by a tag and, where it varies, its length, so
+/// Writes properties in name order. Every item is framed by a tag and, where it varies, its length, so
 /// that no two trees give the same bytes.
-fn hash_object(hasher: &mut Sha256, map: &Map<String, Value>, level: Level) {
+fn frame_object(bytes: &mut Vec<u8>, map: &Map<String, Value>, level: Level) {
     let mut entries: Vec<(&String, &Value)> = map
         .iter()
         .filter(|(name, _)| match level {
@@ -171,42 +195,42 @@ fn hash_object(hasher: &mut Sha256, map: &Map<String, Value>, level: Level) {
                 .is_some_and(|meta| meta.keys().any(|name| !is_server_meta(name)))
     });
     entries.sort_by_key(|(name, _)| name.as_str());
-    hasher.update(b"{");
-    hasher.update((entries.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(b"{");
+    bytes.extend_from_slice(&(entries.len() as u64).to_le_bytes());
     for (name, value) in entries {
-        hash_text(hasher, name);
+        frame_text(bytes, name);
         match value {
             Value::Object(meta) if level == Level::Root && name == "meta" => {
-                hash_object(hasher, meta, Level::Meta);
+                frame_object(bytes, meta, Level::Meta);
             }
-            other => hash_value(hasher, other),
+            other => frame_value(bytes, other),
         }
     }
 }
 
-fn hash_value(hasher: &mut Sha256, value: &Value) {
+fn frame_value(bytes: &mut Vec<u8>, value: &Value) {
     match value {
-        Value::Null => hasher.update(b"n"),
-        Value::Bool(true) => hasher.update(b"t"),
-        Value::Bool(false) => hasher.update(b"f"),
+        Value::Null => bytes.extend_from_slice(b"n"),
+        Value::Bool(true) => bytes.extend_from_slice(b"t"),
+        Value::Bool(false) => bytes.extend_from_slice(b"f"),
         Value::Number(number) => {
-            hasher.update(b"#");
-            hash_text(hasher, number.as_str());
+            bytes.extend_from_slice(b"#");
+            frame_text(bytes, number.as_str());
         }
         Value::String(text) => {
-            hasher.update(b"\"");
-            hash_text(hasher, text);
+            bytes.extend_from_slice(b"\"");
+            frame_text(bytes, text);
         }
         Value::Array(items) => {
-            hasher.update(b"[");
-            hasher.update((items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| hash_value(hasher, item));
+            bytes.extend_from_slice(b"[");
+            bytes.extend_from_slice(&(items.len() as u64).to_le_bytes());
+            items.iter().for_each(|item| frame_value(bytes, item));
         }
-        Value::Object(map) => hash_object(hasher, map, Level::Inner),
+        Value::Object(map) => frame_object(bytes, map, Level::Inner),
     }
 }
 
-fn hash_text(hasher: &mut Sha256, text: &str) {
-    hasher.update((text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
+fn frame_text(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
 }
