@@ -204,7 +204,8 @@ fn store_refusal(error: &StoreError) -> Refusal {
         StoreError::Unavailable(_) => (
             503,
             IssueCode::Transient,
-            "The database does not answer at the moment. Nothing was written. Send the same request again.",
+            "The database does not answer at the moment. If this was a write, whether it was done is not certain. Send the \
+             same request again: a conditional one is safe to repeat.",
             Some(2),
             LogLevel::Warn,
         ),

@@ -2,16 +2,11 @@
 //! `adapters.md` 5.1, `patient-identity.md` 1).
 
 use fhir::identifier::{self, Held};
+use fhir::validate::regulator::TYPE_SYSTEMS;
 use fhir::{Resource, ResourceType};
 use serde_json::Value;
 use store::access::KeySystem;
 use store::{KeyRow, KeyState, Policy};
-
-/// The two code systems of FR Core's identifier types: the older and the newer spelling.
-pub const FR_IDENTIFIER_TYPES: [&str; 2] = [
-    "http://interopsante.org/fhir/CodeSystem/fr-v2-0203",
-    "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203",
-];
 
 /// The key systems in force.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +58,7 @@ impl KeySystems {
                 && key
                     .type_code
                     .as_deref()
-                    .is_none_or(|code| held.has_type(&FR_IDENTIFIER_TYPES, code))
+                    .is_none_or(|code| held.has_type(&TYPE_SYSTEMS, code))
         })
     }
 }
