@@ -126,6 +126,13 @@ impl Queue {
         }
     }
 
+    /// Adds what has come since to a group, up to `limit`.
+    pub(crate) fn take_late(&self, jobs: &mut Vec<Box<dyn Job>>, limit: usize) {
+        let mut state = self.lock();
+        let count = state.jobs.len().min(limit.saturating_sub(jobs.len()));
+        jobs.extend(state.jobs.drain(..count));
+    }
+
     /// Nothing is accepted from here on; what is there is still done.
     pub(crate) fn close(&self) {
         self.lock().closing = true;

@@ -32,6 +32,8 @@ pub(crate) struct Group {
     pub(crate) latest: i64,
     /// The next audit number by space, once read in this group.
     pub(crate) next_audit: HashMap<i64, i64>,
+    /// Audit rows of the writes so far, written together before the commit.
+    pub(crate) audit: Vec<AuditEntry>,
 }
 
 /// How the work of one transaction is taken back without its neighbours.
@@ -57,6 +59,8 @@ pub(crate) struct Transaction<'c> {
     context: &'c Context,
     group: &'c mut Group,
     savepoint: Savepoint,
+    /// How many audit rows of the group are its predecessors'.
+    audit_mark: usize,
     /// The first statement that failed. What follows on it cannot be committed.
     failed: Option<StoreError>,
     /// Whether running again may succeed.
@@ -78,6 +82,7 @@ impl<'c> Transaction<'c> {
             sql,
             space: space.0,
             context,
+            audit_mark: group.audit.len(),
             group,
             savepoint: Savepoint::None,
             failed: None,
@@ -140,14 +145,18 @@ impl<'c> Transaction<'c> {
         let open = self.savepoint == Savepoint::Open;
         self.failed = None;
         self.again = false;
+        self.forget_audit();
         if open {
             self.savepoint = Savepoint::Pending;
-            // The numbers given since the savepoint are free again.
-            self.group.next_audit.clear();
             self.run("undoing a write", &Statement::new("ROLLBACK TO one"))?;
             self.run("undoing a write", &Statement::new("RELEASE one"))?;
         }
         Ok(())
+    }
+
+    /// Takes back the audit rows of a write that is not kept.
+    pub(crate) fn forget_audit(&mut self) {
+        self.group.audit.truncate(self.audit_mark);
     }
 
     /// Turns a failed statement into what it means, and remembers that this transaction cannot commit.
@@ -469,8 +478,11 @@ impl Writer for Transaction<'_> {
     }
 
     fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.begin_change()?;
-        self.write_audit(std::slice::from_ref(entry))
+        if self.savepoint == Savepoint::None {
+            return self.write_audit(std::slice::from_ref(entry));
+        }
+        self.group.audit.push(entry.clone());
+        Ok(())
     }
 }
 

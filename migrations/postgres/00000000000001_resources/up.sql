@@ -117,7 +117,6 @@ CREATE TABLE audit (
     chain       BYTEA,
     PRIMARY KEY (space, seq)
 );
-CREATE INDEX audit_by_time ON audit (space, time, seq);
 
 CREATE TABLE erasure (
     space  BIGINT   NOT NULL,

@@ -115,7 +115,6 @@ CREATE TABLE audit (
     chain       BLOB,
     PRIMARY KEY (space, seq)
 ) WITHOUT ROWID;
-CREATE INDEX audit_by_time ON audit (space, time, seq);
 
 CREATE TABLE erasure (
     space  BIGINT   NOT NULL,

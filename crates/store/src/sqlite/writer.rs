@@ -81,7 +81,11 @@ impl Writer {
     }
 
     /// Runs the jobs and commits. After an error nothing of the group is in the database.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>], audit: &mut Vec<AuditEntry>) -> Result<(), StoreError> {
+    fn commit(
+        &mut self,
+        jobs: &mut Vec<Box<dyn Job>>,
+        audit: &mut Vec<AuditEntry>,
+    ) -> Result<(), StoreError> {
         let outcome = self.try_commit(jobs, audit);
         if let Err(error) = &outcome {
             for job in jobs.iter_mut() {
@@ -97,7 +101,7 @@ impl Writer {
 
     fn try_commit(
         &mut self,
-        jobs: &mut [Box<dyn Job>],
+        jobs: &mut Vec<Box<dyn Job>>,
         audit: &mut Vec<AuditEntry>,
     ) -> Result<(), StoreError> {
         if self.connection.is_none() {
@@ -107,21 +111,36 @@ impl Writer {
             return Err(StoreError::Internal("the writer has no connection".to_owned()));
         };
         self.group.next_audit.clear();
+        self.group.audit.clear();
         control(connection, "beginning a group", "BEGIN IMMEDIATE")?;
         pause::at(pause::BEGUN);
         // A savepoint makes SQLite copy every page that it changes. Refusals come before the first change, so
         // nearly every group gets by without.
-        if run_boldly(connection, jobs, &self.context, &mut self.group) == Bold::Spoilt {
+        let mut bold = run_boldly(connection, jobs, &self.context, &mut self.group);
+        // A flush costs the same for few as for many, so what has come meanwhile joins.
+        while bold == Bold::Whole {
+            let late = jobs.len();
+            self.queue.take_late(jobs, self.options.group);
+            match jobs.get_mut(late..) {
+                Some(jobs) if !jobs.is_empty() => {
+                    bold = run_boldly(connection, jobs, &self.context, &mut self.group);
+                }
+                _ => break,
+            }
+        }
+        if bold == Bold::Spoilt {
             control(connection, "beginning a group anew", "ROLLBACK")?;
-            self.group.next_audit.clear();
+            self.group.audit.clear();
             control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;
             for job in jobs.iter_mut() {
                 run_one(connection, job, &self.context, &mut self.group)?;
             }
         }
-        if !audit.is_empty() {
+        let mut rows = std::mem::take(&mut self.group.audit);
+        rows.extend_from_slice(audit);
+        if !rows.is_empty() {
             let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut self.group);
-            tx.write_audit(audit)?;
+            tx.write_audit(&rows)?;
         }
         pause::at(pause::COMMITTING);
         control(connection, "committing a group", "COMMIT")?;
@@ -155,6 +174,9 @@ fn run_boldly(
         let harmless = ran == Ran::Undo && !tx.has_changed() && tx.failure().is_none();
         if ran != Ran::Keep && !harmless {
             return Bold::Spoilt;
+        }
+        if ran != Ran::Keep {
+            tx.forget_audit();
         }
         pause::at(pause::RAN);
     }
