@@ -254,9 +254,12 @@ fn after_giving_up_all_may_be_made_anew_at_once() {
     let mut fresh = [database.take(&pool), database.take(&pool)];
     assert_eq!(fresh.each_mut().map(number), [2, 3]);
     assert_eq!(refusal(&pool, &database), none_is_free());
-    // Those given up answer after all, and are not used again.
-    drop(hanging);
-    assert_eq!(database.open(), 2);
+    // Those given up answer after all, one after the other, and are not used again.
+    let [one, other] = hanging;
+    drop(one);
+    assert_eq!((database.open(), pool.hanging()), (3, 1));
+    drop(other);
+    assert_eq!((database.open(), pool.hanging()), (2, 0));
     assert_eq!(refusal(&pool, &database), none_is_free());
     drop(fresh);
     assert_eq!(number(&mut database.take(&pool)), 3);
