@@ -1,46 +1,90 @@
 //! Connections that wait to be used, at most so many.
+//!
+//! An r2d2 pool, but of slots. Left alone, r2d2 connects on threads of its own, over and over, and all that
+//! its caller ever hears is that the time is up. Here whoever gets an empty slot connects, and hears at once
+//! what is wrong. A slot whose connection failed goes back empty: r2d2 wakes nobody who waits when it throws
+//! something away.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
+
+use diesel::r2d2::{self, ManageConnection, PooledConnection};
+use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::error::StoreError;
 
 /// So many connections may hang before no new one is tried: each holds a thread.
-const MOST_FORSAKEN: usize = 64;
+const MOST_FORSAKEN: u32 = 64;
+/// How often who waits looks whether the connections waited for were given up.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A pool. A connection that failed is not put back, so the pool heals by itself.
-pub(crate) struct Pool<C> {
-    state: Mutex<State<C>>,
-    free: Condvar,
-    limit: usize,
+pub(crate) struct Pool<C: Send + 'static> {
+    eras: RwLock<Eras<C>>,
+    limit: u32,
+    /// Makes the slots of a new era, and has nothing to do after that. r2d2 would start three threads for
+    /// every era.
+    maker: Arc<ScheduledThreadPool>,
 }
 
-struct State<C> {
-    idle: Vec<C>,
-    /// Idle and lent, without the forsaken.
-    open: usize,
-    /// Counts [`Pool::forsake`].
-    era: u64,
-    /// Lent in an earlier era and not yet back.
-    forsaken: usize,
+struct Eras<C: Send + 'static> {
+    current: Arc<Era<C>>,
+    /// What has been given up, for as long as something of it is still lent.
+    forsaken: Vec<Weak<Era<C>>>,
 }
 
-impl<C> Pool<C> {
-    pub(crate) fn new(limit: usize) -> Pool<C> {
-        Pool {
-            state: Mutex::new(State {
-                idle: Vec::with_capacity(limit),
-                open: 0,
-                era: 0,
-                forsaken: 0,
-            }),
-            free: Condvar::new(),
-            limit,
-        }
+/// The slots from one [`Pool::forsake`] to the next.
+struct Era<C: Send + 'static> {
+    slots: r2d2::Pool<Slots<C>>,
+    over: AtomicBool,
+}
+
+type Slot<C> = Option<C>;
+type LentSlot<C> = PooledConnection<Slots<C>>;
+
+/// Tells r2d2 how to make slots, which is nothing.
+struct Slots<C>(PhantomData<fn() -> C>);
+
+impl<C: Send + 'static> ManageConnection for Slots<C> {
+    type Connection = Slot<C>;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Slot<C>, Infallible> {
+        Ok(None)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<C>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_valid(&self, _: &mut Slot<C>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    /// A slot is as good as new without its connection. What a panic left of that, nobody knows.
+    fn has_broken(&self, slot: &mut Slot<C>) -> bool {
+        if std::thread::panicking() {
+            *slot = None;
+        }
+        false
+    }
+}
+
+impl<C: Send + 'static> Pool<C> {
+    pub(crate) fn new(limit: usize) -> Pool<C> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX).max(1);
+        let maker = ScheduledThreadPool::builder()
+            .num_threads(1)
+            .thread_name_pattern("store-slots")
+            .build();
+        let maker = Arc::new(maker);
+        Pool {
+            eras: RwLock::new(Eras {
+                current: Era::new(limit, &maker),
+                forsaken: Vec::new(),
+            }),
+            limit,
+            maker,
+        }
     }
 
     /// A connection: an idle one, a new one, or the next that comes back within `patience`.
@@ -48,104 +92,157 @@ impl<C> Pool<C> {
         &self,
         patience: Duration,
         connect: impl FnOnce() -> Result<C, StoreError>,
-    ) -> Result<Lease<'_, C>, StoreError> {
-        let until = Instant::now() + patience;
-        let mut state = self.lock();
-        loop {
-            // The last one used is the warmest.
-            if let Some(connection) = state.idle.pop() {
-                return Ok(Lease {
-                    pool: self,
-                    era: state.era,
-                    connection: Some(connection),
-                });
-            }
-            if state.forsaken >= MOST_FORSAKEN {
+    ) -> Result<Lease<C>, StoreError> {
+        let mut lease = self.lease(patience)?;
+        if let Some(slot) = lease.empty_slot() {
+            if self.hanging() >= MOST_FORSAKEN {
                 return Err(StoreError::Unavailable("too many connections hang".to_owned()));
             }
-            if state.open < self.limit {
-                state.open += 1;
-                let era = state.era;
-                drop(state);
-                // Counts the place back down when connecting fails or panics.
-                let mut lease = Lease {
-                    pool: self,
-                    era,
-                    connection: None,
-                };
-                lease.connection = Some(connect()?);
-                return Ok(lease);
-            }
+            *slot = Some(connect()?);
+        }
+        Ok(lease)
+    }
+
+    /// A slot, with a connection if one is idle.
+    fn lease(&self, patience: Duration) -> Result<Lease<C>, StoreError> {
+        let until = Instant::now() + patience;
+        loop {
+            let era = self.era();
             let rest = until.saturating_duration_since(Instant::now());
-            if rest.is_zero() {
+            if let Ok(slot) = era.slots.get_timeout(rest.min(LOOK)) {
+                let lease = Lease {
+                    slot: Some(era.warmest(slot)),
+                    era,
+                };
+                if !lease.era.is_over() {
+                    return Ok(lease);
+                }
+            } else if rest.is_zero() {
                 return Err(StoreError::Unavailable("no connection is free".to_owned()));
             }
-            state = self
-                .free
-                .wait_timeout(state, rest)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
         }
+    }
+
+    fn era(&self) -> Arc<Era<C>> {
+        let eras = self.eras.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&eras.current)
+    }
+
+    /// How many connections were given up and have not come back.
+    fn hanging(&self) -> u32 {
+        let eras = self.eras.read().unwrap_or_else(PoisonError::into_inner);
+        eras.forsaken
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|era| era.lent())
+            .sum()
     }
 
     /// Gives up on every connection: none of them gets an answer. New ones may be made, and those that are
     /// lent are dropped when they come back.
     pub(crate) fn forsake(&self) {
-        let mut state = self.lock();
-        let lent = state.open - state.idle.len();
-        if lent == 0 {
+        let mut eras = self.eras.write().unwrap_or_else(PoisonError::into_inner);
+        if eras.current.lent() == 0 {
             return;
         }
-        state.forsaken += lent;
-        state.open = 0;
-        state.era += 1;
-        let idle = std::mem::take(&mut state.idle);
-        drop(state);
-        drop(idle);
-        self.free.notify_all();
+        let over = std::mem::replace(&mut eras.current, Era::new(self.limit, &self.maker));
+        over.over.store(true, Ordering::Release);
+        eras.forsaken.retain(|era| era.strong_count() > 0);
+        eras.forsaken.push(Arc::downgrade(&over));
+        drop(eras);
+        over.clear();
     }
 
     /// Drops the idle connections.
     pub(crate) fn clear(&self) {
-        let mut state = self.lock();
-        state.open -= state.idle.len();
-        let idle = std::mem::take(&mut state.idle);
-        drop(state);
-        drop(idle);
-        self.free.notify_all();
+        self.era().clear();
+    }
+}
+
+impl<C: Send + 'static> Era<C> {
+    fn new(limit: u32, maker: &Arc<ScheduledThreadPool>) -> Arc<Era<C>> {
+        // All slots are made now, on the maker's thread: nobody waits for it later. Whether a connection is
+        // still good shows when the transaction begins: asking before would be a round trip for nothing.
+        let slots = r2d2::Pool::builder()
+            .max_size(limit)
+            .test_on_check_out(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .thread_pool(Arc::clone(maker))
+            .build_unchecked(Slots(PhantomData));
+        Arc::new(Era {
+            slots,
+            over: AtomicBool::new(false),
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// r2d2 gives what came back last, which is the warmest. But a slot that came back empty must not hide
+    /// the connections below it: perhaps no new one can be made.
+    fn warmest(&self, first: LentSlot<C>) -> LentSlot<C> {
+        let mut slot = first;
+        let mut empty = Vec::new();
+        while slot.is_none()
+            && let Some(next) = self.slots.try_get()
+        {
+            empty.push(std::mem::replace(&mut slot, next));
+        }
+        slot
+    }
+
+    fn lent(&self) -> u32 {
+        let state = self.slots.state();
+        state.connections.saturating_sub(state.idle_connections)
+    }
+
+    /// Drops the idle connections, and only then frees their slots: there are never more than the limit.
+    fn clear(&self) {
+        let mut slots: Vec<LentSlot<C>> = std::iter::from_fn(|| self.slots.try_get()).collect();
+        for slot in &mut slots {
+            **slot = None;
+        }
     }
 }
 
 /// A connection in use. Comes back to the pool unless it is discarded or a panic passes by.
-pub(crate) struct Lease<'p, C> {
-    pool: &'p Pool<C>,
-    era: u64,
-    connection: Option<C>,
+pub(crate) struct Lease<C: Send + 'static> {
+    /// There until the lease is dropped.
+    slot: Option<LentSlot<C>>,
+    era: Arc<Era<C>>,
 }
 
-impl<C> Lease<'_, C> {
+impl<C: Send + 'static> Lease<C> {
     pub(crate) fn connection(&mut self) -> Result<&mut C, StoreError> {
-        self.connection
-            .as_mut()
+        self.slot
+            .as_deref_mut()
+            .and_then(Option::as_mut)
             .ok_or_else(|| StoreError::Internal("a lease without a connection".to_owned()))
     }
 
     /// The connection is not to be used again.
     pub(crate) fn discard(&mut self) {
-        self.connection = None;
+        if let Some(slot) = self.slot.as_deref_mut() {
+            *slot = None;
+        }
+    }
+
+    fn empty_slot(&mut self) -> Option<&mut Slot<C>> {
+        self.slot.as_deref_mut().filter(|slot| slot.is_none())
     }
 }
 
-impl<C> Drop for Lease<'_, C> {
+impl<C: Send + 'static> Drop for Lease<C> {
     fn drop(&mut self) {
-        let connection = self.connection.take().filter(|_| !std::thread::panicking());
-        let mut state = self.pool.lock();
-        match connection {
-            _ if self.era != state.era => state.forsaken = state.forsaken.saturating_sub(1),
-            Some(connection) => state.idle.push(connection),
-            None => state.open -= 1,
+        drop(self.slot.take());
+        // Only now: looked at before, the era could end in between.
+        if self.era.is_over() {
+            self.era.clear();
         }
-        drop(state);
-        self.pool.free.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

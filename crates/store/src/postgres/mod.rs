@@ -228,7 +228,7 @@ impl Shared {
 
     /// A connection on which the transaction has begun. Connections that died in the pool are passed over:
     /// nothing has been done on them yet.
-    fn begin(&self, text: &'static str) -> Result<Lease<'_, PgConnection>, StoreError> {
+    fn begin(&self, text: &'static str) -> Result<Lease<PgConnection>, StoreError> {
         loop {
             let mut fresh = false;
             let mut lease = self.pool.take(self.options.patience, || {
