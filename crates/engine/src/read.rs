@@ -12,11 +12,7 @@ use crate::session::Session;
 /// The current version.
 pub(crate) async fn read(session: &Session, target: Target) -> Result<Stored, Error> {
     session.allow(target.kind, Permission::Read)?;
-    let wanted = target.clone();
-    let stored: Option<Stored> = session
-        .space
-        .read(move |reader| reader.get(&wanted).map_err(Error::from))
-        .await?;
+    let stored = session.space.get(target.clone()).await?;
     live(session, target, stored)
 }
 
@@ -43,10 +39,7 @@ pub(crate) async fn version_read(
 pub(crate) async fn search(session: &Session, query: Query) -> Result<Page, Error> {
     session.allow(query.criteria.kind, Permission::Search)?;
     let classes = visible_classes(&session.caller);
-    session
-        .space
-        .read(move |reader| reader.search(&query, classes).map_err(Error::from))
-        .await
+    Ok(session.space.search(query, classes).await?)
 }
 
 fn live(session: &Session, target: Target, stored: Option<Stored>) -> Result<Stored, Error> {

@@ -27,11 +27,6 @@ impl Timestamp {
         self.to_chrono().to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
-    /// As an HTTP date (whole seconds, rounded down): `Sat, 21 Nov 2026 03:34:00 GMT`.
-    pub fn to_http_date(self) -> String {
-        self.to_chrono().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-    }
-
     /// As chrono's type. Out of chrono's range (the year 262142) the epoch stands in.
     pub fn to_chrono(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or(DateTime::UNIX_EPOCH)

@@ -1,15 +1,18 @@
 //! Reply → HTTP response — <https://hl7.org/fhir/R4/http.html>
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, TryIntoHeaderValue,
+    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, HttpDate, LAST_MODIFIED, LOCATION, TryIntoHeaderValue,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use engine::reply::WriteReply;
 use engine::{Reply, Written};
 use fhir::canonical::write_value;
 use fhir::codec::{self, Format, Layout};
-use fhir::{Issue, outcome};
+use fhir::time::MICROS_PER_SECOND;
+use fhir::{Issue, Timestamp, outcome};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::Stored;
@@ -193,7 +196,14 @@ fn resource(
 
 fn versioned(response: &mut HttpResponseBuilder, stored: &Stored) {
     header(response, ETAG, format!("W/\"{}\"", stored.version));
-    header(response, LAST_MODIFIED, stored.updated.to_http_date());
+    header(response, LAST_MODIFIED, http_date(stored.updated));
+}
+
+/// As an HTTP date, whole seconds, rounded down: `Sat, 21 Nov 2026 03:34:00 GMT`.
+pub fn http_date(time: Timestamp) -> String {
+    const YEAR_10000: u64 = 253_402_300_800;
+    let seconds = u64::try_from(time.micros() / MICROS_PER_SECOND).unwrap_or_default();
+    HttpDate::from(UNIX_EPOCH + Duration::from_secs(seconds.min(YEAR_10000 - 1))).to_string()
 }
 
 /// What there is to say of a write; when that is nothing, what was done.

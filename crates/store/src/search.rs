@@ -42,23 +42,62 @@ pub(crate) fn matches<'q>(
 
 /// A page of a search.
 pub(crate) fn page(tx: &mut Transaction<'_>, query: &Query, class: ClassFilter) -> Result<Page, StoreError> {
-    let space = SpaceKey(tx.space());
-    let candidates = Candidates::of(tx.sql.dialect(), space, &query.criteria, class);
+    let candidates = Candidates::of(tx.sql.dialect(), SpaceKey(tx.space()), &query.criteria, class);
     if query.count == 0 {
-        let total = count(tx, &candidates)?;
-        return Ok(Page {
-            matches: Vec::new(),
-            total: Some(total),
-            next: None,
-        });
+        return only_counted(tx, &candidates);
     }
-    let search = candidates.rows(None).fingerprint();
     let key = tx.cursor_key()?;
-    let after = cursor::start(&key, &search, query)?;
+    let mut listed = list(tx, query, &candidates, &key)?;
+    if listed.uncounted {
+        listed.page.total = Some(count(tx, &candidates)?);
+    }
+    Ok(listed.page)
+}
+
+/// The same by one statement; `None` when that does not suffice.
+pub(crate) fn page_at_once(
+    tx: &mut Transaction<'_>,
+    query: &Query,
+    class: ClassFilter,
+) -> Result<Option<Page>, StoreError> {
+    let candidates = Candidates::of(tx.sql.dialect(), SpaceKey(tx.space()), &query.criteria, class);
+    if query.count == 0 {
+        return only_counted(tx, &candidates).map(Some);
+    }
+    let Some(key) = tx.known_cursor_key() else {
+        return Ok(None);
+    };
+    let listed = list(tx, query, &candidates, &key)?;
+    Ok((!listed.uncounted).then_some(listed.page))
+}
+
+fn only_counted(tx: &mut Transaction<'_>, candidates: &Candidates<'_>) -> Result<Page, StoreError> {
+    Ok(Page {
+        matches: Vec::new(),
+        total: Some(count(tx, candidates)?),
+        next: None,
+    })
+}
+
+/// A page whose matches stand.
+struct Listed {
+    page: Page,
+    /// The total is asked for and does not follow from the page.
+    uncounted: bool,
+}
+
+fn list(
+    tx: &mut Transaction<'_>,
+    query: &Query,
+    candidates: &Candidates<'_>,
+    key: &[u8; 32],
+) -> Result<Listed, StoreError> {
+    let search = candidates.rows(None).fingerprint();
+    let after = cursor::start(key, &search, query)?;
     // One more than asked for tells whether there is a next page.
     let size = query.count as usize;
     let statement = bodies(
-        space,
+        SpaceKey(tx.space()),
         candidates.rows(after).sql(LIMIT).bind(i64::from(query.count) + 1),
     );
     let rows = tx
@@ -71,16 +110,19 @@ pub(crate) fn page(tx: &mut Transaction<'_>, query: &Query, class: ClassFilter) 
         .collect::<Result<Vec<Stored>, _>>()?;
     let more = matches.len() > size;
     matches.truncate(size);
+    let whole = after.is_none() && !more;
     let total = match query.total {
-        Total::None => None,
-        Total::Accurate if after.is_none() && !more => u64::try_from(matches.len()).ok(),
-        Total::Accurate => Some(count(tx, &candidates)?),
+        Total::Accurate if whole => u64::try_from(matches.len()).ok(),
+        Total::Accurate | Total::None => None,
     };
     let next = matches
         .last()
         .filter(|_| more)
-        .map(|last| cursor::seal(&key, &search, last.row));
-    Ok(Page { matches, total, next })
+        .map(|last| cursor::seal(key, &search, last.row));
+    Ok(Listed {
+        uncounted: query.total == Total::Accurate && !whole,
+        page: Page { matches, total, next },
+    })
 }
 
 fn count(tx: &mut Transaction<'_>, candidates: &Candidates<'_>) -> Result<u64, StoreError> {

@@ -3,17 +3,18 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fhir::Timestamp;
-use fhir::query::Criteria;
+use fhir::query::{Criteria, Query};
+use fhir::{Target, Timestamp};
 
 use crate::access::Access;
-use crate::api::{LockSet, Reader, SpaceKey, Writer};
+use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Writer};
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::postgres::PostgresStore;
+use crate::search;
 use crate::settings;
 use crate::sqlite::SqliteStore;
 use crate::transaction::{Context, Transaction};
@@ -223,6 +224,36 @@ impl SpaceStore {
         E: From<StoreError> + Send + 'static,
     {
         self.store.read_in(self.space, |tx| read(tx)).await
+    }
+
+    /// The current version, a deletion included.
+    pub async fn get(&self, target: Target) -> Result<Option<Stored>, StoreError> {
+        self.read_once(move |tx| tx.get(&target)).await
+    }
+
+    /// A page of a search.
+    pub async fn search(&self, query: Query, class: ClassFilter) -> Result<Page, StoreError> {
+        let query = Arc::new(query);
+        let first = Arc::clone(&query);
+        match self
+            .read_once(move |tx| search::page_at_once(tx, &first, class))
+            .await?
+        {
+            Some(page) => Ok(page),
+            None => self.read(move |reader| reader.search(&query, class)).await,
+        }
+    }
+
+    /// A read of one statement. It may run twice.
+    async fn read_once<F, T>(&self, read: F) -> Result<T, StoreError>
+    where
+        F: Fn(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        match &*self.store.database {
+            Database::Sqlite(store) => store.read_once(self.space, read),
+            Database::Postgres(store) => store.read_once(self.space, read).await,
+        }
     }
 
     /// How the database would find the matches of criteria: the lines of its plan.

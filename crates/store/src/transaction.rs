@@ -231,6 +231,11 @@ impl<'c> Transaction<'c> {
         Ok(*self.context.cursor_key.get_or_init(|| key))
     }
 
+    /// The same, if it has been read before.
+    pub(crate) fn known_cursor_key(&self) -> Option<[u8; 32]> {
+        self.context.cursor_key.get().copied()
+    }
+
     /// The plan of a match.
     pub(crate) fn explain(&mut self, criteria: &Criteria) -> Result<Vec<String>, StoreError> {
         let dialect = self.sql.dialect();

@@ -110,6 +110,20 @@ impl PostgresStore {
         self.answer(started, work).await?
     }
 
+    /// The same for a read of one statement, which is a snapshot by itself and costs one round trip.
+    pub(crate) async fn read_once<F, T, E>(&self, space: SpaceKey, read: F) -> Result<T, E>
+    where
+        F: Fn(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let started = Instant::now();
+        let _place = self.place(started).await?;
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::task::spawn_blocking(move || shared.read_once(space, read));
+        self.answer(started, work).await?
+    }
+
     pub(crate) async fn write<F, T, E>(&self, space: SpaceKey, locks: LockSet, write: F) -> Result<T, E>
     where
         F: FnMut(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -226,15 +240,21 @@ impl Shared {
         self.answered.store(now, Ordering::Relaxed);
     }
 
+    /// A connection, and whether it was made for this.
+    fn take(&self) -> Result<(Lease<PgConnection>, bool), StoreError> {
+        let mut fresh = false;
+        let lease = self.pool.take(self.options.patience, || {
+            fresh = true;
+            open::connect(&self.url, &self.options)
+        })?;
+        Ok((lease, fresh))
+    }
+
     /// A connection on which the transaction has begun. Connections that died in the pool are passed over:
     /// nothing has been done on them yet.
     fn begin(&self, text: &'static str) -> Result<Lease<PgConnection>, StoreError> {
         loop {
-            let mut fresh = false;
-            let mut lease = self.pool.take(self.options.patience, || {
-                fresh = true;
-                open::connect(&self.url, &self.options)
-            })?;
+            let (mut lease, fresh) = self.take()?;
             match control(lease.connection()?, "beginning a transaction", text) {
                 Ok(()) => {
                     self.note_answer();
@@ -274,6 +294,30 @@ impl Shared {
         }
         self.note_answer();
         outcome
+    }
+
+    /// A read of one statement. On a connection that died in the pool it is run again.
+    fn read_once<T, E: From<StoreError>>(
+        &self,
+        space: SpaceKey,
+        read: impl Fn(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        loop {
+            let (mut lease, fresh) = self.take()?;
+            let mut group = Group::default();
+            let mut tx = Transaction::alone(lease.connection()?, space, &self.context, &mut group);
+            let outcome = read(&mut tx);
+            let died = matches!(tx.failure(), Some(StoreError::Unavailable(_)));
+            if tx.failure().is_some() {
+                lease.discard();
+            }
+            if fresh || !died {
+                self.note_answer();
+                return outcome;
+            }
+            drop(lease);
+            self.pool.clear();
+        }
     }
 
     /// Runs a write until it is committed, refused, or not worth another try. The answer is in the job.

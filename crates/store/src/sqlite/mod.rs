@@ -34,6 +34,15 @@ pub(crate) struct SqliteStore {
     places: Semaphore,
 }
 
+/// What the statements of a read have in common.
+#[derive(Clone, Copy)]
+enum Snapshot {
+    /// They see the same state.
+    Shared,
+    /// There is only one.
+    OneStatement,
+}
+
 impl SqliteStore {
     pub(crate) fn open(
         path: &str,
@@ -80,21 +89,47 @@ impl SqliteStore {
     where
         E: From<StoreError>,
     {
+        self.on_reader(Snapshot::Shared, space, read)
+    }
+
+    /// The same for a read of one statement, which is a snapshot by itself.
+    pub(crate) fn read_once<T, E>(
+        &self,
+        space: SpaceKey,
+        read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        self.on_reader(Snapshot::OneStatement, space, read)
+    }
+
+    fn on_reader<T, E>(
+        &self,
+        snapshot: Snapshot,
+        space: SpaceKey,
+        read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
         let mut lease = self
             .readers
             .take(self.options.patience, || open::reader(&self.path, &self.options))?;
         let connection = lease.connection()?;
-        let begin = |connection: &mut SqliteConnection, text: &'static str| {
-            connection
+        let control = |connection: &mut SqliteConnection, text: &'static str| match snapshot {
+            Snapshot::OneStatement => Ok(()),
+            Snapshot::Shared => connection
                 .execute(&Statement::new(text))
-                .map_err(|error| classify(Dialect::Sqlite, "reading", &error).error)
+                .map(|_| ())
+                .map_err(|error| classify(Dialect::Sqlite, "reading", &error).error),
         };
-        begin(connection, "BEGIN")?;
+        control(connection, "BEGIN")?;
         let mut group = Group::default();
         let mut tx = Transaction::alone(connection, space, &self.context, &mut group);
         let outcome = catch_unwind(AssertUnwindSafe(|| read(&mut tx)));
         let failed = tx.failure().is_some();
-        let ended = begin(connection, "COMMIT");
+        let ended = control(connection, "COMMIT");
         if failed || ended.is_err() {
             lease.discard();
         }
