@@ -65,6 +65,19 @@ bind_from! {
 enum Piece<'a> {
     Sql(&'static str),
     Bind(Bind<'a>),
+    /// With a comma before it.
+    Next(Bind<'a>),
+}
+
+impl<'a> Piece<'a> {
+    /// Text and the value behind it.
+    fn parts(&self) -> (&'static str, Option<&Bind<'a>>) {
+        match self {
+            Piece::Sql(text) => (text, None),
+            Piece::Bind(bind) => ("", Some(bind)),
+            Piece::Next(bind) => (", ", Some(bind)),
+        }
+    }
 }
 
 /// A statement.
@@ -111,6 +124,11 @@ impl<'a> Statement<'a> {
         self.pieces.push(Piece::Bind(value.into()));
     }
 
+    /// Appends a comma and a bound value.
+    pub(crate) fn push_next(&mut self, value: impl Into<Bind<'a>>) {
+        self.pieces.push(Piece::Next(value.into()));
+    }
+
     /// Not worth a place in the cache of prepared statements: its text has too many forms.
     pub(crate) fn uncached(mut self) -> Statement<'a> {
         self.uncached = true;
@@ -126,15 +144,17 @@ impl<'a> Statement<'a> {
             hasher.update(bytes);
         };
         for piece in &self.pieces {
-            match piece {
-                Piece::Sql(text) => part(0, text.as_bytes()),
-                Piece::Bind(Bind::Long(value)) => part(1, &value.to_le_bytes()),
-                Piece::Bind(Bind::Short(value)) => part(2, &value.to_le_bytes()),
-                Piece::Bind(Bind::Flag(value)) => part(3, &[u8::from(*value)]),
-                Piece::Bind(Bind::Text(text)) => part(4, text.as_bytes()),
-                Piece::Bind(Bind::Bytes(bytes)) => part(5, bytes),
+            let (text, bind) = piece.parts();
+            part(0, text.as_bytes());
+            match bind {
+                None => {}
+                Some(Bind::Long(value)) => part(1, &value.to_le_bytes()),
+                Some(Bind::Short(value)) => part(2, &value.to_le_bytes()),
+                Some(Bind::Flag(value)) => part(3, &[u8::from(*value)]),
+                Some(Bind::Text(text)) => part(4, text.as_bytes()),
+                Some(Bind::Bytes(bytes)) => part(5, bytes),
                 // Searches bind no other type.
-                Piece::Bind(_) => part(6, &[]),
+                Some(_) => part(6, &[]),
             }
         }
         hasher.finalize().into()
@@ -166,9 +186,11 @@ impl<ST> QueryFragment<Sqlite> for Typed<'_, '_, ST> {
             out.unsafe_to_cache_prepared();
         }
         for piece in &self.0.pieces {
-            match piece {
-                Piece::Sql(text) => out.push_sql(text),
-                Piece::Bind(bind) => match bind {
+            let (text, bind) = piece.parts();
+            out.push_sql(text);
+            match bind {
+                None => {}
+                Some(bind) => match bind {
                     Bind::Long(value) => out.push_bind_param::<BigInt, _>(value)?,
                     Bind::Short(value) => out.push_bind_param::<SmallInt, _>(value)?,
                     Bind::Flag(value) => out.push_bind_param::<Bool, _>(value)?,
@@ -195,9 +217,11 @@ impl<ST> QueryFragment<Pg> for Typed<'_, '_, ST> {
             out.unsafe_to_cache_prepared();
         }
         for piece in &self.0.pieces {
-            match piece {
-                Piece::Sql(text) => out.push_sql(text),
-                Piece::Bind(bind) => match bind {
+            let (text, bind) = piece.parts();
+            out.push_sql(text);
+            match bind {
+                None => {}
+                Some(bind) => match bind {
                     Bind::Long(value) => out.push_bind_param::<BigInt, _>(value)?,
                     Bind::Short(value) => out.push_bind_param::<SmallInt, _>(value)?,
                     Bind::Flag(value) => out.push_bind_param::<Bool, _>(value)?,

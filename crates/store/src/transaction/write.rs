@@ -1,0 +1,189 @@
+//! [`Writer`] as SQL.
+
+use fhir::canonical::Digest;
+use fhir::{Id, ResourceType, Target, VersionId};
+
+use super::read::Lock;
+use super::{Savepoint, Transaction, number};
+use crate::api::{NewResource, Stored, Writer};
+use crate::audit::AuditEntry;
+use crate::codes;
+use crate::entries::{self, Entries, Owner};
+use crate::error::StoreError;
+use crate::sql::Dialect;
+use crate::statement::Statement;
+
+impl Writer for Transaction<'_> {
+    fn get_for_update(&mut self, target: &Target) -> Result<Option<Stored>, StoreError> {
+        self.find(target, Lock::Update)
+    }
+
+    fn insert(&mut self, id: &Id, new: &NewResource) -> Result<Option<Stored>, StoreError> {
+        self.begin_change()?;
+        let kind = new.canonical.kind();
+        let updated = self.time_after(None);
+        let mut stored = Stored {
+            row: 0,
+            target: Target { kind, id: id.clone() },
+            version: VersionId::FIRST,
+            updated,
+            deleted: false,
+            class: new.class,
+            digest: *new.canonical.digest(),
+            body: new.canonical.body(id, VersionId::FIRST, updated),
+        };
+        let entries = Entries::of(new);
+        let Some(row) = self.insert_row(&stored, &entries)? else {
+            return Ok(None);
+        };
+        stored.row = row;
+        Ok(Some(stored))
+    }
+
+    fn replace(&mut self, current: &Stored, new: &NewResource) -> Result<Stored, StoreError> {
+        self.begin_change()?;
+        self.supersede(current)?;
+        let updated = self.time_after(Some(current.updated));
+        let version = current.version.next();
+        let next = Stored {
+            row: current.row,
+            target: current.target.clone(),
+            version,
+            updated,
+            deleted: false,
+            class: current.class,
+            digest: *new.canonical.digest(),
+            body: new.canonical.body(&current.target.id, version, updated),
+        };
+        self.overwrite(current, &next)?;
+        let owner = self.owner(current.target.kind, current.row);
+        entries::change(self.sql, owner, &Entries::of(new))
+            .map_err(|error| self.fail("changing the index", &error))?;
+        Ok(next)
+    }
+
+    fn remove(&mut self, current: &Stored) -> Result<Stored, StoreError> {
+        self.begin_change()?;
+        self.supersede(current)?;
+        let next = Stored {
+            row: current.row,
+            target: current.target.clone(),
+            version: current.version.next(),
+            updated: self.time_after(Some(current.updated)),
+            deleted: true,
+            class: current.class,
+            digest: Digest::default(),
+            body: String::new(),
+        };
+        self.overwrite(current, &next)?;
+        let owner = self.owner(current.target.kind, current.row);
+        entries::clear(self.sql, owner).map_err(|error| self.fail("clearing the index", &error))?;
+        Ok(next)
+    }
+
+    fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        if self.savepoint == Savepoint::None {
+            return self.write_audit(std::slice::from_ref(entry));
+        }
+        self.group.audit.push(entry.clone());
+        Ok(())
+    }
+}
+
+impl Transaction<'_> {
+    /// The row of a new resource with its index and keys; `None`: the id is in use.
+    fn insert_row(&mut self, stored: &Stored, entries: &Entries<'_>) -> Result<Option<i64>, StoreError> {
+        let kind = stored.target.kind;
+        let insertion = Statement::new(
+            "INSERT INTO resource (space, kind, id, version, updated, deleted, class, digest, body) VALUES (",
+        )
+        .bind(self.space)
+        .sql(", ")
+        .bind(codes::kind(kind))
+        .sql(", ")
+        .bind(stored.target.id.as_str())
+        .sql(", ")
+        .bind(number(stored.version))
+        .sql(", ")
+        .bind(stored.updated.micros())
+        .sql(", ")
+        .bind(stored.deleted)
+        .sql(", ")
+        .bind(codes::class(stored.class))
+        .sql(", ")
+        .bind(&stored.digest)
+        .sql(", ")
+        .bind(stored.body.as_str())
+        .sql(") ON CONFLICT (space, kind, id) DO NOTHING RETURNING row");
+        let statement = match self.sql.dialect() {
+            Dialect::Sqlite => insertion,
+            // One round trip for everything.
+            Dialect::Postgres => Statement::new("WITH owner AS (")
+                .then(insertion)
+                .sql(")")
+                .then(entries::array_inserts(self.space, kind, entries))
+                .sql(" SELECT row FROM owner"),
+        };
+        let row = self
+            .sql
+            .longs(&statement)
+            .map_err(|error| self.fail("writing a resource", &error))?
+            .pop();
+        if let (Some(row), Dialect::Sqlite) = (row, self.sql.dialect()) {
+            let owner = self.owner(kind, row);
+            entries::insert(self.sql, owner, entries)
+                .map_err(|error| self.fail("writing the index", &error))?;
+        }
+        Ok(row)
+    }
+
+    /// Copies the current version into the history. No row: it is not current any more.
+    fn supersede(&mut self, current: &Stored) -> Result<(), StoreError> {
+        let statement = Statement::new(
+            "INSERT INTO resource_version \
+             (space, row, version, kind, id, updated, deleted, class, digest, body) \
+             SELECT space, row, version, kind, id, updated, deleted, class, digest, body \
+             FROM resource WHERE space = ",
+        )
+        .bind(self.space)
+        .sql(" AND row = ")
+        .bind(current.row)
+        .sql(" AND version = ")
+        .bind(number(current.version));
+        match self.run("keeping the old version", &statement)? {
+            1 => Ok(()),
+            _ => Err(self.clash("keeping the old version")),
+        }
+    }
+
+    fn overwrite(&mut self, current: &Stored, next: &Stored) -> Result<(), StoreError> {
+        let statement = Statement::new("UPDATE resource SET version = ")
+            .bind(number(next.version))
+            .sql(", updated = ")
+            .bind(next.updated.micros())
+            .sql(", deleted = ")
+            .bind(next.deleted)
+            .sql(", digest = ")
+            .bind(&next.digest)
+            .sql(", body = ")
+            .bind(next.body.as_str())
+            .sql(" WHERE space = ")
+            .bind(self.space)
+            .sql(" AND row = ")
+            .bind(current.row)
+            .sql(" AND version = ")
+            .bind(number(current.version));
+        match self.run("writing a version", &statement)? {
+            1 => Ok(()),
+            _ => Err(self.clash("writing a version")),
+        }
+    }
+
+    fn owner(&self, kind: ResourceType, row: i64) -> Owner {
+        Owner {
+            space: self.space,
+            kind,
+            row,
+        }
+    }
+}
