@@ -14,29 +14,25 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::harness::panic_message;
 use testkit::postgres::Postgres;
 
+use run::Schedule;
 use stage::Stage;
 
 fn main() {
     let mut arguments = Arguments::from_args();
     // A point is one of the process: only one schedule may stand at it.
     arguments.test_threads = Some(1);
-    let backends: [(&str, bool, fn() -> &'static Stage); 2] = [
-        ("sqlite", true, Stage::sqlite),
-        (
-            "postgres",
-            arguments.list || Postgres::available(),
-            Stage::postgres,
-        ),
-    ];
     let mut trials = Vec::new();
-    for (backend, available, open) in backends {
-        for schedule in table::SCHEDULES {
-            let trial = Trial::test(format!("{backend}::{}", schedule.name), move || {
-                let ran = std::panic::catch_unwind(|| run::run(schedule, open()));
-                ran.map_err(|panic| Failed::from(panic_message(panic.as_ref())))
-            });
-            trials.push(trial.with_ignored_flag(!available));
-        }
+    let available = arguments.list || Postgres::available();
+    for schedule in table::SCHEDULES {
+        trials.push(trial("sqlite", schedule, Stage::sqlite));
+        trials.push(trial("postgres", schedule, Stage::postgres).with_ignored_flag(!available));
     }
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(database: &str, schedule: &'static Schedule, stage: fn() -> &'static Stage) -> Trial {
+    Trial::test(format!("{database}::{}", schedule.name), move || {
+        let ran = std::panic::catch_unwind(|| run::run(schedule, stage()));
+        ran.map_err(|panic| Failed::from(panic_message(panic.as_ref())))
+    })
 }
