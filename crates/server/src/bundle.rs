@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 use store::Page;
 
 use crate::base::Base;
-use crate::error::Failure;
-use crate::respond;
+use crate::damage;
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +47,8 @@ impl Links {
     }
 }
 
-/// The Bundle as compact JSON: the stored bodies go in as they lie, unparsed.
+/// The Bundle as compact JSON: the stored bodies go in as they lie, unparsed. A damaged one is represented by an
+/// OperationOutcome.
 pub fn text(base: &Base, page: &Page, links: &Links) -> String {
     let bodies: usize = page
         .matches
@@ -65,6 +65,10 @@ pub fn text(base: &Base, page: &Page, links: &Links) -> String {
     write_value(&mut text, &link_elements(&links.urls(base, page)));
     for (position, stored) in page.matches.iter().enumerate() {
         text.push_str(if position == 0 { ",\"entry\":[" } else { "," });
+        if !damage::is_whole(stored) {
+            write_value(&mut text, &damage::entry(stored));
+            continue;
+        }
         text.push_str("{\"fullUrl\":");
         write_value(&mut text, &Value::String(base.resource(&stored.target)));
         text.push_str(",\"resource\":");
@@ -78,11 +82,14 @@ pub fn text(base: &Base, page: &Page, links: &Links) -> String {
     text
 }
 
-/// The Bundle as a tree, for XML and for people.
-///
-/// # Errors
-/// 500 when a stored body cannot be parsed.
-pub fn tree(base: &Base, page: &Page, links: &Links) -> Result<Map<String, Value>, Failure> {
+/// The Bundle as a tree, for XML and for people. What cannot be parsed, or is not `showable`, is represented by
+/// an OperationOutcome.
+pub fn tree(
+    base: &Base,
+    page: &Page,
+    links: &Links,
+    showable: impl Fn(&Map<String, Value>) -> bool,
+) -> Map<String, Value> {
     let mut bundle = Map::new();
     bundle.insert("resourceType".to_owned(), json!("Bundle"));
     bundle.insert("type".to_owned(), json!("searchset"));
@@ -92,16 +99,19 @@ pub fn tree(base: &Base, page: &Page, links: &Links) -> Result<Map<String, Value
     bundle.insert("link".to_owned(), link_elements(&links.urls(base, page)));
     let mut entries = Vec::with_capacity(page.matches.len());
     for stored in &page.matches {
-        entries.push(json!({
-            "fullUrl": base.resource(&stored.target),
-            "resource": respond::parse(&stored.body)?,
-            "search": { "mode": "match" },
-        }));
+        entries.push(match damage::tree(stored).filter(&showable) {
+            Some(resource) => json!({
+                "fullUrl": base.resource(&stored.target),
+                "resource": resource,
+                "search": { "mode": "match" },
+            }),
+            None => damage::entry(stored),
+        });
     }
     if !entries.is_empty() {
         bundle.insert("entry".to_owned(), Value::Array(entries));
     }
-    Ok(bundle)
+    bundle
 }
 
 fn link_elements(urls: &[(&'static str, String)]) -> Value {

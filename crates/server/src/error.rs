@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use engine::{LogLevel, Refusal};
 use fhir::limits::MIB;
-use fhir::{Issue, IssueCode, ResourceType, outcome};
+use fhir::{Issue, IssueCode, ResourceType, Target, outcome};
 use serde_json::Value;
 
 use crate::base::Base;
@@ -143,6 +143,22 @@ pub fn broken(internal: &str) -> Refusal {
         log: LogLevel::Error,
         internal: Some(internal.to_owned()),
         ..Refusal::new(500, Issue::error(IssueCode::Exception, text))
+    }
+}
+
+/// 500 of a resource whose stored body is damaged.
+pub fn damaged(target: &Target) -> Refusal {
+    let text = format!(
+        "{target} cannot be read: what is stored of it is damaged. Report the request id to the operator. Other \
+         versions of it may still be readable."
+    );
+    Refusal {
+        log: LogLevel::Error,
+        internal: Some(format!("the stored body of {target} is damaged")),
+        ..Refusal::new(
+            500,
+            Issue::error(IssueCode::Exception, text).with_diagnostics(target.to_string()),
+        )
     }
 }
 

@@ -13,6 +13,7 @@ mod capability;
 pub mod cli;
 pub mod config;
 mod cors;
+mod damage;
 mod demo;
 mod error;
 mod gate;

@@ -19,6 +19,7 @@ use store::Stored;
 
 use crate::ask::Ask;
 use crate::bundle::{self, Links};
+use crate::damage;
 use crate::error::{self, Failure};
 use crate::media::{self, Answer};
 use crate::precondition;
@@ -103,7 +104,7 @@ pub fn deleted(_: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
 /// 200 of a search.
 ///
 /// # Errors
-/// 500 of a reply of another kind, or of a stored body that cannot be read.
+/// 500 of a reply of another kind.
 pub fn searched(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpResponse, Failure> {
     let Reply::Page(page) = reply else {
         return Err(unexpected());
@@ -113,7 +114,10 @@ pub fn searched(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpRespon
     let (mime, body) = if answer == Answer::default() {
         (media::JSON, bundle::text(&base, &page, links))
     } else {
-        render_map(&bundle::tree(&base, &page, links)?, answer)?
+        // Looked for only when it is needed: which of the matches has no XML form.
+        let all = bundle::tree(&base, &page, links, |_| true);
+        render_map(&all, answer)
+            .or_else(|_| render_map(&bundle::tree(&base, &page, links, damage::has_xml), answer))?
     };
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
 }
@@ -179,17 +183,22 @@ pub fn header(response: &mut HttpResponseBuilder, name: HeaderName, value: Strin
     }
 }
 
-/// The body as it lies in the store, when it is wanted so: nothing is parsed on the way of a read.
+/// The body as it lies in the store, when it is wanted so: nothing is parsed on the way of a read. 500 when it
+/// is damaged.
 fn resource(
     mut response: HttpResponseBuilder,
     stored: Stored,
     answer: Answer,
 ) -> Result<HttpResponse, Failure> {
+    if !damage::is_whole(&stored) {
+        return Err(error::damaged(&stored.target).into());
+    }
     if answer == Answer::default() {
         response.insert_header((CONTENT_TYPE, media::JSON));
         return Ok(response.body(stored.body));
     }
-    let (mime, body) = render_map(&parse(&stored.body)?, answer)?;
+    let tree = damage::tree(&stored).ok_or_else(|| error::damaged(&stored.target))?;
+    let (mime, body) = render_map(&tree, answer)?;
     response.insert_header((CONTENT_TYPE, mime));
     Ok(response.body(body))
 }

@@ -14,6 +14,8 @@ use crate::error::{self, Failure};
 use crate::{capability, gate, health, rest};
 
 #[cfg(test)]
+mod panicking;
+#[cfg(test)]
 mod tests;
 
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + 'a>>;

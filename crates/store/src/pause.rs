@@ -3,10 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// A write is asked for: nothing has begun, and what its asker read before lies behind it.
+pub const ASKED: &str = "write.asked";
 /// A transaction has begun (SQLite: the group's).
 pub const BEGUN: &str = "write.begun";
-/// The locks are held; the closure has not run.
+/// The locks are held; the closure has not run. PostgreSQL alone.
 pub const LOCKED: &str = "write.locked";
+/// The closure has looked, and changes something next.
+pub const CHANGING: &str = "write.changing";
 /// The closure has run (SQLite: of one write of the group).
 pub const RAN: &str = "write.ran";
 /// COMMIT comes next.

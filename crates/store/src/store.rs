@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
+use crate::pause;
 use crate::postgres::PostgresStore;
 use crate::search;
 use crate::settings;
@@ -184,6 +185,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        pause::at(pause::ASKED);
         match &*self.database {
             Database::Sqlite(store) => store.write(space, write).await,
             Database::Postgres(store) => store.write(space, locks, write).await,

@@ -193,6 +193,7 @@ impl<'c> Transaction<'c> {
 
     /// Opens the savepoint before the first change of a shared transaction.
     pub(crate) fn begin_change(&mut self) -> Result<(), StoreError> {
+        crate::pause::at(crate::pause::CHANGING);
         if self.savepoint == Savepoint::Bold {
             self.savepoint = Savepoint::BoldChanged;
         }

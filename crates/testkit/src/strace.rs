@@ -70,13 +70,19 @@ impl Traced {
     }
 }
 
-/// One thing that was done, in the order of the trace.
+/// One thing that was done, in the order of the trace. Each write-ahead log has a number of its own, and so
+/// has each flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Bytes began to be written to SQLite's write-ahead log.
-    LogWrite,
-    /// A flush of the write-ahead log began. Its number tells it from others that are under way.
-    FlushBegin(usize),
+    /// Bytes began, or ended, to be written to this log of SQLite's.
+    LogWrite(usize),
+    /// A flush of a log began.
+    FlushBegin {
+        /// The flush.
+        flush: usize,
+        /// The log.
+        log: usize,
+    },
     /// This flush was over, successfully.
     FlushEnd(usize),
     /// An HTTP answer with this status began to be sent.
@@ -85,68 +91,136 @@ pub enum Event {
 
 /// Reads the lines of `strace -f -y`.
 fn events(trace: &str) -> Vec<Event> {
-    let mut events = Vec::new();
-    // The flush that each thread waits for.
-    let mut waiting: HashMap<&str, usize> = HashMap::new();
-    let mut flushes = 0;
+    let mut reading = Reading::default();
     for line in trace.lines() {
         let mut words = line.splitn(3, ' ').map(str::trim);
-        let (Some(thread), Some(_time), Some(call)) = (words.next(), words.next(), words.next()) else {
-            continue;
-        };
-        let is_flush = call.starts_with("fdatasync(") || call.starts_with("fsync(");
-        if is_flush && call.contains("-wal>") {
-            flushes += 1;
-            events.push(Event::FlushBegin(flushes));
-            if call.ends_with("= 0") {
-                events.push(Event::FlushEnd(flushes));
-            } else {
-                waiting.insert(thread, flushes);
-            }
-        } else if call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>") {
-            if let Some(flush) = waiting.remove(thread).filter(|_| call.ends_with("= 0")) {
-                events.push(Event::FlushEnd(flush));
-            }
-        } else if call.starts_with("pwrite64(") && call.contains("-wal>") {
-            events.push(Event::LogWrite);
-        } else if let Some((_, answer)) = call.split_once("\"HTTP/1.1 ") {
-            events.extend(
-                answer
-                    .get(..3)
-                    .and_then(|status| status.parse().ok())
-                    .map(Event::Answer),
-            );
+        if let (Some(thread), Some(_time), Some(call)) = (words.next(), words.next(), words.next()) {
+            reading.read(thread, call);
         }
     }
-    events
+    reading.events
 }
 
-/// The statuses of all answers, in order, each with whether the log was written since the answer before and
+/// A trace that has been read up to some line.
+#[derive(Default)]
+struct Reading<'t> {
+    events: Vec<Event>,
+    /// The logs, in the order in which they appear.
+    logs: Vec<&'t str>,
+    flushes: usize,
+    /// What each thread waits for: the end of a flush, or of a write to a log.
+    flushing: HashMap<&'t str, usize>,
+    writing: HashMap<&'t str, usize>,
+}
+
+impl<'t> Reading<'t> {
+    fn read(&mut self, thread: &'t str, call: &'t str) {
+        let unfinished = call.ends_with("<unfinished ...>");
+        let resumed = call.strip_prefix("<... ");
+        if call.starts_with("fdatasync(") || call.starts_with("fsync(") {
+            let Some(log) = self.log(call) else { return };
+            self.flushes += 1;
+            let flush = self.flushes;
+            self.events.push(Event::FlushBegin { flush, log });
+            if unfinished {
+                self.flushing.insert(thread, flush);
+            } else if call.ends_with("= 0") {
+                self.events.push(Event::FlushEnd(flush));
+            }
+        } else if call.starts_with("pwrite64(") {
+            let Some(log) = self.log(call) else { return };
+            self.events.push(Event::LogWrite(log));
+            if unfinished {
+                self.writing.insert(thread, log);
+            }
+        } else if resumed.is_some_and(|call| call.starts_with("fdatasync ") || call.starts_with("fsync ")) {
+            let flush = self.flushing.remove(thread).filter(|_| call.ends_with("= 0"));
+            self.events.extend(flush.map(Event::FlushEnd));
+        } else if resumed.is_some_and(|call| call.starts_with("pwrite64 ")) {
+            self.events
+                .extend(self.writing.remove(thread).map(Event::LogWrite));
+        } else if let Some((_, answer)) = call.split_once("\"HTTP/1.1 ") {
+            let status = answer.get(..3).and_then(|status| status.parse().ok());
+            self.events.extend(status.map(Event::Answer));
+        }
+    }
+
+    /// The number of the log that a call is about: `fdatasync(7</data/x.db-wal>)`.
+    fn log(&mut self, call: &'t str) -> Option<usize> {
+        let (_, rest) = call.split_once('<')?;
+        let (file, _) = rest.split_once('>')?;
+        if !file.ends_with("-wal") {
+            return None;
+        }
+        let known = self.logs.iter().position(|log| *log == file);
+        Some(known.unwrap_or_else(|| {
+            self.logs.push(file);
+            self.logs.len() - 1
+        }))
+    }
+}
+
+/// The statuses of all answers, in order, each with whether a log was written since the answer before and
 /// every such write was flushed when the answer began to be sent.
 pub fn answers(events: &[Event]) -> Vec<(u16, Durability)> {
     let mut answers = Vec::new();
-    let mut durability = Durability::NothingWritten;
-    // Flushes that began after the last write.
-    let mut covering = Vec::new();
+    let mut written = false;
+    // The logs that are not flushed, each with the flushes that began after its last write.
+    let mut unflushed: HashMap<usize, Vec<usize>> = HashMap::new();
     for event in events {
         match event {
-            Event::LogWrite => {
-                durability = Durability::Unflushed;
-                covering.clear();
+            Event::LogWrite(log) => {
+                written = true;
+                unflushed.insert(*log, Vec::new());
             }
-            Event::FlushBegin(flush) => covering.push(*flush),
-            Event::FlushEnd(flush) => {
-                if durability == Durability::Unflushed && covering.contains(flush) {
-                    durability = Durability::Flushed;
+            Event::FlushBegin { flush, log } => {
+                if let Some(covering) = unflushed.get_mut(log) {
+                    covering.push(*flush);
                 }
             }
+            Event::FlushEnd(flush) => unflushed.retain(|_, covering| !covering.contains(flush)),
             Event::Answer(status) => {
+                let durability = match (written, unflushed.is_empty()) {
+                    (false, _) => Durability::NothingWritten,
+                    (true, true) => Durability::Flushed,
+                    (true, false) => Durability::Unflushed,
+                };
                 answers.push((*status, durability));
-                durability = Durability::NothingWritten;
+                written = false;
+                unflushed.clear();
             }
         }
     }
     answers
+}
+
+/// Judges the last answers of a trace, which one client got to writes that each made a version, sent one
+/// after the other: all of them were flushed before they were answered.
+///
+/// # Errors
+/// What is wrong: answers that the client did not get, or the place of each that came before its flush.
+pub fn check_flushed(events: &[Event], answered: &[u16]) -> Result<(), String> {
+    let answers = answers(events);
+    let before = answers.len().checked_sub(answered.len());
+    let ours = before
+        .and_then(|before| answers.get(before..))
+        .unwrap_or_default();
+    let statuses: Vec<u16> = ours.iter().map(|(status, _)| *status).collect();
+    if statuses != answered {
+        return Err(format!(
+            "the trace shows the answers {statuses:?}, the client got {answered:?}"
+        ));
+    }
+    let early: Vec<String> = (1..)
+        .zip(ours)
+        .filter(|(_, (_, durability))| *durability != Durability::Flushed)
+        .map(|(place, (status, durability))| format!("answer {place} ({status}): {durability:?}"))
+        .collect();
+    if early.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("answered before the flush: {}", early.join(", ")))
+    }
 }
 
 /// What had become of the log when an answer began to be sent.
@@ -161,44 +235,4 @@ pub enum Durability {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Durability, answers, events};
-
-    #[test]
-    fn an_answer_before_the_end_of_the_flush_is_unflushed() {
-        let trace = "\
-10 09:00:00.1 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
-11 09:00:00.2 fdatasync(7</d/x.db-wal> <unfinished ...>
-10 09:00:00.3 write(9<TCP:[1]>, \"HTTP/1.1 204 No Content\\r\\n\"..., 30) = 30
-11 09:00:00.4 <... fdatasync resumed>)  = 0
-10 09:00:00.5 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
-11 09:00:00.6 fdatasync(7</d/x.db-wal>) = 0
-11 09:00:00.7 writev(9<TCP:[1]>, [{iov_base=\"HTTP/1.1 201 Created\\r\\n\"..., iov_len=5}], 1) = 5
-10 09:00:00.8 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
-11 09:00:00.9 fdatasync(8</d/x.db>) = 0
-11 09:00:00.9 fdatasync(7</d/x.db-wal>) = -1 EIO (Input/output error)
-10 09:00:01.0 sendto(9<TCP:[1]>, \"HTTP/1.1 200 OK\\r\\n\"..., 30, 0, NULL, 0) = 30
-10 09:00:01.1 sendto(9<TCP:[1]>, \"HTTP/1.1 200 OK\\r\\n\"..., 30, 0, NULL, 0) = 30
-10 09:00:01.2 +++ exited with 0 +++";
-        assert_eq!(
-            answers(&events(trace)),
-            [
-                (204, Durability::Unflushed),
-                (201, Durability::Flushed),
-                (200, Durability::Unflushed),
-                (200, Durability::NothingWritten),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_flush_that_began_before_the_last_write_does_not_count() {
-        let trace = "\
-10 09:00:00.1 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
-11 09:00:00.2 fdatasync(7</d/x.db-wal> <unfinished ...>
-10 09:00:00.3 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
-11 09:00:00.4 <... fdatasync resumed>)  = 0
-10 09:00:00.5 write(9<TCP:[1]>, \"HTTP/1.1 201 Created\\r\\n\"..., 30) = 30";
-        assert_eq!(answers(&events(trace)), [(201, Durability::Unflushed)]);
-    }
-}
+mod tests;

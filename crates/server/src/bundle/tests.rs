@@ -40,7 +40,10 @@ fn stored_bodies_go_in_verbatim_and_both_ways_of_writing_agree() {
     let body =
         r#"{"resourceType":"Patient","id":"a","multipleBirthInteger":1.50,"name":[{"family":"\u00e9"}]}"#;
     let page = Page {
-        matches: vec![patient("a", body), patient("b", "{}")],
+        matches: vec![
+            patient("a", body),
+            patient("b", r#"{"resourceType":"Patient","id":"b","meta":{}}"#),
+        ],
         total: Some(7),
         next: Some("c+/d".into()),
     };
@@ -48,11 +51,64 @@ fn stored_bodies_go_in_verbatim_and_both_ways_of_writing_agree() {
     let text = text(&base, &page, &links);
     assert!(text.contains(body));
     let parsed: Value = serde_json::from_str(&text).expect("JSON");
-    let tree = Value::Object(tree(&base, &page, &links).expect("a tree"));
+    let tree = Value::Object(tree(&base, &page, &links, |_| true));
     assert_eq!(parsed, tree);
     assert_eq!(parsed["total"], json!(7));
     assert_eq!(parsed["entry"][0]["fullUrl"], "http://h/fhir/Patient/a");
     assert_eq!(parsed["entry"][1]["search"]["mode"], "match");
+}
+
+#[test]
+fn p51_a_damaged_match_is_an_outcome_between_the_others_in_both_ways_of_writing() {
+    let base = Base::for_tests("http://h/fhir");
+    let good = |id: &str| {
+        patient(
+            id,
+            &format!(r#"{{"resourceType":"Patient","id":"{id}","meta":{{}}}}"#),
+        )
+    };
+    for damaged in ["", "not JSON", r#"{"resourceType":"Patient","id":"b","me"#, "{}"] {
+        let page = Page {
+            matches: vec![good("a"), patient("b", damaged), good("c")],
+            total: Some(3),
+            next: Some("more".into()),
+        };
+        let text = text(&base, &page, &links("_count=3"));
+        let bundle: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(
+            bundle,
+            Value::Object(tree(&base, &page, &links("_count=3"), |_| true))
+        );
+        let modes: Vec<&Value> = (0..3)
+            .map(|place| &bundle["entry"][place]["search"]["mode"])
+            .collect();
+        assert_eq!(modes, ["match", "outcome", "match"]);
+        let outcome = &bundle["entry"][1]["resource"];
+        assert_eq!(outcome["resourceType"], "OperationOutcome");
+        assert_eq!(outcome["issue"][0]["severity"], "warning");
+        assert_eq!(outcome["issue"][0]["diagnostics"], "Patient/b");
+        assert_eq!(
+            (&bundle["total"], url_of(&bundle, "next").is_some()),
+            (&json!(3), true)
+        );
+    }
+}
+
+#[test]
+fn p51_a_match_that_cannot_be_shown_is_an_outcome() {
+    let base = Base::for_tests("http://h/fhir");
+    let body = r#"{"resourceType":"Patient","id":"a","meta":{}}"#;
+    let page = Page {
+        matches: vec![patient("a", body)],
+        total: None,
+        next: None,
+    };
+    let bundle = Value::Object(tree(&base, &page, &links(""), |_| false));
+    assert_eq!(bundle["entry"][0]["search"]["mode"], "outcome");
+    assert_eq!(
+        bundle["entry"][0]["resource"]["issue"][0]["diagnostics"],
+        "Patient/a"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use testkit::harness::{Context, Test, not_run};
 use testkit::http::Response;
 use testkit::server::Settings;
-use testkit::strace::{self, Durability, Traced};
+use testkit::strace::{self, Traced};
 use testkit::tests;
 use testkit::torture::{Key, Subject, put_by};
 
@@ -34,21 +34,9 @@ fn t7_each_write_is_flushed_before_its_answer(context: &Context) {
         })
         .collect();
     server.terminate();
-    let answers = strace::answers(&traced.events());
-    let ours = &answers[answers.len() - answered.len()..];
-    let statuses: Vec<u16> = ours.iter().map(|(status, _)| *status).collect();
-    assert_eq!(
-        statuses, answered,
-        "the trace shows other answers than the client got"
-    );
-    let unsafe_ones: Vec<_> = ours
-        .iter()
-        .filter(|(_, durability)| *durability != Durability::Flushed)
-        .collect();
-    assert!(
-        unsafe_ones.is_empty(),
-        "answered before the flush: {unsafe_ones:?}"
-    );
+    if let Err(problem) = strace::check_flushed(&traced.events(), &answered) {
+        panic!("{problem}");
+    }
 }
 
 /// The status of a write that made a version.

@@ -3,11 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use testkit::harness::{Context, Test};
+use testkit::history::check_consecutive;
+use testkit::http::Response;
 use testkit::server::Server;
 use testkit::tests;
 use testkit::torture::if_match::Contested;
 use testkit::torture::{
-    CLIENTS, Crowd, Key, Subject, content, found, mix, post_unless, put_by, same_id, upsert,
+    CLIENTS, Crowd, Key, Subject, content, found, mix, post_unless, put_by, refused, same_id, statuses,
+    upsert,
 };
 
 /// Tests that run on both databases.
@@ -25,6 +28,7 @@ pub const TESTS: &[Test] = tests![
     p13_a_plain_post_of_an_owned_key_is_refused_with_its_owner,
     p16_nobody_is_refused_on_different_identifiers,
     p20_one_id_written_by_all_stays_writable_with_every_version,
+    p36_unguarded_updates_at_once_are_never_a_version_clash,
     t3_one_of_many_writers_passes_the_same_if_match,
 ];
 
@@ -265,5 +269,45 @@ fn t3_one_of_many_writers_passes_the_same_if_match(context: &Context) {
         for _ in 0..ROUNDS {
             contested.round(&crowd);
         }
+    }
+}
+
+/// Without a precondition there is no version that a write could clash with: each of these is done, on whatever
+/// the one before it has left. Those beside them that name the first version are refused by that header alone.
+fn p36_unguarded_updates_at_once_are_never_a_version_clash(context: &Context) {
+    let server = context.server();
+    let crowd = Crowd::new(&[&server], "fhir", 2 * CLIENTS);
+    for (number, subject) in (0..).zip([
+        Subject::Patient,
+        Subject::Practitioner,
+        Subject::Keyed(Key::BuiltIn),
+    ]) {
+        let (kind, named) = (subject.kind(), subject.named(number));
+        let created = put_by(crowd.any(), kind, &named, &subject.body(number)).expect(201);
+        let by_id = format!("/{kind}/{}", created.id());
+        let by_identifier = format!("/{kind}?{}", named.criterion());
+        let answers = crowd.race(|writer, client| {
+            let mut body = subject.body_called(number, &format!("Ecriture{writer}"));
+            body["id"] = created.id().into();
+            // Half of them by id, half by identifier; the second half of each with a guard.
+            let put = client.put([&by_id, &by_identifier][writer % 2]).json(&body);
+            if writer < CLIENTS {
+                put.send()
+            } else {
+                put.header("If-Match", "W/\"0\", W/\"4711\"").send()
+            }
+        });
+        let (unguarded, guarded) = answers.split_at(CLIENTS);
+        let what = subject.name();
+        statuses(what, unguarded, &[(200, CLIENTS)]);
+        let mut versions: Vec<u64> = unguarded.iter().map(Response::version).collect();
+        versions.push(created.version());
+        assert_eq!(check_consecutive(&versions), Ok(()), "{what}");
+        statuses(what, guarded, &[(412, CLIENTS)]);
+        for answer in guarded {
+            refused(what, answer, 412, "conflict");
+        }
+        let last = crowd.any().get(&by_id).send().expect(200);
+        assert_eq!(last.version(), CLIENTS as u64 + 1, "{what}");
     }
 }

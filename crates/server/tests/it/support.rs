@@ -1,12 +1,12 @@
 //! Short words for what the tests say often.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::harness::Context;
+use testkit::harness::{Context, not_run};
 use testkit::http::{Client, Response, percent_encode};
 use testkit::server::{Backend, Server};
 use testkit::wait::wait_for;
@@ -231,6 +231,25 @@ pub fn database_of(server: &Server) -> String {
     server
         .database_url()
         .unwrap_or_else(|| format!("sqlite:{}", file.display()))
+}
+
+/// Runs SQL in the database of a server, past the server. Ends the test where there is no tool for it.
+#[track_caller]
+pub fn execute(server: &Server, sql: &str) {
+    if let Some(database) = server.postgres_database() {
+        database.query(sql);
+        return;
+    }
+    let output = Command::new("sqlite3")
+        .args(["-cmd", ".timeout 10000"])
+        .arg(server.data_folder().join("passerelle.db"))
+        .arg(sql)
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        Ok(output) => assert!(output.status.success(), "{sql}: {output:?}"),
+        Err(_) => not_run("no sqlite3 program"),
+    }
 }
 
 /// Issues a key and gives it back.

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use store::{ClassFilter, StoreError, pause};
+use store::{ClassFilter, LockSet, StoreError, pause};
 
 use crate::bench::{BOTH, Bench, Case, Database};
-use crate::fixture::{PATIENT, criteria, get, id, insert, locks, patient};
+use crate::fixture::{PATIENT, criteria, get, id, insert, locks, patient, target};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -27,6 +27,12 @@ pub const CASES: &[Case] = &[
         name: "t4_the_second_writer_of_an_identifier_sees_what_the_first_did",
         on: &[Database::Postgres],
         run: |bench| Box::pin(the_second_writer_sees_what_the_first_did(bench)),
+        alone: true,
+    },
+    Case {
+        name: "t4_a_write_that_fails_after_its_first_change_harms_no_neighbour_in_its_group",
+        on: BOTH,
+        run: |bench| Box::pin(a_write_that_fails_late_harms_no_neighbour(bench)),
         alone: true,
     },
 ];
@@ -113,11 +119,7 @@ async fn waiting_writes_are_committed_together(bench: Arc<Bench>) {
             tokio::spawn(async move { insert(&space, &format!("n{number}"), patient("1", "Dupont")).await })
         })
         .collect();
-    // All of them have queued once the runtime has nothing left to do but to wait for them.
-    let queued = Arc::new(AtomicUsize::new(0));
-    while queued.fetch_add(1, Ordering::Relaxed) < 10_000 {
-        tokio::task::yield_now().await;
-    }
+    wait_until_queued().await;
     let counter = Arc::clone(&commits);
     let release = held.release.clone();
     pause::install(move |name| {
@@ -136,6 +138,83 @@ async fn waiting_writes_are_committed_together(bench: Arc<Bench>) {
         "{commits} commits for {WRITES} waiting writes"
     );
     drop(held);
+}
+
+/// How a write of the group ends, after it has changed something.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Kept,
+    Refused,
+    Panicked,
+}
+
+async fn a_write_that_fails_late_harms_no_neighbour(bench: Arc<Bench>) {
+    const ENDS: [End; 7] = [
+        End::Kept,
+        End::Refused,
+        End::Kept,
+        End::Panicked,
+        End::Refused,
+        End::Kept,
+        End::Kept,
+    ];
+    let space = bench.open_space();
+    insert(&space, "shared", patient("0", "V1")).await.unwrap();
+    let held = Held::at(pause::BEGUN);
+    let first = tokio::spawn({
+        let space = space.clone();
+        async move { insert(&space, "first", patient("1", "First")).await }
+    });
+    held.wait();
+    // Each changes the same row and adds one of its own.
+    let writes = ENDS.map(|end| {
+        let space = space.clone();
+        tokio::spawn(async move {
+            space
+                .write(LockSet::default(), move |tx| {
+                    let shared = tx.get_for_update(&target("shared"))?.unwrap();
+                    let next = tx.replace(&shared, &patient("0", "Next"))?;
+                    tx.insert(&id(&format!("v{}", next.version)), &patient("2", "Own"))?;
+                    match end {
+                        End::Kept => Ok(next.version.number()),
+                        End::Refused => Err(StoreError::Contention("refused on purpose".to_owned())),
+                        End::Panicked => panic!("on purpose"),
+                    }
+                })
+                .await
+        })
+    });
+    wait_until_queued().await;
+    held.release();
+    assert!(first.await.unwrap().is_some());
+    let mut versions = Vec::new();
+    for (end, write) in ENDS.into_iter().zip(writes) {
+        let answer = write.await.unwrap();
+        assert_eq!(answer.is_ok(), end == End::Kept, "{answer:?}");
+        versions.extend(answer);
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, [2, 3, 4, 5]);
+    let mut expected = vec!["first", "shared", "v2", "v3", "v4", "v5"];
+    expected.sort_unstable();
+    let mut stored = bench.lines("SELECT id AS line FROM resource");
+    stored.sort_unstable();
+    assert_eq!(stored, expected);
+    assert_eq!(bench.number("SELECT count(*) AS number FROM resource_version"), 4);
+    assert_eq!(
+        bench.number(
+            "SELECT count(*) AS number FROM index_token t WHERE NOT EXISTS \
+             (SELECT 1 FROM resource r WHERE r.space = t.space AND r.row = t.row)"
+        ),
+        0
+    );
+}
+
+/// All writes have queued once the runtime has nothing left to do but to wait for them.
+async fn wait_until_queued() {
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn the_second_writer_sees_what_the_first_did(bench: Arc<Bench>) {

@@ -9,6 +9,7 @@ mod meta;
 mod precondition;
 mod read;
 mod routes;
+mod status;
 mod update;
 
 use testkit::harness::Suite;
@@ -24,5 +25,9 @@ pub fn add(suite: Suite) -> Suite {
         .both(conditional::TESTS)
         .both(precondition::TESTS)
         .both(headers::TESTS);
-    suite.both(keys::TESTS).both(meta::TESTS).both(routes::TESTS)
+    suite
+        .both(keys::TESTS)
+        .both(meta::TESTS)
+        .both(routes::TESTS)
+        .both(status::TESTS)
 }

@@ -12,6 +12,7 @@ pub const TESTS: &[Test] = tests![
     the_current_version_lets_a_write_through,
     p34_if_match_is_a_list_over_one_or_several_lines,
     p36_another_version_is_refused_as_a_conflict,
+    p36_an_id_in_use_is_a_409_whose_code_is_a_word,
     p34_a_malformed_if_match_lets_nothing_through,
     if_match_any_needs_something_to_match,
     p35_if_none_match_any_creates_only,
@@ -90,6 +91,22 @@ fn p36_another_version_is_refused_as_a_conflict(context: &Context) {
     ] {
         refused(guarded(&fhir, &path, &body, &[tag.as_bytes()]), 412, "conflict");
     }
+    assert_eq!(fhir.get(&path).send().expect(200).version(), 2);
+}
+
+/// What is left of 409: a body whose id belongs to a resource that the criteria do not mean. (A taken key is the
+/// other one, with `duplicate`.)
+fn p36_an_id_in_use_is_a_409_whose_code_is_a_word(context: &Context) {
+    let fhir = shared_fhir(context);
+    let (path, body) = at_version_two(&fhir);
+    let put = || fhir.put(format!("/Patient?{}", by_local(&unique()))).json(&body);
+    let answer = refused(put().send(), 409, "conflict");
+    assert!(
+        answer.issues().iter().all(|issue| issue.code == "conflict"),
+        "{answer:?}"
+    );
+    // The guard speaks first when there is one.
+    refused(put().header("If-Match", "W/\"2\"").send(), 412, "conflict");
     assert_eq!(fhir.get(&path).send().expect(200).version(), 2);
 }
 

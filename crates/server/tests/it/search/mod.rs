@@ -2,6 +2,7 @@
 
 mod bundle;
 mod cursors;
+mod damage;
 mod dates;
 mod paging;
 mod strings;
@@ -18,4 +19,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(paging::TESTS)
         .both(cursors::TESTS)
         .both(wildcards::TESTS)
+        .both(damage::TESTS)
 }
