@@ -12,7 +12,10 @@
 
 mod mutate;
 
-use fhir::codec::{EncodeError, Format, decode_tree, encode_xml};
+use fhir::codec::{EncodeError, Format, decode, decode_tree, encode_xml};
+use fhir::limits::MAX_ISSUES;
+use fhir::validate::{regulator, validate};
+use fhir::{Issue, Resource, ResourceType};
 use mutate::{Random, mutate_bytes, mutate_text, mutate_tree};
 use serde_json::{Map, Value};
 use std::fs;
@@ -66,8 +69,15 @@ fn check(seed: u64, body: &[u8], format: Format, expected: &str) -> bool {
     }
     assert!(started.elapsed() <= LONGEST, "slow, {}", shown());
     match answer {
-        Err(issues) => {
-            assert!(!issues.is_empty(), "refused without an issue, {}", shown());
+        Err(of_form) => {
+            let issues = all_issues(body, format, expected);
+            assert!(issues.starts_with(&of_form), "issues were lost, {}", shown());
+            assert!(
+                !issues.is_empty() && issues.len() <= MAX_ISSUES,
+                "{} issues, {}",
+                issues.len(),
+                shown()
+            );
             for issue in &issues {
                 assert!(
                     !issue.text.trim().is_empty(),
@@ -97,6 +107,18 @@ fn check(seed: u64, body: &[u8], format: Format, expected: &str) -> bool {
             true
         }
     }
+}
+
+/// What a sender is told of a body that is refused: with the faults of what could be read of it.
+fn all_issues(body: &[u8], format: Format, expected: &str) -> Vec<Issue> {
+    let Some(kind) = ResourceType::parse(expected) else {
+        return decode_tree(body, format, expected).unwrap_err();
+    };
+    let malformed = decode(body, format, kind).unwrap_err();
+    malformed.all_issues(|rest| {
+        let resource = Resource::from_guarded(kind, rest);
+        [validate(&resource), regulator::shape(&resource)].concat()
+    })
 }
 
 fn share_is_sensible(accepted: u64) {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 use engine::{Caller, ClientPolicy, Reply, Session};
@@ -14,7 +15,7 @@ use fhir::{Id, Interaction, Resource, ResourceType, Target, VersionId};
 
 use crate::app::App;
 use crate::base::Base;
-use crate::body;
+use crate::body::{self, BodyId, Reading};
 use crate::error::{self, Failure};
 use crate::gate::Trace;
 use crate::media::{self, Answer};
@@ -122,14 +123,23 @@ impl Ask<'_> {
     /// The resource in the body.
     ///
     /// # Errors
-    /// 400 of an empty or malformed body, and whatever [`body::read`] refuses.
+    /// 400 of an empty body or a malformed one (then with all that is wrong with its content too), and
+    /// whatever [`body::read`] refuses.
     pub async fn resource(&self, kind: ResourceType) -> Result<Resource, Failure> {
         let bytes = self.body().await?;
         if bytes.is_empty() {
             return Err(error::body_empty(kind).into());
         }
-        let format = media::of_body(self.visit.headers(), &bytes)?;
-        body::decode(bytes, format, kind).await
+        let reading = Reading {
+            format: media::of_body(self.visit.headers(), &bytes)?,
+            expected: kind,
+            policy: self.caller.policy,
+            id: match *self.visit.request.method() {
+                Method::POST => BodyId::MeansNothing,
+                _ => BodyId::Counts,
+            },
+        };
+        body::decode(bytes, reading).await
     }
 
     /// `If-Match` and `If-None-Match` of a write.

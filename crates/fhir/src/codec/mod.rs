@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Map, Value};
 
-use crate::guard::json;
+use crate::guard::{Malformed, json};
 use crate::outcome::{Issue, IssueCode};
 use crate::resource::{Resource, ResourceType};
 
@@ -70,9 +70,10 @@ impl std::error::Error for EncodeError {}
 /// Reads a resource of the expected type.
 ///
 /// # Errors
-/// All faults of syntax that were found, each with its place. They mean status 400.
-pub fn decode(bytes: &[u8], format: Format, expected: ResourceType) -> Result<Resource, Vec<Issue>> {
-    let tree = decode_tree(bytes, format, expected.as_str())?;
+/// All faults of form that were found, each with its place, and what can be validated besides
+/// ([`Malformed::all_issues`]). They mean status 400.
+pub fn decode(bytes: &[u8], format: Format, expected: ResourceType) -> Result<Resource, Malformed> {
+    let tree = read(bytes, format, expected.as_str())?;
     Ok(Resource::from_guarded(expected, tree))
 }
 
@@ -80,17 +81,21 @@ pub fn decode(bytes: &[u8], format: Format, expected: ResourceType) -> Result<Re
 /// Resources inside it have their `resourceType` first.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode`], without the rest.
 pub fn decode_tree(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Vec<Issue>> {
+    read(bytes, format, expected).map_err(Malformed::into_issues)
+}
+
+fn read(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {
     match format {
         Format::Json => json::read(bytes, expected),
         // A belt: no input is known that makes fhirbolt's tables panic.
         Format::Xml => {
             catch_unwind(AssertUnwindSafe(|| xml::read::read(bytes, expected))).unwrap_or_else(|_| {
-                Err(vec![Issue::error(
+                Err(Malformed::from(Issue::error(
                     IssueCode::Structure,
                     format!("The body cannot be read as a {expected} of FHIR R4."),
-                )])
+                )))
             })
         }
     }
