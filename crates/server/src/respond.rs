@@ -7,10 +7,9 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use engine::reply::WriteReply;
 use engine::{Reply, Written};
-use fhir::canonical::write_value;
+use fhir::canonical::{self, write_value};
 use fhir::codec::{self, Format, Layout};
 use fhir::{Issue, outcome};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::Stored;
 
@@ -153,14 +152,12 @@ fn compact(resource: &Map<String, Value>) -> String {
     text
 }
 
-/// A stored body as a tree. It was bounded in depth when it came in.
+/// A stored body as a tree.
 ///
 /// # Errors
 /// 500 when it is no JSON object.
 pub fn parse(body: &str) -> Result<Map<String, Value>, Failure> {
-    let mut deserializer = serde_json::Deserializer::from_str(body);
-    deserializer.disable_recursion_limit();
-    Map::deserialize(&mut deserializer).map_err(|failure| {
+    canonical::read(body).map_err(|failure| {
         error::broken(&format!(
             "a stored body cannot be parsed: {:?}",
             failure.classify()

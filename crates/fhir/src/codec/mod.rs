@@ -4,6 +4,7 @@
 //! long). XML does: its element model stands in the middle, and its tables know order, types and
 //! cardinality. Its parser and writer are not used, see `xml/read.rs` and `xml/write.rs`.
 
+pub(crate) mod exponents;
 mod r4;
 mod xml;
 

@@ -1,8 +1,8 @@
 //! JSON to a tree in one strict pass — <https://hl7.org/fhir/R4/json.html>
 //!
 //! Everything that is wrong with the content is collected, and the tree is read on, so that it can be
-//! validated besides; a fault of syntax, and nesting past the limit, end the pass. Numbers keep their digits; only an exponent gets its sign written (`1e3` is kept as
-//! `1e+3`).
+//! validated besides; a fault of syntax, and nesting past the limit, end the pass. Numbers keep their
+//! written form.
 
 mod siblings;
 
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::place::{Place, is_property_name, shown_name};
 use super::{Fault, Findings, Malformed, check_number, check_string, narrative, text};
+use crate::codec::exponents;
 use crate::limits::MAX_DEPTH;
 use crate::outcome::{Issue, IssueCode};
 
@@ -32,6 +33,7 @@ pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Malforme
         findings: Findings::default(),
         depth: 0,
         stopped: Stopped::No,
+        spelling: Spelling::AsWritten,
         expected,
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -47,7 +49,12 @@ pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Malforme
         Ok(value)
     });
     match outcome {
-        Ok(Value::Object(map)) if guard.findings.is_empty() => Ok(map),
+        Ok(Value::Object(mut map)) if guard.findings.is_empty() => {
+            if guard.spelling == Spelling::ToRestore {
+                exponents::restore(&mut map, exponents::of_json(text));
+            }
+            Ok(map)
+        }
         // Of a resource of another type everything would be wrong.
         Ok(Value::Object(map)) if map.get("resourceType").is_none_or(|name| name == expected) => {
             Err(guard.findings.into_malformed(Some(map)))
@@ -66,6 +73,13 @@ pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Malforme
 enum Stopped {
     No,
     Yes,
+}
+
+/// Whether serde_json has spelled a number its own way.
+#[derive(PartialEq)]
+enum Spelling {
+    AsWritten,
+    ToRestore,
 }
 
 /// What kind of thing stands where the parser is.
@@ -88,6 +102,7 @@ struct Guard<'de> {
     findings: Findings,
     depth: usize,
     stopped: Stopped,
+    spelling: Spelling,
     expected: &'de str,
 }
 
@@ -355,6 +370,9 @@ impl Node<'_, '_> {
         if let Err(fault) = check_number(&text) {
             self.guard.add_fault(fault);
             return Ok(Value::Bool(false));
+        }
+        if text.contains('e') {
+            self.guard.spelling = Spelling::ToRestore;
         }
         match text.parse() {
             Ok(number) => self.scalar(Value::Number(number)),

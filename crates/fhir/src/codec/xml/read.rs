@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use self::element::{Kind, scalar};
-use crate::codec::r4::{Cardinality, Child, Model, Shape};
+use crate::codec::exponents;
+use crate::codec::r4::{Cardinality, Child, Model, Scalar, Shape};
 use crate::guard::place::{Place, shown_name};
 use crate::guard::xml::{self, FHIR_NAMESPACE, Namespaces, Tag, XHTML_NAMESPACE, XSI_NAMESPACE};
 use crate::guard::{Fault, Findings, Malformed, check_string, forbidden_character, narrative, text};
@@ -52,7 +53,12 @@ pub(in crate::codec) fn read(bytes: &[u8], expected: &str) -> Result<Map<String,
         _ => None,
     };
     match tree {
-        Some(tree) if walk.findings.is_empty() => Ok(tree),
+        Some(mut tree) if walk.findings.is_empty() => {
+            if !walk.exponents.is_empty() {
+                exponents::restore(&mut tree, walk.exponents.iter().map(|number| number.as_ref()));
+            }
+            Ok(tree)
+        }
         None if walk.findings.is_empty() => {
             // Nothing that passed the checks above is known to end here.
             Err(Malformed::from(Issue::error(
@@ -102,6 +108,8 @@ struct Walk<'a> {
     offset: usize,
     root: Option<Element>,
     seen_root: Root,
+    /// The numbers with an exponent, as they were written.
+    exponents: Vec<Cow<'a, str>>,
 }
 
 #[derive(PartialEq)]
@@ -138,6 +146,7 @@ impl<'a> Walk<'a> {
             offset: 0,
             root: None,
             seen_root: Root::Awaited,
+            exponents: Vec::new(),
         }
     }
 
@@ -434,7 +443,13 @@ impl<'a> Walk<'a> {
             let read = xml::attribute_value(attribute.raw).and_then(|value| {
                 check_string(&value)?;
                 match (name, frame.kind) {
-                    ("value", Kind::Primitive(kind)) => scalar(&value, kind),
+                    ("value", Kind::Primitive(kind)) => {
+                        let read = scalar(&value, kind)?;
+                        if kind == Scalar::Decimal && value.contains(['e', 'E']) {
+                            self.exponents.push(value);
+                        }
+                        Ok(read)
+                    }
                     _ => Ok(element::text(&value)),
                 }
             });
