@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, web};
 use engine::{Caller, ClientPolicy, Reply, Session};
 use fhir::interaction::Precondition;
 use fhir::query::parse::{self, NameCase};
+use fhir::query::subset::{self, Subset};
 use fhir::query::{Criteria, Query};
 use fhir::validate::regulator;
 use fhir::{Id, Interaction, Resource, ResourceType, Target, VersionId};
@@ -118,6 +119,23 @@ impl Ask<'_> {
     /// 404 of what can be no version.
     pub fn version(&self) -> Result<VersionId, Failure> {
         VersionId::parse(self.segment("vid")).ok_or_else(|| error::impossible_version().into())
+    }
+
+    /// The elements that a read asks for; `None` for all of them.
+    ///
+    /// # Errors
+    /// 400 of a `_summary` or `_elements` that is not wholly understood.
+    pub fn subset(&self, kind: ResourceType) -> Result<Option<Subset>, Failure> {
+        let query = self.visit.request.query_string();
+        if query.is_empty() {
+            return Ok(None);
+        }
+        match parse::pairs(query) {
+            Ok(pairs) => Ok(subset::of_read(kind, &pairs)?),
+            Err(issues) if query.contains("_summary") || query.contains("_elements") => Err(issues.into()),
+            // A read has no use for other parameters, however they are spelled.
+            Err(_) => Ok(None),
+        }
     }
 
     /// The resource in the body.

@@ -9,6 +9,7 @@ use engine::reply::WriteReply;
 use engine::{Reply, Written};
 use fhir::canonical::{self, write_value};
 use fhir::codec::{self, Format, Layout};
+use fhir::query::subset::Subset;
 use fhir::{Issue, outcome};
 use serde_json::{Map, Value};
 use store::Stored;
@@ -29,11 +30,11 @@ pub enum Locate {
     Always,
 }
 
-/// 200 of read and vread, or 304.
+/// 200 of read and vread, or 304; with the wanted elements alone, when some are named.
 ///
 /// # Errors
 /// 500 of a reply of another kind.
-pub fn read(ask: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
+pub fn read(ask: &Ask<'_>, reply: Reply, subset: Option<&Subset>) -> Result<HttpResponse, Failure> {
     let Reply::Resource(stored) = reply else {
         return Err(unexpected());
     };
@@ -44,7 +45,15 @@ pub fn read(ask: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
     }
     let mut response = HttpResponse::Ok();
     versioned(&mut response, &stored);
-    resource(response, stored, ask.visit.answer.get())
+    let answer = ask.visit.answer.get();
+    let Some(subset) = subset else {
+        return resource(response, stored, answer);
+    };
+    let mut tree = parse(&stored.body)?;
+    subset.apply(stored.target.kind, &mut tree);
+    let (mime, body) = render_map(&tree, answer)?;
+    response.insert_header((CONTENT_TYPE, mime));
+    Ok(response.body(body))
 }
 
 /// 200 or 201 of a write.

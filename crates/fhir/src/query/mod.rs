@@ -13,6 +13,7 @@ pub(crate) mod reference;
 #[doc(hidden)]
 pub mod sample;
 mod string;
+pub mod subset;
 mod token;
 mod value;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::limits::{MAX_ALTERNATIVES, MAX_INDEXED_CHARS, MAX_QUERY_BYTES, MAX_QUERY_PARAMETERS};
 use crate::query::TokenTest;
-use crate::query::sample;
+use crate::query::{sample, subset};
 use ResourceType::Patient;
 
 mod of_criteria;
@@ -138,8 +138,8 @@ fn mutated_queries() {
     assert!(refusals > 10_000, "only {refusals} refusals");
 }
 
-/// What each of the four parsers has against a query string.
-fn answers_to(kind: ResourceType, text: &str) -> [Option<Vec<Issue>>; 4] {
+/// What each of the parsers has against a query string.
+fn answers_to(kind: ResourceType, text: &str) -> [Option<Vec<Issue>>; 5] {
     [
         pairs(text)
             .and_then(|pairs| search(kind, &pairs, Handling::Strict, sample::now()))
@@ -149,5 +149,8 @@ fn answers_to(kind: ResourceType, text: &str) -> [Option<Vec<Issue>>; 4] {
             .err(),
         criteria(kind, text, NameCase::AnyCase, sample::now()).err(),
         if_none_exist(kind, text, sample::now()).err(),
+        pairs(&format!("_elements={text}"))
+            .and_then(|pairs| subset::of_read(kind, &pairs))
+            .err(),
     ]
 }

@@ -9,6 +9,7 @@ mod meta;
 mod precondition;
 mod read;
 mod routes;
+mod subset;
 mod update;
 
 use testkit::harness::Suite;
@@ -17,6 +18,7 @@ use testkit::harness::Suite;
 pub fn add(suite: Suite) -> Suite {
     let suite = suite
         .both(read::TESTS)
+        .both(subset::TESTS)
         .both(create::TESTS)
         .both(update::TESTS)
         .both(delete::TESTS);
