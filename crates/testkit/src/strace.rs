@@ -90,10 +90,14 @@ fn events(trace: &str) -> Vec<Event> {
     let mut waiting: HashMap<&str, usize> = HashMap::new();
     let mut flushes = 0;
     for line in trace.lines() {
-        let mut words = line.splitn(3, ' ').map(str::trim);
-        let (Some(thread), Some(_time), Some(call)) = (words.next(), words.next(), words.next()) else {
+        // A thread's number is padded to five places.
+        let Some((thread, rest)) = line.split_once(' ') else {
             continue;
         };
+        let Some((_time, call)) = rest.trim_start().split_once(' ') else {
+            continue;
+        };
+        let call = call.trim();
         let is_flush = call.starts_with("fdatasync(") || call.starts_with("fsync(");
         if is_flush && call.contains("-wal>") {
             flushes += 1;
@@ -167,9 +171,9 @@ mod tests {
     #[test]
     fn an_answer_before_the_end_of_the_flush_is_unflushed() {
         let trace = "\
-10 09:00:00.1 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
-11 09:00:00.2 fdatasync(7</d/x.db-wal> <unfinished ...>
-10 09:00:00.3 write(9<TCP:[1]>, \"HTTP/1.1 204 No Content\\r\\n\"..., 30) = 30
+10    09:00:00.1 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
+11    09:00:00.2 fdatasync(7</d/x.db-wal> <unfinished ...>
+10    09:00:00.3 write(9<TCP:[1]>, \"HTTP/1.1 204 No Content\\r\\n\"..., 30) = 30
 11 09:00:00.4 <... fdatasync resumed>)  = 0
 10 09:00:00.5 pwrite64(7</d/x.db-wal>, \"abc\"..., 24, 0) = 24
 11 09:00:00.6 fdatasync(7</d/x.db-wal>) = 0
