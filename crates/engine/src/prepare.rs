@@ -108,10 +108,9 @@ pub(crate) fn is_active(resource: &Resource) -> bool {
 /// # Errors
 /// [`Error::Store`] when the text is not one that this server wrote.
 pub(crate) fn parse_stored(stored: &Stored) -> Result<Resource, Error> {
-    let parsed: Result<Value, _> = serde_json::from_str(&stored.body);
-    match parsed {
-        Ok(Value::Object(tree)) => Ok(Resource::from_guarded(stored.target.kind, tree)),
-        _ => Err(Error::Store(store::StoreError::Internal(format!(
+    match canonical::read(&stored.body) {
+        Ok(tree) => Ok(Resource::from_guarded(stored.target.kind, tree)),
+        Err(_) => Err(Error::Store(store::StoreError::Internal(format!(
             "{} is not JSON in the store",
             stored.target
         )))),

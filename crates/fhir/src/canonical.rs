@@ -3,8 +3,10 @@
 //! Everything but id, version and time is known before any lock is taken, so it is rendered then; inside
 //! the transaction the body is three strings put together.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
+use crate::codec::exponents;
 use crate::id::{Id, VersionId};
 use crate::resource::{Resource, ResourceType};
 use crate::time::Timestamp;
@@ -87,6 +89,20 @@ impl Canonical {
         body.push_str(&self.tail);
         body
     }
+}
+
+/// Reads a stored body back into its tree, numbers as they were written. Its depth was bounded when it came
+/// in, so no other bound is set here.
+///
+/// # Errors
+/// When the text is no JSON object: not one that this server stored.
+pub fn read(body: &str) -> Result<Map<String, Value>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(body);
+    deserializer.disable_recursion_limit();
+    let mut tree = Map::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    exponents::restore(&mut tree, exponents::of_json(body));
+    Ok(tree)
 }
 
 fn is_head(name: &str) -> bool {

@@ -139,12 +139,23 @@ impl IndexRows {
 
     fn meta(&mut self, tree: &Map<String, Value>) {
         let Some(meta) = object(tree, "meta") else { return };
-        texts(meta, "profile").for_each(|url| self.token(IndexParam::Profile, None, Some(url)));
+        texts(meta, "profile").for_each(|url| self.canonical(IndexParam::Profile, url));
         if let Some(source) = text(meta, "source") {
             self.token(IndexParam::Source, None, Some(source));
         }
         objects(meta, "tag").for_each(|coding| self.coding(IndexParam::Tag, coding));
         objects(meta, "security").for_each(|coding| self.coding(IndexParam::Security, coding));
+    }
+
+    /// A canonical URL as it stands and, when it names a version, without that too: who asks for no version
+    /// finds every one — <https://hl7.org/fhir/R4/search.html#uri>
+    fn canonical(&mut self, param: IndexParam, canonical: &str) {
+        self.token(param, None, Some(canonical));
+        if let Some((url, _version)) = canonical.split_once('|')
+            && !url.is_empty()
+        {
+            self.token(param, None, Some(url));
+        }
     }
 
     fn identifiers(&mut self, tree: &Map<String, Value>) {

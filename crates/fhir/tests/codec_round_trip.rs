@@ -140,10 +140,10 @@ fn what_one_format_says_differently_the_other_reads_the_same() {
             r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"id":"x"}]}]}"#,
             r#"<Patient xmlns="http://hl7.org/fhir"><name><given id="x" value="a"/><given value="b"/></name></Patient>"#,
         ),
-        // An exponent gets its sign.
+        // Decimals keep their written form, exponents included, wherever they stand.
         (
-            r#"{"resourceType":"Patient","extension":[{"url":"u","valueDecimal":1e3}]}"#,
-            r#"<Patient xmlns="http://hl7.org/fhir"><extension url="u"><valueDecimal value="1e3"/></extension></Patient>"#,
+            r#"{"resourceType":"Patient","extension":[{"url":"u","valueDecimal":1e3},{"url":"v","valueDecimal":1E-07,"_valueDecimal":{"extension":[{"url":"w","valueDecimal":2.0E+5}]}},{"url":"x","valueQuantity":{"value":3e0}}],"name":[{"given":["a","b"],"_given":[{"extension":[{"url":"y","valueDecimal":4e4}]},{"extension":[{"url":"z","valueDecimal":5E5}]}]}]}"#,
+            r#"<Patient xmlns="http://hl7.org/fhir"><extension url="u"><valueDecimal value="1e3"/></extension><extension url="v"><valueDecimal value="1E-07"><extension url="w"><valueDecimal value="2.0E+5"/></extension></valueDecimal></extension><extension url="x"><valueQuantity><value value="3e0"/></valueQuantity></extension><name><given value="a"><extension url="y"><valueDecimal value="4e4"/></extension></given><given value="b"><extension url="z"><valueDecimal value="5E5"/></extension></given></name></Patient>"#,
         ),
         // Literal white space in an attribute is a space to every XML parser; a reference is kept.
         (

@@ -3,18 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 use engine::{Caller, ClientPolicy, Reply, Session};
 use fhir::interaction::Precondition;
 use fhir::query::parse::{self, NameCase};
+use fhir::query::subset::{self, Subset};
 use fhir::query::{Criteria, Query};
 use fhir::validate::regulator;
 use fhir::{Id, Interaction, Resource, ResourceType, Target, VersionId};
 
 use crate::app::App;
 use crate::base::Base;
-use crate::body;
+use crate::body::{self, BodyId, Reading};
 use crate::error::{self, Failure};
 use crate::gate::Trace;
 use crate::media::{self, Answer};
@@ -119,17 +121,43 @@ impl Ask<'_> {
         VersionId::parse(self.segment("vid")).ok_or_else(|| error::impossible_version().into())
     }
 
+    /// The elements that a read asks for; `None` for all of them.
+    ///
+    /// # Errors
+    /// 400 of a `_summary` or `_elements` that is not wholly understood.
+    pub fn subset(&self, kind: ResourceType) -> Result<Option<Subset>, Failure> {
+        let query = self.visit.request.query_string();
+        if query.is_empty() {
+            return Ok(None);
+        }
+        match parse::pairs(query) {
+            Ok(pairs) => Ok(subset::of_read(kind, &pairs)?),
+            Err(issues) if query.contains("_summary") || query.contains("_elements") => Err(issues.into()),
+            // A read has no use for other parameters, however they are spelled.
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The resource in the body.
     ///
     /// # Errors
-    /// 400 of an empty or malformed body, and whatever [`body::read`] refuses.
+    /// 400 of an empty body or a malformed one (then with all that is wrong with its content too), and
+    /// whatever [`body::read`] refuses.
     pub async fn resource(&self, kind: ResourceType) -> Result<Resource, Failure> {
         let bytes = self.body().await?;
         if bytes.is_empty() {
             return Err(error::body_empty(kind).into());
         }
-        let format = media::of_body(self.visit.headers(), &bytes)?;
-        body::decode(bytes, format, kind).await
+        let reading = Reading {
+            format: media::of_body(self.visit.headers(), &bytes)?,
+            expected: kind,
+            policy: self.caller.policy,
+            id: match *self.visit.request.method() {
+                Method::POST => BodyId::MeansNothing,
+                _ => BodyId::Counts,
+            },
+        };
+        body::decode(bytes, reading).await
     }
 
     /// `If-Match` and `If-None-Match` of a write.

@@ -17,6 +17,9 @@ use store::audit::AuditEntry;
 use store::{SpaceKey, Store, StoreError};
 use subtle::ConstantTimeEq as _;
 
+#[cfg(test)]
+mod tests;
+
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
 /// Wrong credentials that one address may send within [`WRONG_WINDOW`] before it is answered 429.
@@ -158,8 +161,7 @@ impl Authenticator {
             ));
         };
         let now = self.shared.store.now().micros();
-        let client = bearer(authorization).and_then(|token| directory.client_of(token, now));
-        let Some((client, sandbox_key)) = client else {
+        let Some((client, sandbox_key)) = directory.holder_of(authorization, now) else {
             return Err(self.wrong_credential(headers.peer));
         };
         if !client.doors.contains(&door) {
@@ -181,8 +183,7 @@ impl Authenticator {
     }
 
     fn wrong_credential(&self, peer: Option<IpAddr>) -> Refusal {
-        let text = "The credential is not valid. Check the API key, or ask the operator for a new one.";
-        let refusal = Refusal::new(401, Issue::error(IssueCode::Login, text));
+        let refusal = not_valid();
         let Some(peer) = peer else { return refusal };
         let now = Instant::now();
         let mut wrong = self.shared.wrong.lock().unwrap_or_else(PoisonError::into_inner);
@@ -309,6 +310,11 @@ impl Directory {
         }
     }
 
+    /// The client that an `Authorization` header is the credential of, and whether that is a sandbox one.
+    fn holder_of(&self, authorization: &[u8], now: i64) -> Option<(&KnownClient, bool)> {
+        bearer(authorization).and_then(|token| self.client_of(token, now))
+    }
+
     /// The client of an API key, and whether the key is a sandbox one.
     fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -321,6 +327,13 @@ impl Directory {
         let live = key.expires.is_none_or(|end| now < end);
         (equal && live).then_some((client.as_ref(), kind == "test"))
     }
+}
+
+/// One text, whatever is wrong with the credential.
+fn not_valid() -> Refusal {
+    let text =
+        "The credential in Authorization is not valid. Check the API key, or ask the operator for a new one.";
+    Refusal::new(401, Issue::error(IssueCode::Login, text))
 }
 
 fn bearer(authorization: &[u8]) -> Option<&str> {

@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::rt::time::timeout;
 use actix_web::web::{self, Bytes, BytesMut};
-use engine::Refusal;
+use engine::{ClientPolicy, Refusal};
 use fhir::codec::{self, Format};
 use fhir::limits::KIB;
-use fhir::{Resource, ResourceType};
+use fhir::validate::{self, regulator};
+use fhir::{Issue, Resource, ResourceType};
 use flate2::write::GzDecoder;
 use futures_util::StreamExt;
+use serde_json::{Map, Value};
 
 use crate::app::Settings;
 use crate::error::{self, Failure};
@@ -51,20 +53,64 @@ pub async fn read(
     }
 }
 
+/// How a body is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Its format.
+    pub format: Format,
+    /// What it has to be.
+    pub expected: ResourceType,
+    /// The rules of its sender.
+    pub policy: ClientPolicy,
+    /// Whether its id means something.
+    pub id: BodyId,
+}
+
+/// What becomes of the id in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyId {
+    /// It is part of the request.
+    Counts,
+    /// The server gives another: whatever stands there is no fault.
+    MeansNothing,
+}
+
 /// Parses a body, on the blocking pool when it is large.
 ///
 /// # Errors
-/// 400 with every fault of syntax.
-pub async fn decode(body: Bytes, format: Format, expected: ResourceType) -> Result<Resource, Failure> {
-    if body.len() <= PARSE_INLINE_BYTES {
-        return codec::decode(&body, format, expected).map_err(Failure::from);
+/// 400 with every fault of form, and those that validation finds in what could be read of it.
+pub async fn decode(body: Bytes, reading: Reading) -> Result<Resource, Failure> {
+    let size = body.len();
+    let parse = move || {
+        let parsed = codec::decode(&body, reading.format, reading.expected);
+        // A body that is malformed is 400, whatever else is wrong with it (`fhir-rest.md` 8).
+        parsed.map_err(|malformed| Failure::from(malformed.all_issues(|rest| faults(rest, reading))))
+    };
+    if size <= PARSE_INLINE_BYTES {
+        return parse();
     }
-    let parsed = web::block(move || codec::decode(&body, format, expected)).await;
-    match parsed {
-        Ok(result) => result.map_err(Failure::from),
+    match web::block(parse).await {
+        Ok(result) => result,
         // The pool lost the task: it panicked.
         Err(lost) => Err(error::broken(&lost.to_string()).into()),
     }
+}
+
+/// What the engine would find in the rest of a malformed body.
+fn faults(rest: Map<String, Value>, reading: Reading) -> Vec<Issue> {
+    let mut resource = Resource::from_guarded(reading.expected, rest);
+    let governed = match reading.policy {
+        ClientPolicy::SasRegulator => resource.kind() == ResourceType::Practitioner,
+        ClientPolicy::None => regulator::applies(&resource),
+    };
+    if governed || reading.id == BodyId::MeansNothing {
+        resource.tree_mut().shift_remove("id");
+    }
+    let mut issues = validate::validate(&resource);
+    if governed {
+        issues.extend(regulator::shape(&resource));
+    }
+    issues
 }
 
 #[derive(Clone, Copy)]

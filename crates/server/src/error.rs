@@ -262,7 +262,8 @@ pub fn unsupported_encoding() -> Refusal {
 
 /// 415 of a `_search` that is no form.
 pub fn not_a_form() -> Refusal {
-    let text = "The parameters of a POSTed search are sent as application/x-www-form-urlencoded.";
+    let text =
+        "The Content-Type of a POSTed search is application/x-www-form-urlencoded. Send its parameters so.";
     Refusal::new(415, Issue::error(IssueCode::NotSupported, text))
 }
 

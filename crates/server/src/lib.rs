@@ -19,6 +19,8 @@ mod error;
 mod gate;
 mod health;
 mod media;
+#[cfg(test)]
+mod mutants;
 mod panic;
 mod precondition;
 mod prefer;

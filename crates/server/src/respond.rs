@@ -9,11 +9,11 @@ use actix_web::http::header::{
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use engine::reply::WriteReply;
 use engine::{Reply, Written};
-use fhir::canonical::write_value;
+use fhir::canonical::{self, write_value};
 use fhir::codec::{self, Format, Layout};
+use fhir::query::subset::Subset;
 use fhir::time::MICROS_PER_SECOND;
 use fhir::{Issue, Timestamp, outcome};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::Stored;
 
@@ -34,11 +34,11 @@ pub enum Locate {
     Always,
 }
 
-/// 200 of read and vread, or 304.
+/// 200 of read and vread, or 304; with the wanted elements alone, when some are named.
 ///
 /// # Errors
 /// 500 of a reply of another kind.
-pub fn read(ask: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
+pub fn read(ask: &Ask<'_>, reply: Reply, subset: Option<&Subset>) -> Result<HttpResponse, Failure> {
     let Reply::Resource(stored) = reply else {
         return Err(unexpected());
     };
@@ -49,7 +49,15 @@ pub fn read(ask: &Ask<'_>, reply: Reply) -> Result<HttpResponse, Failure> {
     }
     let mut response = HttpResponse::Ok();
     versioned(&mut response, &stored);
-    resource(response, stored, ask.visit.answer.get())
+    let answer = ask.visit.answer.get();
+    let Some(subset) = subset else {
+        return resource(response, stored, answer);
+    };
+    let mut tree = parse(&stored.body)?;
+    subset.apply(stored.target.kind, &mut tree);
+    let (mime, body) = render_map(&tree, answer)?;
+    response.insert_header((CONTENT_TYPE, mime));
+    Ok(response.body(body))
 }
 
 /// 200 or 201 of a write.
@@ -160,14 +168,12 @@ fn compact(resource: &Map<String, Value>) -> String {
     text
 }
 
-/// A stored body as a tree. It was bounded in depth when it came in.
+/// A stored body as a tree.
 ///
 /// # Errors
 /// 500 when it is no JSON object.
 pub fn parse(body: &str) -> Result<Map<String, Value>, Failure> {
-    let mut deserializer = serde_json::Deserializer::from_str(body);
-    deserializer.disable_recursion_limit();
-    Map::deserialize(&mut deserializer).map_err(|failure| {
+    canonical::read(body).map_err(|failure| {
         error::broken(&format!(
             "a stored body cannot be parsed: {:?}",
             failure.classify()

@@ -13,15 +13,18 @@ type Answer = Result<HttpResponse, Failure>;
 
 /// <https://hl7.org/fhir/R4/http.html#read>
 pub async fn read(ask: Ask<'_>) -> Answer {
-    let reply = ask.run(Interaction::Read(ask.target()?)).await?;
-    respond::read(&ask, reply)
+    let target = ask.target()?;
+    let subset = ask.subset(target.kind)?;
+    let reply = ask.run(Interaction::Read(target)).await?;
+    respond::read(&ask, reply, subset.as_ref())
 }
 
 /// <https://hl7.org/fhir/R4/http.html#vread>
 pub async fn version_read(ask: Ask<'_>) -> Answer {
-    let interaction = Interaction::VersionRead(ask.target()?, ask.version()?);
-    let reply = ask.run(interaction).await?;
-    respond::read(&ask, reply)
+    let (target, version) = (ask.target()?, ask.version()?);
+    let subset = ask.subset(target.kind)?;
+    let reply = ask.run(Interaction::VersionRead(target, version)).await?;
+    respond::read(&ask, reply, subset.as_ref())
 }
 
 /// <https://hl7.org/fhir/R4/http.html#create>, conditional with `If-None-Exist`

@@ -93,9 +93,12 @@ pub enum Event {
 fn events(trace: &str) -> Vec<Event> {
     let mut reading = Reading::default();
     for line in trace.lines() {
-        let mut words = line.splitn(3, ' ').map(str::trim);
-        if let (Some(thread), Some(_time), Some(call)) = (words.next(), words.next(), words.next()) {
-            reading.read(thread, call);
+        // A thread's number is padded to five places.
+        let Some((thread, rest)) = line.split_once(' ') else {
+            continue;
+        };
+        if let Some((_time, call)) = rest.trim_start().split_once(' ') {
+            reading.read(thread, call.trim());
         }
     }
     reading.events

@@ -4,6 +4,7 @@
 //! long). XML does: its element model stands in the middle, and its tables know order, types and
 //! cardinality. Its parser and writer are not used, see `xml/read.rs` and `xml/write.rs`.
 
+pub(crate) mod exponents;
 mod r4;
 mod xml;
 
@@ -12,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Map, Value};
 
-use crate::guard::json;
+use crate::guard::{Malformed, json};
 use crate::outcome::{Issue, IssueCode};
 use crate::resource::{Resource, ResourceType};
 
@@ -70,9 +71,10 @@ impl std::error::Error for EncodeError {}
 /// Reads a resource of the expected type.
 ///
 /// # Errors
-/// All faults of syntax that were found, each with its place. They mean status 400.
-pub fn decode(bytes: &[u8], format: Format, expected: ResourceType) -> Result<Resource, Vec<Issue>> {
-    let tree = decode_tree(bytes, format, expected.as_str())?;
+/// All faults of form that were found, each with its place, and what can be validated besides
+/// ([`Malformed::all_issues`]). They mean status 400.
+pub fn decode(bytes: &[u8], format: Format, expected: ResourceType) -> Result<Resource, Malformed> {
+    let tree = read(bytes, format, expected.as_str())?;
     Ok(Resource::from_guarded(expected, tree))
 }
 
@@ -80,17 +82,21 @@ pub fn decode(bytes: &[u8], format: Format, expected: ResourceType) -> Result<Re
 /// Resources inside it have their `resourceType` first.
 ///
 /// # Errors
-/// As [`decode`].
+/// As [`decode`], without the rest.
 pub fn decode_tree(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Vec<Issue>> {
+    read(bytes, format, expected).map_err(Malformed::into_issues)
+}
+
+fn read(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {
     match format {
         Format::Json => json::read(bytes, expected),
         // A belt: no input is known that makes fhirbolt's tables panic.
         Format::Xml => {
             catch_unwind(AssertUnwindSafe(|| xml::read::read(bytes, expected))).unwrap_or_else(|_| {
-                Err(vec![Issue::error(
+                Err(Malformed::from(Issue::error(
                     IssueCode::Structure,
                     format!("The body cannot be read as a {expected} of FHIR R4."),
-                )])
+                )))
             })
         }
     }

@@ -1,19 +1,22 @@
 //! JSON to a tree in one strict pass — <https://hl7.org/fhir/R4/json.html>
 //!
-//! Everything that is wrong with the content is collected; a fault of syntax, and nesting past the limit,
-//! end the pass. Numbers keep their digits; only an exponent gets its sign written (`1e3` is kept as
-//! `1e+3`).
+//! Everything that is wrong with the content is collected, and the tree is read on, so that it can be
+//! validated besides; a fault of syntax, and nesting past the limit, end the pass. Numbers keep their
+//! written form.
 
 mod siblings;
+mod tokens;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use self::tokens::{Digits, DigitsSeed, Key};
 use super::place::{Place, is_property_name, shown_name};
-use super::{Fault, Findings, check_number, check_string, narrative, text};
+use super::{Fault, Findings, Malformed, check_number, check_string, narrative, text};
+use crate::codec::exponents;
 use crate::limits::MAX_DEPTH;
 use crate::outcome::{Issue, IssueCode};
 
@@ -24,14 +27,15 @@ const NUMBER_KEY: &str = "$serde_json::private::Number";
 /// first property.
 ///
 /// # Errors
-/// Every fault found, each with its place. They mean status 400.
-pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Vec<Issue>> {
-    let text = text(bytes, expected).map_err(|issue| vec![issue])?;
+/// Every fault found, each with its place, and what could be read. They mean status 400.
+pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Malformed> {
+    let text = text(bytes, expected)?;
     let mut guard = Guard {
         place: Place::root(expected),
         findings: Findings::default(),
         depth: 0,
         stopped: Stopped::No,
+        spelling: Spelling::AsWritten,
         expected,
     };
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -47,13 +51,22 @@ pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Vec<Issu
         Ok(value)
     });
     match outcome {
-        Ok(Value::Object(map)) if guard.findings.is_empty() => Ok(map),
-        Ok(_) => Err(guard.findings.into_issues()),
+        Ok(Value::Object(mut map)) if guard.findings.is_empty() => {
+            if guard.spelling == Spelling::ToRestore {
+                exponents::restore(&mut map, exponents::of_json(text));
+            }
+            Ok(map)
+        }
+        // Of a resource of another type everything would be wrong.
+        Ok(Value::Object(map)) if map.get("resourceType").is_none_or(|name| name == expected) => {
+            Err(guard.findings.into_malformed(Some(map)))
+        }
+        Ok(_) => Err(guard.findings.into_malformed(None)),
         Err(error) => {
             if matches!(guard.stopped, Stopped::No) {
                 guard.add_syntax(&error);
             }
-            Err(guard.findings.into_issues())
+            Err(guard.findings.into_malformed(None))
         }
     }
 }
@@ -62,6 +75,13 @@ pub fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Vec<Issu
 enum Stopped {
     No,
     Yes,
+}
+
+/// Whether serde_json has spelled a number its own way.
+#[derive(PartialEq)]
+enum Spelling {
+    AsWritten,
+    ToRestore,
 }
 
 /// What kind of thing stands where the parser is.
@@ -84,6 +104,7 @@ struct Guard<'de> {
     findings: Findings,
     depth: usize,
     stopped: Stopped,
+    spelling: Spelling,
     expected: &'de str,
 }
 
@@ -92,6 +113,14 @@ impl Guard<'_> {
         if !self.findings.is_full() {
             let issue = Issue::error(code, text).at(self.place.expression());
             self.findings.add(issue);
+        }
+    }
+
+    /// Says that nothing stands here.
+    fn add_hollow(&mut self, text: impl Into<String>) {
+        if !self.findings.is_full() {
+            let issue = Issue::error(IssueCode::Structure, text).at(self.place.expression());
+            self.findings.add_hollow(issue);
         }
     }
 
@@ -188,10 +217,9 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
             // A hole; whether it may be one is known at the end of the object.
             Slot::Item => {}
             Slot::Root => return self.scalar(Value::Null),
-            _ => self.guard.add(
-                IssueCode::Structure,
-                "null is not allowed here: leave the property out instead.",
-            ),
+            _ => self
+                .guard
+                .add_hollow("null is not allowed here: leave the property out instead."),
         }
         Ok(Value::Null)
     }
@@ -200,12 +228,13 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
         let slot = match self.slot {
             Slot::Element => Slot::Item,
             Slot::Resource => Slot::ResourceItem,
-            // Going on would mean following lists in lists to any depth.
             Slot::Root | Slot::Item | Slot::ResourceItem => {
-                return Err(self.guard.stop(
-                    IssueCode::Structure,
-                    "A list stands where FHIR has none: put its items where they belong.",
-                ));
+                self.guard
+                    .add_hollow("A list stands where FHIR has none: put its items where they belong.");
+                // Looking into it would mean following lists in lists to any depth: it is skipped, which
+                // serde_json does without a stack.
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(Value::Array(Vec::new()));
             }
         };
         let mut list = Vec::new();
@@ -232,6 +261,8 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
                 IssueCode::Structure,
                 "The list holds nothing but null: leave the property out instead.",
             );
+            // Its holes have been spoken of.
+            list.clear();
         }
         Ok(Value::Array(list))
     }
@@ -287,7 +318,8 @@ fn property<'de, A: MapAccess<'de>>(
     properties: &mut A,
 ) -> Result<siblings::Seen, A::Error> {
     guard.place.push_name(name.clone());
-    if !is_property_name(name.strip_prefix('_').unwrap_or(&name)) {
+    let is_name = is_property_name(name.strip_prefix('_').unwrap_or(&name));
+    if !is_name {
         guard.add(IssueCode::Structure, NO_NAME);
     }
     let slot = guard.slot_of(&name);
@@ -296,6 +328,10 @@ fn property<'de, A: MapAccess<'de>>(
         slot,
     };
     let value = properties.next_value_seed(node)?;
+    if !is_name {
+        guard.place.pop();
+        return Ok(siblings::Seen::Whole);
+    }
     let seen = siblings::Seen::of(&name, &value);
     match object.entry(name.into_owned()) {
         serde_json::map::Entry::Vacant(entry) => {
@@ -337,6 +373,9 @@ impl Node<'_, '_> {
             self.guard.add_fault(fault);
             return Ok(Value::Bool(false));
         }
+        if text.contains('e') {
+            self.guard.spelling = Spelling::ToRestore;
+        }
         match text.parse() {
             Ok(number) => self.scalar(Value::Number(number)),
             Err(_) => Err(E::custom("no number")),
@@ -351,7 +390,7 @@ impl Node<'_, '_> {
             ),
             _ => "The object is empty: leave it out instead.".to_owned(),
         };
-        self.guard.add(IssueCode::Structure, text);
+        self.guard.add_hollow(text);
         Ok(Value::Object(Map::new()))
     }
 
@@ -389,80 +428,4 @@ impl Node<'_, '_> {
 fn is_type_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
-/// Reads a property's name, without copying it where it lies in the body.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Cow<'de, str>, D::Error> {
-        from.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a property name")
-    }
-
-    fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
-}
-
-/// The value under serde_json's key for numbers: digits it made itself come as an owned text, whereas an
-/// object in the body that bears this key gives anything else.
-enum Digits {
-    Number(String),
-    Foreign,
-}
-
-struct DigitsSeed;
-
-impl<'de> DeserializeSeed<'de> for DigitsSeed {
-    type Value = Digits;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Digits, D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for DigitsSeed {
-    type Value = Digits;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the digits of a number")
-    }
-
-    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Digits, E> {
-        Ok(Digits::Number(text))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Digits, E> {
-        Ok(Digits::Foreign)
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Digits, E> {
-        Ok(Digits::Foreign)
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Digits, E> {
-        Ok(Digits::Foreign)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Digits, A::Error> {
-        Err(A::Error::custom("no digits"))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Digits, A::Error> {
-        Err(A::Error::custom("no digits"))
-    }
 }

@@ -8,11 +8,16 @@
 //! accepted. The tags of a narrative are counted on their own, its `div` being level 1, to the same limit.
 
 pub mod json;
+mod malformed;
 pub mod narrative;
 pub mod place;
 pub mod xml;
 
 use std::str;
+
+use serde_json::{Map, Value};
+
+pub use malformed::Malformed;
 
 use crate::limits::MAX_ISSUES;
 use crate::outcome::{Issue, IssueCode};
@@ -43,26 +48,45 @@ impl Fault {
 
 /// The issues of one pass, never more than [`MAX_ISSUES`].
 #[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Issue>);
+pub(crate) struct Findings {
+    issues: Vec<Issue>,
+    /// The places of those that say that nothing stands there.
+    hollow: Vec<String>,
+}
 
 impl Findings {
     pub(crate) fn add(&mut self, issue: Issue) {
         if !self.is_full() {
-            self.0.push(issue);
+            self.issues.push(issue);
         }
     }
 
+    /// Takes an issue that says that nothing stands at its place.
+    pub(crate) fn add_hollow(&mut self, issue: Issue) {
+        if !self.is_full() {
+            self.hollow.extend(issue.expression.clone());
+        }
+        self.add(issue);
+    }
+
+    /// Whether it has been said of the place that nothing stands there.
+    pub(crate) fn is_hollow(&self, expression: &str) -> bool {
+        self.hollow.iter().any(|hollow| hollow == expression)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.issues.is_empty()
     }
 
     /// Whether no further issue would be kept, so that looking for more is of no use.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= MAX_ISSUES
+        self.issues.len() >= MAX_ISSUES
     }
 
-    pub(crate) fn into_issues(self) -> Vec<Issue> {
-        self.0
+    /// What they say of a body of which this could be read.
+    pub(crate) fn into_malformed(self, rest: Option<Map<String, Value>>) -> Malformed {
+        let rest = rest.filter(|_| !self.is_full());
+        Malformed::new(self.issues, self.hollow, rest)
     }
 }
 

@@ -23,7 +23,7 @@ fn a_rich_patient_has_a_row_for_every_parameter() {
     let rows = rows(
         ResourceType::Patient,
         json!({
-            "meta": { "profile": ["http://p"], "source": "urn:s", "tag": [{ "system": "urn:t", "code": "a" }], "security": [{ "code": "b" }] },
+            "meta": { "profile": ["http://p|2"], "source": "urn:s", "tag": [{ "system": "urn:t", "code": "a" }], "security": [{ "code": "b" }] },
             "identifier": [{ "system": "urn:i", "value": "1", "type": { "coding": [{ "system": "urn:y", "code": "MR" }, { "code": "no-system" }] } }],
             "active": true, "gender": "female", "birthDate": "1974-12", "deceasedDateTime": "2024",
             "name": [{ "family": "Œuf", "given": ["Ana", null], "prefix": ["Dr"], "suffix": ["Jr"], "text": "Dr Ana Œuf" }],
@@ -53,6 +53,7 @@ fn a_rich_patient_has_a_row_for_every_parameter() {
             (IndexParam::OtherTelecom, "", "07"),
             (IndexParam::OtherTelecom, "", "08"),
             (IndexParam::Profile, "", "http://p"),
+            (IndexParam::Profile, "", "http://p|2"),
             (IndexParam::Source, "", "urn:s"),
             (IndexParam::Tag, "urn:t", "a"),
             (IndexParam::Security, "", "b"),

@@ -49,7 +49,14 @@ fn holds(clause: &Clause, resource: &Resource, id: &Id, updated: Timestamp) -> b
         }
         Test::Uri(uris) => {
             let values = tokens(param, resource);
-            let has = |uri: &String| values.iter().any(|value| bounded(&value.code) == *uri);
+            let is = |value: &Token<'_>, uri: &String| {
+                let unversioned = value.code.split('|').next().unwrap_or_default();
+                bounded(&value.code) == *uri
+                    || param == SearchParam::Profile
+                        && !unversioned.is_empty()
+                        && bounded(unversioned) == *uri
+            };
+            let has = |uri: &String| values.iter().any(|value| is(value, uri));
             uris.iter().any(has)
         }
         Test::Missing(missing) => *missing != has_value(param, resource),

@@ -13,6 +13,7 @@ pub(crate) mod reference;
 #[doc(hidden)]
 pub mod sample;
 mod string;
+pub mod subset;
 mod token;
 mod value;
 
@@ -63,7 +64,8 @@ pub enum Test {
     /// A reference parameter.
     Reference(Vec<ReferenceTest>),
     /// A URI parameter (`_profile`, `_source`): the code of its token rows, byte for byte after
-    /// [`param::bounded`], which the parser has applied.
+    /// [`param::bounded`], which the parser has applied. A profile named with a version (`url|1.0`) has two
+    /// rows: one of them without the version.
     Uri(Vec<String>),
     /// `:missing=true` (no value at all) or `:missing=false` (some value). Never on `_id` and `_lastUpdated`.
     /// An element with nothing to search by (a language of mere text) counts as missing.

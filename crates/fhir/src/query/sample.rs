@@ -125,6 +125,7 @@ const LANGUAGE_SYSTEM: &str = "urn:ietf:bcp:47";
 const PROFILES: &[&str] = &[
     "http://example.org/StructureDefinition/P",
     "http://example.org/StructureDefinition/P|1.0",
+    "http://example.org/StructureDefinition/P|2.0",
 ];
 const REFERENCES: &[&str] = &[
     "Practitioner/p1",

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use futures_util::stream;
 
 use super::*;
+use crate::mutants;
 
 const LIMIT: usize = 1000;
 
@@ -155,4 +156,13 @@ async fn other_encodings_are_415() {
             .map(|body| body.len()),
         Ok(2)
     );
+}
+
+#[test]
+fn t12_a_mutated_content_encoding_is_known_or_415() {
+    let count = mutants::each("Content-Encoding", &["gzip", "identity", "br"], |headers| {
+        let encoding = Encoding::of(headers).map(drop);
+        encoding.inspect_err(|refusal| assert_eq!(refusal.status, 415))
+    });
+    assert!(count.taken > 10 && count.refused > 1_000, "{count:?}");
 }

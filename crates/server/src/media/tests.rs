@@ -1,6 +1,7 @@
 use actix_web::http::header::HeaderName;
 
 use super::*;
+use crate::mutants;
 
 fn headers(lines: &[(HeaderName, &[u8])]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -224,4 +225,42 @@ fn quality_values_are_exact() {
     for text in ["", "2", "1.001", "-1", "0.3333", "0,5", ".5", "1e0"] {
         assert_eq!(thousandths(text), None, "{text}");
     }
+}
+
+#[test]
+fn t12_a_mutated_accept_gets_a_format_or_406() {
+    let corpus = &[
+        "application/fhir+json;q=0.9, application/fhir+xml; fhirVersion=4.0, */*;q=0.1",
+        "application/fhir+xml",
+        "text/html",
+        "*/*",
+    ];
+    let count = mutants::each("Accept", corpus, |headers| {
+        answer(headers, "")
+            .map(drop)
+            .inspect_err(|refusal| assert_eq!(refusal.status, 406))
+    });
+    assert!(count.taken > 1_000 && count.refused > 1_000, "{count:?}");
+}
+
+#[test]
+fn t12_a_mutated_content_type_is_read_or_415() {
+    let corpus = &[
+        "application/fhir+json; charset=utf-8; fhirVersion=4.0",
+        "application/fhir+xml",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ];
+    let of_bodies = mutants::each("Content-Type", corpus, |headers| {
+        let json = of_body(headers, b"{}").map(drop);
+        json.inspect_err(|refusal| assert_eq!(refusal.status, 415))
+    });
+    assert!(
+        of_bodies.taken > 100 && of_bodies.refused > 1_000,
+        "{of_bodies:?}"
+    );
+    let of_forms = mutants::each("Content-Type", corpus, |headers| {
+        check_form(headers).inspect_err(|refusal| assert_eq!(refusal.status, 415))
+    });
+    assert!(of_forms.taken > 10 && of_forms.refused > 1_000, "{of_forms:?}");
 }

@@ -4,6 +4,7 @@ use fhir::{Id, ResourceType, Target, Timestamp};
 use store::Class;
 
 use super::*;
+use crate::mutants;
 
 fn headers(lines: &[(HeaderName, &[u8])]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -135,4 +136,68 @@ fn if_modified_since_counts_whole_seconds_and_only_without_if_none_match() {
     assert!(!is_known(&since("yesterday"), &stored()));
     let both = headers(&[(IF_MODIFIED_SINCE, own.as_bytes()), (IF_NONE_MATCH, b"W/\"2\"")]);
     assert!(!is_known(&both, &stored()));
+}
+
+fn says(headers: &HeaderMap, name: &HeaderName, text: &str) -> bool {
+    headers
+        .get_all(name)
+        .any(|line| String::from_utf8_lossy(line.as_bytes()).contains(text))
+}
+
+#[test]
+fn t12_a_mutated_if_match_demands_only_versions_it_quotes() {
+    let corpus = &["W/\"1\", W/\"2\"", "\"7\"", "*", "W/\"18446744073709551615\""];
+    let count = mutants::each("If-Match", corpus, |headers| {
+        match of_write(headers)? {
+            Precondition::Versions(versions) => {
+                for version in versions {
+                    assert!(says(headers, &IF_MATCH, &format!("\"{version}\"")));
+                }
+            }
+            Precondition::Exists => assert!(says(headers, &IF_MATCH, "*")),
+            other => panic!("an If-Match became {other:?}"),
+        }
+        Ok(())
+    });
+    // A broken guard never lets a write through: it demands what no version fulfils (412).
+    assert_eq!(count.taken, mutants::MUTANTS);
+}
+
+#[test]
+fn t12_a_mutated_if_none_match_is_the_star_or_refused() {
+    let corpus = &["*", "W/\"3\"", "W/\"1\", W/\"3\""];
+    let count = mutants::each("If-None-Match", corpus, |headers| {
+        if is_known(headers, &stored()) {
+            assert!(says(headers, &IF_NONE_MATCH, "\"3\"") || says(headers, &IF_NONE_MATCH, "*"));
+        }
+        assert_eq!(of_write(headers)?, Precondition::Absent);
+        Ok(())
+    });
+    assert!(count.taken > 10 && count.refused > 1_000, "{count:?}");
+}
+
+#[test]
+fn t12_a_mutated_date_withholds_nothing_that_it_does_not_reach() {
+    let corpus = &[
+        "Sat, 21 Nov 2026 03:34:00 GMT",
+        "Saturday, 21-Nov-26 03:34:00 GMT",
+        "Sat Nov 21 03:34:00 2026",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    ];
+    let count = mutants::each("If-Modified-Since", corpus, |headers| {
+        let dates = headers.get_all(IF_MODIFIED_SINCE);
+        let line = dates.filter_map(|date| date.to_str().ok()).next();
+        let reaches = line
+            .and_then(|date| HttpDate::from_str(date).ok())
+            .is_some_and(|date| SystemTime::from(date) >= SystemTime::from(stored_at()));
+        assert!(reaches || !is_known(headers, &stored()));
+        Ok(())
+    });
+    // A date that is none is passed over (RFC 9110, 13.1.3).
+    assert_eq!(count.taken, mutants::MUTANTS);
+}
+
+/// The second in which [`stored`] was written.
+fn stored_at() -> HttpDate {
+    HttpDate::from_str(&crate::respond::http_date(stored().updated)).expect("a date")
 }

@@ -1,6 +1,7 @@
 use actix_web::http::header::HeaderValue;
 
 use super::*;
+use crate::mutants;
 
 fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -122,4 +123,60 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     let unreadable = headers(&[("x-forwarded-for", "203.0.113.7, unknown")]);
     assert_eq!(client(&unreadable, "10.0.0.1"), Some(ip("10.0.0.1")));
     assert_eq!(client(&HeaderMap::new(), "10.0.0.1"), Some(ip("10.0.0.1")));
+}
+
+/// What came out of a header may stand in a URL.
+fn is_harmless(said: &Forwarded) {
+    assert!(matches!(said.scheme, None | Some("http" | "https")));
+    if let Some(host) = &said.host {
+        assert!(is_host(host), "{host}");
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_~".contains(&byte);
+    assert!(said.prefix.is_empty() || said.prefix.starts_with('/'));
+    assert!(said.prefix.len() <= 200 && said.prefix.bytes().all(plain));
+}
+
+#[test]
+fn t12_mutated_proxy_headers_never_leave_the_url_they_may_shape() {
+    let corpora: [(&str, &[&str]); 5] = [
+        (
+            "Forwarded",
+            &[
+                "for=192.0.2.1;host=\"fhir.example:8443\";proto=https, for=10.0.0.9",
+                "for=\"[2001:db8::7]:4711\"",
+            ],
+        ),
+        (
+            "X-Forwarded-For",
+            &["203.0.113.7, 10.0.0.2", "[2001:db8::7]:4711"],
+        ),
+        (
+            "X-Forwarded-Host",
+            &["fhir.example:8443, inner", "[2001:db8::1]:443"],
+        ),
+        ("X-Forwarded-Proto", &["https, http"]),
+        ("X-Forwarded-Prefix", &["/a/b/"]),
+    ];
+    for (name, corpus) in corpora {
+        let count = mutants::each(name, corpus, |headers| {
+            is_harmless(&forwarded(headers));
+            let trusted = [network("10.0.0.0/8")];
+            let client = |peer: &str| client_address(headers, Some(ip(peer)), &trusted);
+            assert!(client("10.0.0.1").is_some());
+            // From elsewhere the header is nobody's word.
+            assert_eq!(client("198.51.100.1"), Some(ip("198.51.100.1")));
+            Ok(())
+        });
+        // A proxy's slip is no fault of the client's: what is not understood is passed over.
+        assert_eq!(count.taken, mutants::MUTANTS);
+    }
+}
+
+#[test]
+fn t12_a_mutated_port_is_a_port_or_none() {
+    let count = mutants::each("X-Forwarded-Port", &["8443", "443, 80"], |headers| {
+        is_harmless(&forwarded(headers));
+        Ok(())
+    });
+    assert_eq!(count.taken, mutants::MUTANTS);
 }

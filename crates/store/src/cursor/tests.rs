@@ -1,3 +1,7 @@
+use std::time::{Duration, Instant};
+
+use testkit::mutate;
+
 use super::*;
 
 const KEY: [u8; 32] = [7; 32];
@@ -51,4 +55,48 @@ fn a_changed_cursor_does_not_open() {
 fn a_cursor_does_not_show_its_row() {
     let cursor = seal(&KEY, &SEARCH, 0x0102_0304);
     assert!(!cursor.contains("04030201"));
+}
+
+/// T12 for cursors. The seeds are 0 to 9 999.
+#[test]
+fn t12_a_mutated_cursor_is_refused_unless_nothing_changed() {
+    const MUTANTS: u64 = 10_000;
+    const LONGEST: Duration = Duration::from_millis(250);
+    let work = || {
+        println!("seeds 0..{MUTANTS}");
+        let mut refused = 0;
+        for seed in 0..MUTANTS {
+            let cursor = seal(&KEY, &SEARCH, seed as i64 * 7_919);
+            let bytes = match seed % 3 {
+                0 => mutate::bytes(seed, cursor.as_bytes()),
+                1 => mutate::header(seed, &cursor),
+                _ => mutate::query(seed, &cursor),
+            };
+            // What is no UTF-8 never becomes a parameter; its readable part might.
+            let mutant = String::from_utf8_lossy(&bytes);
+            let timed = || {
+                let started = Instant::now();
+                (open(&KEY, &SEARCH, &mutant), started.elapsed())
+            };
+            let (answer, time) = timed();
+            // The machine may have been busy elsewhere: only what is slow twice is slow.
+            assert!(
+                time <= LONGEST || timed().1 <= LONGEST,
+                "slow, seed {seed}: {mutant:?}"
+            );
+            match answer {
+                Ok(row) => assert!(
+                    mutant == cursor && row == seed as i64 * 7_919,
+                    "seed {seed}: {mutant:?}"
+                ),
+                Err(error) => {
+                    assert_eq!(error, StoreError::BadCursor, "seed {seed}: {mutant:?}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > MUTANTS * 9 / 10, "only {refused} refused");
+    };
+    let thread = std::thread::Builder::new().stack_size(512 * 1024).spawn(work);
+    thread.unwrap().join().unwrap();
 }

@@ -1,8 +1,8 @@
 use super::{Durability, answers, check_flushed, events};
 
-/// A write of the log, its flush, and the answer, as the traced server does them.
+/// A write of the log, its flush, and the answer, as the traced server does them. A short thread number is padded.
 const GOOD: &str = "\
-10 09:00:00.1 pwrite64(7</d/x.db-wal>, \"frame\"..., 24, 0) = 24
+10    09:00:00.1 pwrite64(7</d/x.db-wal>, \"frame\"..., 24, 0) = 24
 10 09:00:00.2 pwrite64(7</d/x.db-wal>, \"page\"..., 4096, 24) = 4096
 10 09:00:00.3 fdatasync(7</d/x.db-wal>) = 0
 11 09:00:00.4 writev(9<TCP:[1]>, [{iov_base=\"HTTP/1.1 201 Created\\r\\n\"..., iov_len=5}], 1) = 5

@@ -13,10 +13,11 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use self::element::{Kind, scalar};
-use crate::codec::r4::{Cardinality, Child, Model, Shape};
+use crate::codec::exponents;
+use crate::codec::r4::{Cardinality, Child, Model, Scalar, Shape};
 use crate::guard::place::{Place, shown_name};
 use crate::guard::xml::{self, FHIR_NAMESPACE, Namespaces, Tag, XHTML_NAMESPACE, XSI_NAMESPACE};
-use crate::guard::{Fault, Findings, check_string, forbidden_character, narrative, text};
+use crate::guard::{Fault, Findings, Malformed, check_string, forbidden_character, narrative, text};
 use crate::limits::MAX_DEPTH;
 use crate::outcome::{Issue, IssueCode};
 
@@ -26,36 +27,46 @@ type ElementValue = GenericValue<{ FhirReleases::R4 }>;
 /// Reads a resource of the expected type.
 ///
 /// # Errors
-/// Every fault of structure, each with its place; a fault of syntax ends the pass.
-pub(in crate::codec) fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Vec<Issue>> {
-    let text = text(bytes, expected).map_err(|issue| vec![issue])?;
+/// Every fault of structure, each with its place, and what could be read; a fault of syntax ends the pass.
+pub(in crate::codec) fn read(bytes: &[u8], expected: &str) -> Result<Map<String, Value>, Malformed> {
+    let text = text(bytes, expected)?;
     if let Some(character) = forbidden_character(text) {
         let fault = format!(
             "The body holds the character U+{:04X}, which XML does not allow: remove it.",
             u32::from(character)
         );
         let offset = text.find(character).unwrap_or_default();
-        return Err(vec![at_offset(
+        return Err(Malformed::from(at_offset(
             Fault::new(IssueCode::Invalid, fault),
             text,
             offset,
-        )]);
+        )));
     }
     let mut walk = Walk::over(text, expected);
     if let Err(fault) = walk.run() {
         let issue = at_offset(fault, text, walk.offset).at(walk.place.expression());
         walk.findings.add(issue);
+        return Err(walk.findings.into_malformed(None));
     }
-    let Some(root) = walk.root.filter(|_| walk.findings.is_empty()) else {
-        return Err(walk.findings.into_issues());
+    let tree = match walk.root.map(|root| fhirbolt::json::to_json_value(root, None)) {
+        Some(Ok(Value::Object(tree))) => Some(tree),
+        _ => None,
     };
-    match fhirbolt::json::to_json_value(root, None) {
-        Ok(Value::Object(tree)) => Ok(tree),
-        // Nothing that passed the checks above is known to end here.
-        Ok(_) | Err(_) => Err(vec![Issue::error(
-            IssueCode::Structure,
-            format!("The body cannot be read as a {expected} of FHIR R4."),
-        )]),
+    match tree {
+        Some(mut tree) if walk.findings.is_empty() => {
+            if !walk.exponents.is_empty() {
+                exponents::restore(&mut tree, walk.exponents.iter().map(|number| number.as_ref()));
+            }
+            Ok(tree)
+        }
+        None if walk.findings.is_empty() => {
+            // Nothing that passed the checks above is known to end here.
+            Err(Malformed::from(Issue::error(
+                IssueCode::Structure,
+                format!("The body cannot be read as a {expected} of FHIR R4."),
+            )))
+        }
+        tree => Err(walk.findings.into_malformed(tree)),
     }
 }
 
@@ -97,6 +108,8 @@ struct Walk<'a> {
     offset: usize,
     root: Option<Element>,
     seen_root: Root,
+    /// The numbers with an exponent, as they were written.
+    exponents: Vec<Cow<'a, str>>,
 }
 
 #[derive(PartialEq)]
@@ -133,6 +146,7 @@ impl<'a> Walk<'a> {
             offset: 0,
             root: None,
             seen_root: Root::Awaited,
+            exponents: Vec::new(),
         }
     }
 
@@ -274,7 +288,9 @@ impl<'a> Walk<'a> {
             return Opened::Nothing;
         }
         if !self.model.enter_resource(name) {
-            self.add(format!("FHIR R4 has no resource type {}.", shown_name(name)));
+            let text = format!("FHIR R4 has no resource type {}.", shown_name(name));
+            let issue = Issue::error(IssueCode::Structure, text).at(self.place.expression());
+            self.findings.add_hollow(issue);
             return Opened::Nothing;
         }
         let level = self.frames.last().map_or(0, |holder| holder.level);
@@ -350,7 +366,7 @@ impl<'a> Walk<'a> {
         (!is_attribute).then(|| self.model.enter(name)).flatten()
     }
 
-    /// Whether the child may stand here; if not, the issue is noted.
+    /// Whether the child is to be read; what is wrong with its standing here is noted.
     fn check_order(&mut self, name: &'a str, child: Child) -> bool {
         let Some(parent) = self.frames.last_mut() else {
             return false;
@@ -366,8 +382,8 @@ impl<'a> Walk<'a> {
                 name,
                 format!("The element {name} must stand before {last_name}: FHIR's XML has a fixed order."),
             );
-            return false;
         }
+        // Read all the same: it is there, only misplaced.
         true
     }
 
@@ -427,7 +443,13 @@ impl<'a> Walk<'a> {
             let read = xml::attribute_value(attribute.raw).and_then(|value| {
                 check_string(&value)?;
                 match (name, frame.kind) {
-                    ("value", Kind::Primitive(kind)) => scalar(&value, kind),
+                    ("value", Kind::Primitive(kind)) => {
+                        let read = scalar(&value, kind)?;
+                        if kind == Scalar::Decimal && value.contains(['e', 'E']) {
+                            self.exponents.push(value);
+                        }
+                        Ok(read)
+                    }
                     _ => Ok(element::text(&value)),
                 }
             });
@@ -482,7 +504,13 @@ impl<'a> Walk<'a> {
     fn finish(&mut self, frame: Frame<'a>) {
         let said = usize::from(frame.kind == Kind::Resource); // its type
         if frame.element.len() <= said && frame.kind != Kind::Resource {
-            self.add("The element is empty: leave it out instead.");
+            let place = self.place.expression();
+            // What was refused in it has been spoken of, and left it empty.
+            if !self.findings.is_hollow(&place) {
+                let text = "The element is empty: leave it out instead.";
+                let issue = Issue::error(IssueCode::Structure, text).at(place);
+                self.findings.add_hollow(issue);
+            }
         }
         self.model.leave();
         if frame.kind == Kind::Resource {

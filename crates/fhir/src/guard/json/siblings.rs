@@ -59,7 +59,9 @@ pub(super) fn align(object: &mut Map<String, Value>, place: &Place<'_>, findings
                 _ => continue,
             };
             let expression = format!("{}.{}[{position}]", place.expression(), shown_name(&name));
-            findings.add(Issue::error(IssueCode::Structure, text).at(expression));
+            if !findings.is_hollow(&expression) {
+                findings.add_hollow(Issue::error(IssueCode::Structure, text).at(expression));
+            }
         }
     }
 }

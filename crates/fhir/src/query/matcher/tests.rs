@@ -194,6 +194,41 @@ fn not_and_missing_hold_for_a_resource_without_the_element() {
 }
 
 #[test]
+fn a_profile_without_a_version_is_found_in_every_version() {
+    let cases = [
+        ("_profile=http://x", "+++-"),
+        ("_profile=http://x|1.0", "-+--"),
+        ("_profile=http://x|2.0", "--+-"),
+        ("_profile=http://x|1", "----"),
+        ("_profile=http://x|", "----"),
+        ("_profile=http://y,http://x|1.0", "-++-"),
+        ("_profile=http://x&_profile=http://y", "--+-"),
+        ("_source=http://x", "---+"),
+        ("_profile:missing=true", "---+"),
+    ];
+    let resources = [
+        json!({ "profile": ["http://x"] }),
+        json!({ "profile": ["http://x|1.0"] }),
+        json!({ "profile": ["http://y", "http://x|2.0"] }),
+        // A source is no canonical URL: it has no version.
+        json!({ "source": "http://x" }),
+    ];
+    for (place, meta) in resources.into_iter().enumerate() {
+        let resource = patient(json!({ "meta": meta }));
+        let column: Vec<(&str, char)> = cases
+            .iter()
+            .map(|(query, row)| (*query, row.chars().nth(place).unwrap()))
+            .collect();
+        check(&resource, &column);
+    }
+    let source = patient(json!({ "meta": { "source": "http://x|1.0" } }));
+    check(
+        &source,
+        &[("_source=http://x", '-'), ("_source=http://x|1.0", '+')],
+    );
+}
+
+#[test]
 fn p43_separators_in_values_and_systems_are_found_when_escaped() {
     for text in [
         "a,b",

@@ -56,6 +56,9 @@ impl<'r> Walk<'r> {
         if map.keys().all(|key| key == "id") {
             self.without_content(value, path);
         }
+        if map.is_empty() {
+            return; // It is to be left out: what it lacks is beside the point.
+        }
         self.object(map, table, path, Place::Element);
         if table.name == "Reference"
             && !element.targets.is_empty()

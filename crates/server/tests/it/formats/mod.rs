@@ -3,6 +3,7 @@
 mod json_rules;
 mod limits;
 mod media;
+mod mixed_faults;
 mod round_trip;
 mod xml_rules;
 
@@ -14,5 +15,8 @@ pub fn add(suite: Suite) -> Suite {
         .both(media::TESTS)
         .both(limits::TESTS)
         .both(json_rules::TESTS);
-    suite.both(xml_rules::TESTS).both(round_trip::TESTS)
+    suite
+        .both(xml_rules::TESTS)
+        .both(mixed_faults::TESTS)
+        .both(round_trip::TESTS)
 }

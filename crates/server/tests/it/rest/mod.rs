@@ -10,6 +10,7 @@ mod precondition;
 mod read;
 mod routes;
 mod status;
+mod subset;
 mod update;
 
 use testkit::harness::Suite;
@@ -18,6 +19,7 @@ use testkit::harness::Suite;
 pub fn add(suite: Suite) -> Suite {
     let suite = suite
         .both(read::TESTS)
+        .both(subset::TESTS)
         .both(create::TESTS)
         .both(update::TESTS)
         .both(delete::TESTS);
