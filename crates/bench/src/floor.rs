@@ -1,5 +1,7 @@
 //! What the machine allows, measured in the same run: ratios travel, absolute figures do not.
 
+pub mod bare;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

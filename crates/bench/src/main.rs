@@ -52,6 +52,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     if arguments.floor {
         for connections in &arguments.connections {
             report.add_floor(floor::responder(*connections, arguments.duration()));
+            let folder = target.data_folder();
+            let bare = floor::bare::measure(&folder, arguments.stored, *connections, arguments.duration());
+            bare.into_iter().for_each(|floor| report.add_floor(floor));
         }
         report.add_floor(floor::flush(&target.data_folder(), arguments.duration()));
     }

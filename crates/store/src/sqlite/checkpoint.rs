@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::SqliteConnection;
+use diesel::connection::SimpleConnection as _;
+use diesel::result::QueryResult;
 
 use super::open;
 use crate::error::StoreError;
@@ -19,8 +21,15 @@ use crate::statement::Statement;
 
 /// Pages that one passive checkpoint should find.
 const PAGES_PER_PASS: i64 = 4_096;
-/// Pages in the log from which the writer starts it anew: 32 MiB of pages, half the promise.
-const PAGES_TO_RESTART: i64 = 8_192;
+/// Pages in the log from which the writer starts it anew: 24 MiB of pages. Until the last pass has ended it
+/// grows as long again, and 64 MiB are promised.
+const PAGES_TO_RESTART: i64 = 6_144;
+/// The writer, whose clients wait, is left with less than about so many pages to copy.
+const PAGES_FOR_THE_WRITER: i64 = 512;
+/// How long the writer waits for readers of the log.
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
+/// Passes at most to get there.
+const CLOSING_PASSES: usize = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
 
@@ -66,11 +75,15 @@ impl Checkpoints {
         self.restart.load(Ordering::Relaxed)
     }
 
-    /// Copies the rest of the log, from the writer: nothing is appended meanwhile.
-    pub(super) fn finish(&self, connection: &mut SqliteConnection) {
+    /// Copies the rest of the log, from the writer: nothing is appended meanwhile. RESTART, because a reader
+    /// that still reads the log keeps the next group from starting it anew, and under load there is always
+    /// one. Readers take microseconds; a slow one is not waited for, the log is then asked for again.
+    pub(super) fn finish(&self, connection: &mut SqliteConnection, busy_timeout: Duration) {
         self.restart.store(false, Ordering::Relaxed);
-        // Busy: the other thread is at it, or a reader still reads the log. It will be asked for again.
-        if let Err(error) = connection.checkpoints(&Statement::new("PRAGMA wal_checkpoint(PASSIVE)")) {
+        let done = wait_at_most(connection, LONGEST_WAIT)
+            .and_then(|()| checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)"))
+            .and_then(|_| wait_at_most(connection, busy_timeout));
+        if let Err(error) = done {
             tracing::warn!(%error, "a checkpoint failed");
         }
     }
@@ -100,20 +113,51 @@ impl Checkpoints {
                 .0;
             state.dirty = false;
             drop(state);
-            match connection.checkpoints(&Statement::new("PRAGMA wal_checkpoint(PASSIVE)")) {
-                Ok(rows) => {
-                    let pages = rows.first().map_or(0, |(_, pages, _)| *pages);
-                    self.restart.store(pages > PAGES_TO_RESTART, Ordering::Relaxed);
+            match pass(&mut connection) {
+                Ok(pages) => {
                     // A shorter log than last time was started anew.
                     let grown = if pages >= before { pages - before } else { pages };
-                    before = pages;
                     pause = next_pause(pause, grown);
+                    before = pages;
+                    if pages > PAGES_TO_RESTART {
+                        before = close_in(&mut connection, pages);
+                        self.restart.store(true, Ordering::Relaxed);
+                    }
                 }
                 Err(error) => tracing::warn!(%error, "a checkpoint failed"),
             }
             state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+/// Copies what of the log can be copied; how many pages it has.
+fn pass(connection: &mut SqliteConnection) -> QueryResult<i64> {
+    checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+}
+
+fn checkpoint(connection: &mut SqliteConnection, how: &'static str) -> QueryResult<i64> {
+    let rows = connection.checkpoints(&Statement::new(how))?;
+    Ok(rows.first().map_or(0, |(_, pages, _)| *pages))
+}
+
+fn wait_at_most(connection: &mut SqliteConnection, limit: Duration) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", limit.as_millis()))
+}
+
+/// Each pass takes less time than the one before, so that the log grows by less meanwhile.
+fn close_in(connection: &mut SqliteConnection, mut pages: i64) -> i64 {
+    for _ in 0..CLOSING_PASSES {
+        let before = pages;
+        pages = match pass(connection) {
+            Ok(pages) => pages,
+            Err(_) => break,
+        };
+        if pages - before < PAGES_FOR_THE_WRITER {
+            break;
+        }
+    }
+    pages
 }
 
 /// So long that the next pass finds about [`PAGES_PER_PASS`].

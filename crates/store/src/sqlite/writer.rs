@@ -147,7 +147,7 @@ impl Writer {
         audit.clear();
         pause::at(pause::COMMITTED);
         if self.checkpoints.committed(jobs.len()) {
-            self.checkpoints.finish(connection);
+            self.checkpoints.finish(connection, self.options.busy_timeout);
         }
         Ok(())
     }
