@@ -60,8 +60,10 @@ CREATE TABLE index_token (
     PRIMARY KEY (space, row, param, system, code)
 ) WITHOUT ROWID;
 CREATE INDEX index_token_by_code ON index_token (space, kind, param, code, system, row);
--- `identifier=system|` (parameter 1).
-CREATE INDEX index_token_by_system ON index_token (space, kind, param, system, row) WHERE param = 1;
+-- `identifier=system|` (parameter 1). Written so that no other condition can use it: it holds every identifier of a
+-- system, and a planner without statistics would take it for the better one.
+CREATE INDEX index_token_by_system ON index_token (space, kind, (system || ''), row)
+    WHERE param = 1 AND system || '' <> '';
 
 CREATE TABLE index_string (
     space  BIGINT   NOT NULL,

@@ -77,6 +77,10 @@ fn storable(text: &str) -> bool {
 struct TokenColumns {
     code: &'static str,
     system: &'static str,
+    /// The same where no code is asked for. In the tokens an index of its own serves, which a condition on the
+    /// plain column cannot use: PostgreSQL without statistics prefers it to the index by code, and reads all
+    /// identifiers of the system.
+    system_alone: &'static str,
     /// What follows from a code, for the planner.
     with_code: &'static str,
     bound: fn(String) -> Cow<'static, str>,
@@ -85,12 +89,14 @@ struct TokenColumns {
 const TOKEN: TokenColumns = TokenColumns {
     code: "code = ",
     system: "system = ",
+    system_alone: "system || '' <> '' AND system || '' = ",
     with_code: "",
     bound: Cow::Owned,
 };
 const LOGICAL: TokenColumns = TokenColumns {
     code: "value = ",
     system: "system = ",
+    system_alone: "system = ",
     // The partial index has the references with a logical identifier.
     with_code: " AND value <> ''",
     bound: |text| Cow::Owned(fit(&text).into_owned()),
@@ -118,7 +124,12 @@ fn token(test: TokenTest, columns: &TokenColumns) -> Option<Statement<'static>> 
         statement.push(" AND ");
     }
     if let Some(system) = system {
-        statement = statement.sql(columns.system).bind((columns.bound)(system));
+        let column = if both {
+            columns.system
+        } else {
+            columns.system_alone
+        };
+        statement = statement.sql(column).bind((columns.bound)(system));
     }
     Some(statement.sql(")"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fhir::query::encoding;
 use fhir::query::{Clause, Criteria, ReferenceTest, SearchParam, StringTest, Test, TokenTest};
 use serde_json::json;
-use store::{Class, ClassFilter, SpaceKey, StoreError};
+use store::{Class, ClassFilter, SpaceKey, SpaceStore, StoreError};
 
 use crate::bench::{Bench, Database};
 use crate::cases;
@@ -381,17 +381,32 @@ async fn common_searches_use_an_index(bench: Arc<Bench>) {
     for part in fill {
         part.await.unwrap();
     }
+    // A database that has just been filled has no statistics yet.
+    let sure = match bench.database {
+        Database::Sqlite => SEARCHES.len(),
+        Database::Postgres => SURE,
+    };
+    each_uses_its_index(&bench, &space, &SEARCHES[..sure]).await;
     bench.execute("ANALYZE");
-    for (query, index) in [
-        ("identifier=urn:s|1-1", "index_token_by_code"),
-        ("identifier=1-1", "index_token_by_code"),
-        ("phone=11", "index_token_by_code"),
-        ("family=family 1 1", "index_string_by_text"),
-        ("family:exact=Family 1 1", "index_string_by_text"),
-        ("birthdate=1901-02-02", "index_date_by_range"),
-        ("family=family 1 1&birthdate=1901-02-02", "index_date_by_range"),
-        ("general-practitioner=1-1", "index_reference_by_target"),
-    ] {
+    each_uses_its_index(&bench, &space, &SEARCHES).await;
+}
+
+/// Searches and the index that drives each.
+const SEARCHES: [(&str, &str); 8] = [
+    ("identifier=urn:s|1-1", "index_token_by_code"),
+    ("identifier=1-1", "index_token_by_code"),
+    ("phone=11", "index_token_by_code"),
+    ("family=family 1 1", "index_string_by_text"),
+    ("family:exact=Family 1 1", "index_string_by_text"),
+    ("birthdate=1901-02-02", "index_date_by_range"),
+    ("family=family 1 1&birthdate=1901-02-02", "index_date_by_range"),
+    ("general-practitioner=1-1", "index_reference_by_target"),
+];
+/// So many of them do so on a PostgreSQL without statistics too.
+const SURE: usize = 7;
+
+async fn each_uses_its_index(bench: &Bench, space: &SpaceStore, searches: &[(&str, &str)]) {
+    for (query, index) in searches.iter().copied() {
         let plan = space.explain(criteria(PATIENT, query)).await.unwrap().join("\n");
         assert!(plan.contains(index), "{query}:\n{plan}");
         let scans = match bench.database {
@@ -401,5 +416,13 @@ async fn common_searches_use_an_index(bench: Arc<Bench>) {
             Database::Postgres => plan.contains("Seq Scan"),
         };
         assert!(!scans, "{query}:\n{plan}");
+    }
+    if bench.database == Database::Sqlite {
+        let plan = space
+            .explain(criteria(PATIENT, "identifier=urn:s|"))
+            .await
+            .unwrap()
+            .join("\n");
+        assert!(plan.contains("index_token_by_system"), "{plan}");
     }
 }
