@@ -69,7 +69,7 @@ fn found(reader: &mut dyn Reader, criteria: &Criteria, class: Class) -> Result<O
             written: Written::Found,
             stored,
             issues: Vec::new(),
-            rung: None,
+            ladder: Vec::new(),
         })),
         Match::Many => Err(Error::ManyMatches {
             interaction: "conditional create",
@@ -116,7 +116,7 @@ pub(crate) fn created(stored: Stored, prepared: &Prepared) -> WriteReply {
         written: Written::Created,
         stored,
         issues: prepared.warnings.clone(),
-        rung: None,
+        ladder: Vec::new(),
     }
 }
 

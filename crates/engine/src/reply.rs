@@ -1,6 +1,7 @@
 //! What an interaction answers when it is not refused.
 
 use fhir::Issue;
+use fhir::interaction::Looked;
 use store::{Page, Stored};
 
 /// The answer to an interaction.
@@ -23,8 +24,9 @@ pub struct WriteReply {
     pub stored: Stored,
     /// Warnings and information about the sent resource.
     pub issues: Vec<Issue>,
-    /// Which rung of a find-or-create ladder held.
-    pub rung: Option<usize>,
+    /// What the rungs of a find-or-create ladder came to, as far as it was climbed. Of what was
+    /// [`Written::Found`] the last one held.
+    pub ladder: Vec<Looked>,
 }
 
 /// What a write did.

@@ -226,7 +226,7 @@ fn unchanged(
         written: Written::Unchanged,
         stored,
         issues: valid.warnings.clone(),
-        rung: None,
+        ladder: Vec::new(),
     }))
 }
 
@@ -331,7 +331,7 @@ fn reply(written: Written, stored: Stored, prepared: &Prepared) -> WriteReply {
         written,
         stored,
         issues: prepared.warnings.clone(),
-        rung: None,
+        ladder: Vec::new(),
     }
 }
 

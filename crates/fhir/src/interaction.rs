@@ -72,32 +72,45 @@ pub type Accept = Box<dyn Fn(&Resource) -> Verdict + Send + Sync>;
 
 /// One rung of a [`Interaction::FindOrCreate`] ladder.
 pub struct Rung {
-    /// What to look for.
+    /// What to look for. Several matches are candidates, the oldest 32 of them.
     pub criteria: Criteria,
-    /// What several matches mean.
+    /// What several accepted candidates mean.
     pub many: Many,
-    /// Whether a single match is the one.
+    /// Whether a candidate is the one.
     pub accept: Accept,
 }
 
-/// What several matches of a rung mean.
+/// What several accepted candidates of a rung mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Many {
     /// Nothing: go on to the next rung.
     Pass,
+    /// The oldest is the one.
+    Oldest,
     /// The request is refused with `multiple-matches`.
     Refuse,
 }
 
-/// What a rung says of its match.
+/// What a rung says of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// This is the one.
     Accept,
-    /// This is not the one; go on to the next rung.
+    /// This is not the one; go on.
     Pass,
+    /// This is not the one, but so like it that the reply should tell of it.
+    Near,
     /// The request is refused.
     Refuse(Refusal),
+}
+
+/// What a rung came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Candidates that were accepted.
+    pub accepted: usize,
+    /// Candidates that were [`Verdict::Near`].
+    pub near: usize,
 }
 
 /// Why a pure function of a door refused.
