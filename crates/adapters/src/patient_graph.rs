@@ -13,6 +13,8 @@ mod error;
 mod from_fhir;
 mod metadata;
 mod read;
+#[cfg(test)]
+mod tests;
 mod to_fhir;
 mod wire;
 
