@@ -11,5 +11,6 @@ pub mod gender;
 pub mod json;
 pub mod naming;
 pub mod overlay;
+pub mod patient_graph;
 pub mod pick;
 pub mod tree;
