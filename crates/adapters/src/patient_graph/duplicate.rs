@@ -32,7 +32,7 @@ pub fn is_duplicate(
     switches: &Switches,
 ) -> bool {
     let tree = candidate.tree();
-    if from_fhir::is_merged(tree) || !is_of_brand(tree, context) {
+    if from_fhir::is_merged(tree) || !is_of_brand(tree, create.brand(), context) {
         return false;
     }
     let held = |wanted: Identifier| {
@@ -56,7 +56,7 @@ pub fn lock_values(create: &Create, context: &Context<'_>, switches: &Switches) 
     let pairs = identifiers(create, context).map(|pair| format!("{}|{}", pair.system, pair.value));
     let email = email(create, switches).map(|email| {
         let email = email.to_ascii_lowercase();
-        format!("{}|{}|{email}", context.naming.brand(), context.brand)
+        format!("{}|{}|{email}", context.naming.brand(), create.brand())
     });
     let mut values: Vec<String> = pairs.chain(email).collect();
     // Sorted: two requests with the same two values would otherwise deadlock.
@@ -85,7 +85,7 @@ pub fn ladder(create: &Create, context: &Context<'_>, switches: &Switches) -> Ve
         let (naming, today, brand) = (
             context.naming.clone(),
             context.today.to_owned(),
-            context.brand.to_owned(),
+            create.brand().to_owned(),
         );
         Rung {
             criteria,
@@ -114,7 +114,7 @@ fn refusal() -> Refusal {
 
 /// The external ids that FHIR holds as identifiers; an empty value is no id of anybody.
 fn identifiers<'a>(create: &'a Create, context: &Context<'a>) -> impl Iterator<Item = Identifier> + use<'a> {
-    let (naming, brand) = (context.naming, context.brand);
+    let (naming, brand) = (context.naming, create.brand());
     let pairs = create.external_ids.iter();
     let pairs = pairs.filter(|(_, value)| !is_blank(value));
     pairs.map(move |(key, value)| Identifier {
@@ -143,8 +143,8 @@ fn by_email(email: &str, system: Option<String>) -> Criteria {
     }
 }
 
-fn is_of_brand(tree: &Object, context: &Context<'_>) -> bool {
-    let prefix = context.naming.brand_external_ids(context.brand);
+fn is_of_brand(tree: &Object, brand: &str, context: &Context<'_>) -> bool {
+    let prefix = context.naming.brand_external_ids(brand);
     identifier(tree, &context.naming.patient_graph_id()).is_some()
         || objects(tree, "identifier")
             .any(|identifier| text(identifier, "system").is_some_and(|system| system.starts_with(&prefix)))

@@ -12,6 +12,11 @@ use crate::tree::{Object, push};
 /// The Patient of a request: a valid R4 resource without empty elements. `id` is the new one, a UUID: the
 /// Patient's and the door's.
 pub fn to_fhir(create: &Create, id: &Id, context: &Context<'_>) -> Resource {
+    // The brand that was checked is the one that counts.
+    let context = &Context {
+        brand: create.brand(),
+        ..*context
+    };
     let mut tree = Object::new();
     tree.insert("id".to_owned(), json!(id.as_str()));
     metadata(&mut tree, create, context);

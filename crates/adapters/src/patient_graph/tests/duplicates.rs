@@ -45,6 +45,13 @@ fn an_equal_pair_of_external_ids_is_a_duplicate_whatever_else_differs() {
 }
 
 #[test]
+fn two_pairs_of_two_patients_are_a_duplicate_of_each() {
+    let newcomer = r#""external_ids":{"crm":"1","shop":"A-7"}"#;
+    assert!(default(newcomer, &stored(r#""external_ids":{"crm":"1"}"#)));
+    assert!(default(newcomer, &stored(r#""external_ids":{"shop":"A-7"}"#)));
+}
+
+#[test]
 fn an_equal_value_under_another_key_or_in_another_case_is_none() {
     let candidate = stored(r#""external_ids":{"shop":"A-7"}"#);
     assert!(!default(r#""external_ids":{"crm":"A-7"}"#, &candidate));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::{render, show_safe};
+use super::super::{render, show, show_safe};
 use super::{BRANDS, context, created, kept, naming, resource, shown};
 use crate::patient_graph::read_create;
 
@@ -85,7 +85,8 @@ impl Case<'_> {
         }
         let text = serde_json::to_string_pretty(patient.tree()).unwrap();
         self.compare("patient.json", &text);
-        self.compare("response.json", &shown(&patient, &naming));
+        let answer = show(&patient, &kept(), &context(&naming, create.brand()));
+        self.compare("response.json", &render(&answer));
     }
 
     fn refused(&mut self) {

@@ -145,9 +145,10 @@ fn a_patient_that_is_read_and_sent_again_is_the_same_patient() {
             .unwrap()
             .retain(|name, value| !value.is_null() && name != "metadata");
         let text = shown(&first, &naming);
-        let metadata = &text[text.find("\"metadata\":").unwrap()..text.find(",\"age_verified").unwrap()];
+        let (_, rest) = text.split_once("\"metadata\":").unwrap();
+        let (metadata, _) = rest.split_once(",\"age_verified").unwrap();
         let body = again.to_string();
-        let body = format!("{},{metadata}}}", body.strip_suffix('}').unwrap());
+        let body = format!(r#"{},"metadata":{metadata}}}"#, body.strip_suffix('}').unwrap());
         let second = created(&create(&body).unwrap(), &naming);
         let (first, second) = (first.into_tree(), second.into_tree());
         assert_eq!(
