@@ -1,7 +1,7 @@
 //! The partners' dialects as pure functions: partner JSON → `fhir::Interaction`, reply or refusal → partner JSON.
 //!
 //! No actix, diesel, clock or randomness, and no dependency but `fhir`: what time it is, which ids are fresh and
-//! which space is meant is handed in. The server does not route to these doors yet; it answers under `/fhir` only.
+//! which space is meant is handed in. The server routes to patient-graph (`/v1`) so far.
 //!
 //! What the doors share: [`json`] reads a partner's body, [`naming`] names our identifier systems and extensions,
 //! [`pick`] chooses among several names, telecoms and addresses, [`overlay`] keeps what FHIR cannot hold

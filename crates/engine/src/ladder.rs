@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fhir::Resource;
 use fhir::interaction::{Looked, Many, Rung, Verdict};
 use fhir::query::Criteria;
+use fhir::{Id, Resource};
 use store::{Class, ClassFilter, Reader, Stored};
 
 use crate::conditional;
@@ -23,6 +23,7 @@ pub(crate) async fn find_or_create(
     session: &Session,
     ladder: Vec<Rung>,
     resource: Resource,
+    id: Option<Id>,
 ) -> Result<WriteReply, Error> {
     session.allow(resource.kind(), Permission::Create)?;
     let valid = session.validate(resource, BodyId::MeansNothing)?;
@@ -43,7 +44,7 @@ pub(crate) async fn find_or_create(
                 Climb::Held(reply) => return Ok(reply),
                 Climb::Over(looked) => looked,
             };
-            let stored = insert(tx, &context, &prepared.new, None)?;
+            let stored = insert(tx, &context, &prepared.new, id.as_ref())?;
             Ok(WriteReply {
                 ladder: looked,
                 ..created(stored, &prepared)

@@ -109,6 +109,11 @@ impl Session {
         result
     }
 
+    /// A fresh id.
+    pub fn fresh_id(&self) -> Id {
+        self.engine.inner.ids.next()
+    }
+
     /// The time, by the server's clock.
     pub fn now(&self) -> Timestamp {
         self.engine.inner.store.now()
@@ -144,9 +149,11 @@ impl Session {
             Interaction::Delete { target, precondition } => delete::delete(self, target, precondition)
                 .await
                 .map(Reply::Deleted),
-            Interaction::FindOrCreate { ladder, resource } => ladder::find_or_create(self, ladder, resource)
-                .await
-                .map(Reply::Written),
+            Interaction::FindOrCreate { ladder, resource, id } => {
+                ladder::find_or_create(self, ladder, resource, id)
+                    .await
+                    .map(Reply::Written)
+            }
             Interaction::Edit { target, edit } => edit::edit(self, target, edit).await.map(Reply::Written),
         }
     }

@@ -54,6 +54,9 @@ pub enum Interaction {
         ladder: Vec<Rung>,
         /// The resource to create when no rung holds.
         resource: Resource,
+        /// Its id, for a door that shows it elsewhere in the resource too; `None`: a fresh one. It must be one
+        /// that nobody has used.
+        id: Option<Id>,
     },
     /// Reads, changes, checks and writes in one transaction.
     Edit {

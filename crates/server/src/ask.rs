@@ -240,9 +240,13 @@ impl Ask<'_> {
         Ok(parse::search(kind, &pairs, handling, self.session().now())?)
     }
 
+    /// The body, as it was sent.
+    ///
+    /// # Errors
+    /// What [`body::read`] refuses.
     // The body is read by one handler, once; nobody else borrows it while that waits.
     #[allow(clippy::await_holding_refcell_ref)]
-    async fn body(&self) -> Result<web::Bytes, Failure> {
+    pub async fn body(&self) -> Result<web::Bytes, Failure> {
         let mut payload = self.payload.borrow_mut();
         let bytes = body::read(self.visit.headers(), &mut payload, &self.visit.app.settings).await?;
         self.trace.received.set(bytes.len());
@@ -253,7 +257,8 @@ impl Ask<'_> {
         Id::parse(self.segment("id"))
     }
 
-    fn segment(&self, name: &str) -> &str {
+    /// A segment of the path, by its name in the pattern.
+    pub fn segment(&self, name: &str) -> &str {
         self.visit.request.match_info().get(name).unwrap_or_default()
     }
 }

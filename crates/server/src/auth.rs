@@ -104,6 +104,21 @@ impl Authenticator {
         Ok(())
     }
 
+    /// The words that a door has for the spaces of a client, with these spaces (`access.md` 1).
+    pub fn words(&self, door: Door, client: &str) -> Vec<(String, SpaceKey)> {
+        let slot = self
+            .shared
+            .directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        slot.words_of(door, client)
+    }
+
+    /// The base of our own identifier systems and profiles.
+    pub fn naming_base(&self) -> &str {
+        &self.shared.naming_base
+    }
+
     /// Ends the refreshing task.
     pub fn stop(&self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
@@ -241,6 +256,8 @@ async fn watch(shared: &Shared, engine: &Engine) {
 struct Directory {
     generation: i64,
     keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
+    /// By client: door, the door's word, the space it means.
+    words: HashMap<String, Vec<(Door, String, SpaceKey)>>,
 }
 
 struct KnownClient {
@@ -304,10 +321,27 @@ impl Directory {
             let client = clients.get(key.client.as_str())?;
             Some((key.prefix.clone(), (key.clone(), Arc::clone(client))))
         });
+        let words = clients.values().map(|client| {
+            let bound = snapshot.bindings.iter().filter_map(|binding| {
+                let door = Door::parse(&binding.door)?;
+                let (_, key, _) = client.spaces.iter().find(|(id, _, _)| *id == binding.space)?;
+                Some((door, binding.word.clone(), *key))
+            });
+            (client.id.clone(), bound.collect())
+        });
         Directory {
             generation: snapshot.generation,
             keys: keys.collect(),
+            words: words.collect(),
         }
+    }
+
+    fn words_of(&self, door: Door, client: &str) -> Vec<(String, SpaceKey)> {
+        let bound = self.words.get(client).into_iter().flatten();
+        bound
+            .filter(|(of, _, _)| *of == door)
+            .map(|(_, word, space)| (word.clone(), *space))
+            .collect()
     }
 
     /// The client that an `Authorization` header is the credential of, and whether that is a sandbox one.

@@ -25,6 +25,8 @@ pub struct Failure {
     pub refusal: Box<Refusal>,
     /// The methods of a 405.
     pub allow: Option<String>,
+    /// The body as a partner door has written it.
+    pub body: Option<String>,
 }
 
 impl From<Refusal> for Failure {
@@ -32,6 +34,7 @@ impl From<Refusal> for Failure {
         Failure {
             refusal: Box::new(refusal),
             allow: None,
+            body: None,
         }
     }
 }
@@ -127,7 +130,7 @@ fn with_request_id(issue: &Issue, request_id: &str) -> Issue {
 }
 
 /// Rounded up: who comes back a moment too early is refused again.
-fn whole_seconds(wait: Duration) -> u64 {
+pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 

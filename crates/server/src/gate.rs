@@ -16,7 +16,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use engine::{Caller, LogLevel};
+use engine::{Caller, Door, LogLevel};
 use futures_util::FutureExt;
 
 use crate::app::App;
@@ -26,7 +26,7 @@ use crate::base::Base;
 use crate::error::{self, Failure};
 use crate::media::{self, Answer};
 use crate::routes::{Handler, Row};
-use crate::{cors, proxy};
+use crate::{cors, partner, proxy};
 
 #[cfg(test)]
 mod tests;
@@ -75,12 +75,15 @@ pub async fn answer(
     let (mut response, failure) = match result {
         Ok(response) => (response, None),
         Err(failure) => {
-            let response = error::response(
-                &failure,
-                trace.answer.get(),
-                || Base::of(&app, &request),
-                &request_id,
-            );
+            let response = match partner::door_of(request.path()) {
+                Door::Fhir => error::response(
+                    &failure,
+                    trace.answer.get(),
+                    || Base::of(&app, &request),
+                    &request_id,
+                ),
+                door => partner::refused(door, &failure, request.headers().contains_key(AUTHORIZATION)),
+            };
             (closing_if_unread(response, payload), Some(failure))
         }
     };
@@ -121,7 +124,9 @@ async fn handle<'a>(
             let caller = Arc::new(authenticate(&visit, row)?);
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
-            negotiated?;
+            if row.door == Door::Fhir {
+                negotiated?;
+            }
             handler(Ask {
                 visit,
                 caller,

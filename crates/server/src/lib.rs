@@ -22,6 +22,7 @@ mod media;
 #[cfg(test)]
 mod mutants;
 mod panic;
+mod partner;
 mod precondition;
 mod prefer;
 pub mod proxy;

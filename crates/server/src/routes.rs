@@ -11,6 +11,7 @@ use engine::Door;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
+use crate::partner::patient_graph;
 use crate::{capability, gate, health, rest};
 
 #[cfg(test)]
@@ -69,6 +70,21 @@ const fn known(
     }
 }
 
+const fn partner(
+    method: Method,
+    pattern: &'static str,
+    door: Door,
+    handler: for<'a> fn(Ask<'a>) -> Answering<'a>,
+) -> Row {
+    Row {
+        method,
+        pattern,
+        door,
+        interaction: None,
+        handler: Handler::Known(handler),
+    }
+}
+
 /// Every route. Of two patterns that fit a path the earlier one counts.
 #[rustfmt::skip]
 pub static ROUTES: &[Row] = &[
@@ -83,6 +99,10 @@ pub static ROUTES: &[Row] = &[
     known(Method::PUT, "/fhir/{type}/{id}", "update", |ask| Box::pin(rest::update(ask))),
     known(Method::DELETE, "/fhir/{type}/{id}", "delete", |ask| Box::pin(rest::delete(ask))),
     known(Method::GET, "/fhir/{type}/{id}/_history/{vid}", "vread", |ask| Box::pin(rest::version_read(ask))),
+    partner(Method::POST, "/v1/patients", Door::PatientGraph, |ask| Box::pin(patient_graph::create(ask))),
+    partner(Method::GET, "/v1/patients", Door::PatientGraph, |ask| Box::pin(patient_graph::list(ask))),
+    partner(Method::GET, "/v1/patients/{id}", Door::PatientGraph, |ask| Box::pin(patient_graph::read(ask))),
+    partner(Method::GET, "/v1/patients/{id}/safe", Door::PatientGraph, |ask| Box::pin(patient_graph::read_safe(ask))),
 ];
 
 /// What stands for the route where there is none: its pattern is what the log shows.

@@ -97,10 +97,12 @@ fn list(
     let after = cursor::start(key, &search, query)?;
     // One more than asked for tells whether there is a next page.
     let size = query.count as usize;
-    let statement = bodies(
-        SpaceKey(tx.space()),
-        candidates.rows(after).sql(LIMIT).bind(i64::from(query.count) + 1),
-    );
+    let mut rows = candidates.rows(after).sql(LIMIT).bind(i64::from(query.count) + 1);
+    if query.offset > 0 {
+        let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
+        rows = rows.sql(" OFFSET 0 + ").bind(offset);
+    }
+    let statement = bodies(SpaceKey(tx.space()), rows);
     let rows = tx
         .sql
         .resources(&statement)
@@ -111,7 +113,7 @@ fn list(
         .collect::<Result<Vec<Stored>, _>>()?;
     let more = matches.len() > size;
     matches.truncate(size);
-    let whole = after.is_none() && !more;
+    let whole = after.is_none() && query.offset == 0 && !more;
     let total = match query.total {
         Total::Accurate if whole => u64::try_from(matches.len()).ok(),
         Total::Accurate | Total::None => None,

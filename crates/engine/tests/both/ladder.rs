@@ -79,7 +79,11 @@ fn by_family(family: &str, given: &'static str, many: Many) -> Rung {
 
 async fn climb(session: &Session, ladder: Vec<Rung>, resource: Resource) -> Result<WriteReply, Error> {
     match session
-        .run(Interaction::FindOrCreate { ladder, resource })
+        .run(Interaction::FindOrCreate {
+            ladder,
+            resource,
+            id: None,
+        })
         .await?
     {
         Reply::Written(reply) => Ok(reply),

@@ -262,6 +262,8 @@ pub struct Query {
     pub total: Total,
     /// The sealed cursor of a following page, as it stood in the URL.
     pub cursor: Option<String>,
+    /// So many matches are passed over, for doors that page by number. `/fhir` pages by cursor.
+    pub offset: u64,
     /// The parameters that were applied, in order, percent-encoded; `_cursor` aside. See [`Query::link`].
     pub applied: Vec<(String, String)>,
 }

@@ -83,6 +83,7 @@ pub fn search(
             count: DEFAULT_COUNT,
             total: Total::Accurate,
             cursor: None,
+            offset: 0,
             applied: Vec::new(),
         },
         seen: Vec::new(),

@@ -16,6 +16,7 @@ mod errors;
 mod flush;
 mod formats;
 mod hostile;
+mod partner;
 mod races;
 mod register;
 mod regulator;
@@ -38,7 +39,14 @@ fn main() {
         .both(errors::TESTS)
         .fixtures("http", fixtures("fhir/http"), "fhir")
         .fixtures("sas", fixtures("sas"), "sas");
-    let parts = [rest::add, formats::add, search::add, hostile::add, cli::add];
+    let parts = [
+        rest::add,
+        formats::add,
+        search::add,
+        hostile::add,
+        partner::add,
+        cli::add,
+    ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }
 

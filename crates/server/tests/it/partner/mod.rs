@@ -1,0 +1,10 @@
+//! The partner doors over HTTP.
+
+mod patient_graph;
+
+use testkit::harness::Suite;
+
+/// Adds all tests of this folder.
+pub fn add(suite: Suite) -> Suite {
+    suite.both(patient_graph::TESTS)
+}
