@@ -23,6 +23,9 @@ mod schema;
 mod to_fhir;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{Fault, Rule, Violation};
 pub use from_fhir::{Kept, preperson_id, show};
 pub use schema::{MAX_NAME, MAX_NOTE, MAX_VIOLATIONS};
