@@ -138,7 +138,8 @@ impl Given {
         // Holes that only say why a name is missing give way to the name.
         self.0.retain(|part| !part.value.is_null());
         self.0.insert(0, Part::of(text));
-        if self.is_flagged(1, naming) {
+        // In the second place it needs no flag, unless another flagged one would then be taken for it.
+        if self.0.len() == 2 {
             self.unflag(1, naming);
         }
     }
