@@ -189,3 +189,110 @@ fn a_faulty_date_is_not_repeated_at_length() {
     };
     assert!(fault.render(&request).len() < 1_000);
 }
+
+#[test]
+fn what_is_no_strict_json_is_corrupted_json() {
+    let deep = format!("{{\"note\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    for body in [
+        &b""[..],
+        b"  ",
+        b"{",
+        b"{} {}",
+        b"\xef\xbb\xbf{}",
+        b"{\"note\":\"\xff\"}",
+        br#"{"note":"\u0000"}"#,
+        br#"{"note":"\ud800"}"#,
+        br#"{"note":"\u0007"}"#,
+        br#"[{"a":1,"a":1}]"#,
+        deep.as_bytes(),
+    ] {
+        let read = Body::read(body).map(|_| ());
+        let start = String::from_utf8_lossy(&body[..body.len().min(20)]);
+        assert_eq!(read, Err(Fault::NotJson), "{start}");
+    }
+}
+
+#[test]
+fn a_body_of_another_type_is_named_by_its_type() {
+    let world = World::new();
+    for (body, actual) in [
+        ("null", "null"),
+        ("true", "boolean"),
+        ("12", "integer"),
+        ("1.5", "number"),
+        ("\"x\"", "string"),
+        ("[]", "array"),
+    ] {
+        let body = Body::read(body.as_bytes()).unwrap();
+        let Err(Fault::Invalid(violations)) = read_create(&body, &world.context()) else {
+            panic!("{actual} is refused");
+        };
+        let [violation] = violations.as_slice() else {
+            panic!("one violation");
+        };
+        assert_eq!(violation.entry, "$");
+        let description = format!("type mismatch. Expected object but got {actual}");
+        assert_eq!(violation.rule.description(), description);
+    }
+}
+
+#[test]
+fn only_days_that_exist_are_dates() {
+    let world = World::new();
+    for (day, description) in [
+        ("2000-02-29", None),
+        ("1900-02-28", None),
+        (
+            "1900-02-29",
+            Some("expected \"1900-02-29\" to be an existing date"),
+        ),
+        (
+            "2023-04-31",
+            Some("expected \"2023-04-31\" to be an existing date"),
+        ),
+        (
+            "0000-01-01",
+            Some("expected \"0000-01-01\" to be an existing date"),
+        ),
+        (
+            "2023-00-01",
+            Some("expected \"2023-00-01\" to be a valid ISO 8601 date"),
+        ),
+        (
+            "2023-01-32",
+            Some("expected \"2023-01-32\" to be a valid ISO 8601 date"),
+        ),
+        (
+            "+023-01-01",
+            Some("expected \"+023-01-01\" to be a valid ISO 8601 date"),
+        ),
+        (
+            "2023-01-01T00:00:00Z",
+            Some("expected \"2023-01-01T00:00:00Z\" to be a valid ISO 8601 date"),
+        ),
+        ("", Some("expected \"\" to be a valid ISO 8601 date")),
+    ] {
+        let body = json!({ "external_id": "#1", "gender": "MALE", "birth_date": day });
+        let body = Body::read(body.to_string().as_bytes()).unwrap();
+        let found = match read_create(&body, &world.context()) {
+            Err(Fault::Invalid(violations)) => violations.first().map(|first| first.rule.description()),
+            _ => None,
+        };
+        assert_eq!(found.as_deref(), description, "{day}");
+    }
+}
+
+#[test]
+fn two_edits_of_different_fields_survive_each_other() {
+    let world = World::new();
+    let change = |body: &str, stored: &Resource| {
+        let body = Body::read(body.as_bytes()).unwrap();
+        update(PREPERSON, &body, Some(stored), &world.context()).unwrap()
+    };
+    let (name, born) = (r#"{"last_name":"Коваль"}"#, r#"{"birth_date":"1980-01-01"}"#);
+    let one = change(born, &change(name, &preperson()));
+    let other = change(name, &change(born, &preperson()));
+    assert_eq!(one.get("name"), other.get("name"));
+    assert_eq!(one.get("birthDate"), other.get("birthDate"));
+    assert_eq!(one.get("birthDate"), Some(&json!("1980-01-01")));
+}
