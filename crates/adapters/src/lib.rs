@@ -7,6 +7,7 @@
 //! [`pick`] chooses among several names, telecoms and addresses, [`overlay`] keeps what FHIR cannot hold
 //! verbatim, [`gender`] is the table of genders.
 
+pub mod ehealth;
 pub mod gender;
 pub mod json;
 pub mod naming;

@@ -104,6 +104,15 @@ impl Naming {
         )
     }
 
+    /// Whether a system is some legal entity's [`Naming::preperson_external_id`].
+    pub fn is_preperson_external_id(&self, system: &str) -> bool {
+        system
+            .strip_prefix(self.base.as_str())
+            .and_then(|rest| rest.strip_prefix("/ehealth/legal-entity/"))
+            .and_then(|rest| rest.strip_suffix("/preperson-external-id"))
+            .is_some_and(|entity| !entity.is_empty() && !entity.contains('/'))
+    }
+
     /// The canonical URL of one of our StructureDefinitions (`adapters.md` 5.2).
     pub fn extension(&self, name: &str) -> String {
         format!("{}/StructureDefinition/{name}", self.base)
