@@ -325,12 +325,17 @@ Push a regulator's account as SAS does (201 the first time, 200 ever after):
     '{base}/fhir/Practitioner?identifier={system}%7C{value}' \
     -d '{sample}'
 
+The same patients as a patient-graph service sees them:
+  curl -H 'Authorization: Bearer {graph}' '{base}/v1/patients?brand_id={brand}&limit=3'
+
 What this server can do:
   curl '{base}/fhir/metadata?_pretty=true'
 
 Ctrl-C stops it; the data stays."#,
         fhir = keys.fhir,
         sas = keys.sas,
+        graph = keys.graph,
+        brand = BRAND,
         file = file.display(),
         system = people::INTRN,
         value = people::TRY_VALUE,
