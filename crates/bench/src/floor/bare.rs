@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use actix_web::web::{Data, Path as FromPath};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use diesel::connection::SimpleConnection as _;
-use diesel::sql_types::Text;
-use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query};
+use diesel::{
+    Connection as _, ExpressionMethods as _, QueryDsl as _, RunQueryDsl as _, SqliteConnection, insert_into,
+};
 use testkit::http::{AnswerBody, Connection, Response, Timeouts};
 use tokio::sync::oneshot;
 
@@ -34,10 +35,12 @@ thread_local! {
 /// One write: the key, the row, and whom to tell.
 type Job = (String, String, oneshot::Sender<()>);
 
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = Text)]
-    body: String,
+// Queries of this form are prepared once per connection, as the server's are.
+diesel::table! {
+    row (id) {
+        id -> Text,
+        body -> Text,
+    }
 }
 
 /// Reads and writes by key, `stored` rows before, in a file of its own in `folder`.
@@ -131,11 +134,11 @@ fn serve(path: PathBuf) -> SocketAddr {
 async fn read(state: Data<(PathBuf, Sender<Job>)>, id: FromPath<String>) -> HttpResponse {
     let body = READER.with_borrow_mut(|reader| {
         let connection = reader.get_or_insert_with(|| open(&state.0));
-        sql_query("SELECT body FROM row WHERE id = ?")
-            .bind::<Text, _>(id.as_str())
-            .get_result::<Row>(connection)
+        row::table
+            .select(row::body)
+            .filter(row::id.eq(id.as_str()))
+            .first::<String>(connection)
             .expect("the row is there")
-            .body
     });
     HttpResponse::Ok()
         .content_type("application/fhir+json")
@@ -159,19 +162,22 @@ fn write_groups(connection: &mut SqliteConnection, queue: &Receiver<Job>) {
             .collect();
         connection
             .immediate_transaction(|connection| {
-                group.iter().try_for_each(|(id, body, _)| {
-                    sql_query("INSERT INTO row (id, body) VALUES (?, ?)")
-                        .bind::<Text, _>(id)
-                        .bind::<Text, _>(body)
-                        .execute(connection)
-                        .map(|_| ())
-                })
+                group
+                    .iter()
+                    .try_for_each(|(id, body, _)| insert(connection, id, body))
             })
             .expect("the bare file can be written");
         for (_, _, done) in group {
             done.send(()).expect("the handler waits");
         }
     }
+}
+
+fn insert(connection: &mut SqliteConnection, id: &str, body: &str) -> diesel::QueryResult<()> {
+    insert_into(row::table)
+        .values((row::id.eq(id), row::body.eq(body)))
+        .execute(connection)
+        .map(|_| ())
 }
 
 fn open(path: &Path) -> SqliteConnection {
@@ -193,13 +199,7 @@ fn fill(path: &Path, stored: u64) {
         .expect("the bare file is new");
     connection
         .immediate_transaction(|connection| {
-            (0..stored).try_for_each(|number| {
-                sql_query("INSERT INTO row (id, body) VALUES (?, ?)")
-                    .bind::<Text, _>(id(number))
-                    .bind::<Text, _>(body(number))
-                    .execute(connection)
-                    .map(|_| ())
-            })
+            (0..stored).try_for_each(|number| insert(connection, &id(number), &body(number)))
         })
         .expect("the bare file can be written");
 }
