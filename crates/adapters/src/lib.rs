@@ -9,6 +9,7 @@
 
 pub mod gender;
 pub mod json;
+pub mod medicapp;
 pub mod naming;
 pub mod overlay;
 pub mod pick;

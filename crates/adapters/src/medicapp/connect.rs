@@ -1,0 +1,1 @@
+//! Medicapp connect v5 (`/v5/patients`).
