@@ -115,8 +115,8 @@ pub(super) fn match_key(patient: &Object, rules: &Rules<'_>) -> Option<String> {
     ))
 }
 
-/// Changes or removes a primitive of the root, with what was said of its old value.
-pub(super) fn set_primitive(patient: &mut Object, property: &str, new: Option<&str>) {
-    crate::tree::set_text(patient, property, new);
-    patient.shift_remove(&format!("_{property}"));
+/// Changes or removes a primitive, with what was said of its old value.
+pub(super) fn set_primitive(element: &mut Object, property: &str, new: Option<&str>) {
+    crate::tree::set_text(element, property, new);
+    element.shift_remove(&format!("_{property}"));
 }
