@@ -17,12 +17,7 @@ use super::{CONNECT_SPACE, FRESH_ID, KEPT, TRUST_SPACES, World, errors, patient}
 use crate::medicapp::{Fault, Kept, Record, cloud, connect};
 
 const REQUEST_ID: &str = "req_000000000000";
-const INPUTS: [&str; 4] = [
-    "request.json",
-    "stored.json",
-    "candidates.json",
-    "records.json",
-];
+const INPUTS: [&str; 4] = ["request.json", "stored.json", "candidates.json", "records.json"];
 const OUTPUTS: [&str; 4] = ["patient.json", "response.json", "error.json", "item.json"];
 
 /// What a case gives, by file.
@@ -154,7 +149,10 @@ fn create_in_cloud(case: &Case, body: &[u8], world: &World) -> Result<Outcome, F
 fn run_connect(case: &Case) -> Result<Outcome, Fault> {
     let world = World::new();
     let context = world.connect();
-    assert_eq!(context.external_id_system(), world.naming.space_external_id(CONNECT_SPACE));
+    assert_eq!(
+        context.external_id_system(),
+        world.naming.space_external_id(CONNECT_SPACE)
+    );
     let kept = case.kept();
     let written = match (&case.request, &case.stored) {
         (Some(body), None) => {
