@@ -174,6 +174,24 @@ fn assert_only(field: &str, old: &Resource, new: &Resource, seed: u64) {
     assert_eq!(errors(new), Vec::<String>::new(), "seed {seed}, {field}");
 }
 
+/// What the door did not show, it did not touch.
+fn assert_hidden_stays(field: &str, shown: &Value, old: &Resource, new: &Resource, seed: u64) {
+    if !matches!(field, "email" | "phone") {
+        return;
+    }
+    let hidden = old
+        .list("telecom")
+        .iter()
+        .filter(|point| point["value"] != *shown);
+    for point in hidden {
+        let stays = new.list("telecom").contains(point);
+        assert!(
+            stays,
+            "seed {seed}: {field} leaves an entry alone that it does not show"
+        );
+    }
+}
+
 fn assert_shown(field: &str, expected: &Value, old: &Value, new: &Value, seed: u64) {
     assert_eq!(new[field], *expected, "seed {seed}: {field} reads as it was sent");
     for (key, value) in old.as_object().expect("an object") {
@@ -201,6 +219,7 @@ fn a_cloud_put_changes_its_own_element_and_reads_as_sent() {
                 sent
             };
             assert_only(field, &stored, &changed, seed);
+            assert_hidden_stays(field, &old[field], &stored, &changed, seed);
             assert_shown(field, &expected, &old, &cloud_shown(&world, &changed), seed);
             stored = changed;
         }
@@ -225,6 +244,7 @@ fn a_connect_put_changes_its_own_element_and_reads_as_sent() {
                 sent
             };
             assert_only(field, &stored, &changed, seed);
+            assert_hidden_stays(field, &old[field], &stored, &changed, seed);
             assert_shown(field, &expected, &old, &connect_shown(&world, &changed), seed);
             stored = changed;
         }

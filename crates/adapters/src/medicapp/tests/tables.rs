@@ -725,3 +725,39 @@ fn nothing_of_a_person_is_printed() {
     };
     assert_eq!(violation.to_string(), "email is required");
 }
+
+#[test]
+fn every_identifier_system_of_the_doors_is_published_as_the_code_names_it() {
+    let naming = World::new().naming;
+    let of_space = |system: String| system.replace("%7B", "{").replace("%7D", "}");
+    for (file, system) in [
+        (
+            include_str!("../../../../../profiles/naming-systems/medicapp-patient-id.json"),
+            naming.medicapp_patient_id(),
+        ),
+        (
+            include_str!("../../../../../profiles/naming-systems/medicapp-nir-rang.json"),
+            naming.nir_rang(),
+        ),
+        (
+            include_str!("../../../../../profiles/naming-systems/medicapp-trust-space-external-id.json"),
+            of_space(naming.trust_space_external_id("{trust-space}")),
+        ),
+        (
+            include_str!("../../../../../profiles/naming-systems/medicapp-space-external-id.json"),
+            of_space(naming.space_external_id("{space}")),
+        ),
+        (
+            include_str!("../../../../../profiles/naming-systems/medicapp-trust-space.json"),
+            naming.trust_space(),
+        ),
+        (
+            include_str!("../../../../../profiles/naming-systems/medicapp-space.json"),
+            naming.medicapp_space(),
+        ),
+    ] {
+        let published: Value = serde_json::from_str(file).expect("JSON");
+        assert_eq!(published["resourceType"], "NamingSystem");
+        assert_eq!(published["uniqueId"][0]["value"], json!(system));
+    }
+}
