@@ -10,6 +10,7 @@
 pub mod ehealth;
 pub mod gender;
 pub mod json;
+pub mod medicapp;
 pub mod naming;
 pub mod overlay;
 pub mod patient_graph;
