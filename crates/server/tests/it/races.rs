@@ -19,6 +19,7 @@ pub const TESTS: &[Test] = tests![
     p02_identical_conditional_puts_at_once_create_one,
     p02_conditional_puts_with_different_bodies_make_versions_without_a_gap,
     p05_a_repeated_conditional_put_is_never_refused,
+    p06_after_a_delete_the_same_condition_creates_again,
     p07_two_conditional_puts_to_one_identity_both_count,
     p09_under_cpu_load_there_is_still_one,
     p11_a_conditional_request_sees_the_write_just_answered,
@@ -103,6 +104,34 @@ fn p05_a_repeated_conditional_put_is_never_refused(context: &Context) {
             let again = put_by(&client, subject.kind(), &named, &body).expect(200);
             assert_eq!((again.id(), again.version()), (first.id(), 1));
         }
+    }
+}
+
+fn p06_after_a_delete_the_same_condition_creates_again(context: &Context) {
+    let (server, fhir) = context.fhir();
+    for subject in Subject::PLAIN {
+        let client = server.client(subject.door());
+        let (named, body) = (subject.named(6), subject.body(6));
+        let mut made: Vec<String> = Vec::new();
+        for _ in 0..3 {
+            let created = post_unless(&client, subject.kind(), &named, &body).expect(201);
+            let again = post_unless(&client, subject.kind(), &named, &body).expect(200);
+            assert_eq!(again.id(), created.id());
+            let target = format!("/{}/{}", subject.kind(), created.id());
+            fhir.delete(&target).send().expect(204);
+            fhir.get(&target).send().expect(410);
+            assert!(
+                !made.contains(&created.id().to_owned()),
+                "an id of its own each time"
+            );
+            made.push(created.id().to_owned());
+        }
+        // The same by a conditional PUT.
+        let created = put_by(&client, subject.kind(), &named, &body).expect(201);
+        fhir.delete(format!("/{}/{}", subject.kind(), created.id()))
+            .send()
+            .expect(204);
+        put_by(&client, subject.kind(), &named, &body).expect(201);
     }
 }
 
