@@ -1,11 +1,11 @@
 //! The partners' dialects as pure functions: partner JSON → `fhir::Interaction`, reply or refusal → partner JSON.
 //!
 //! No actix, diesel, clock or randomness, and no dependency but `fhir`: what time it is, which ids are fresh and
-//! which space is meant is handed in. The server routes to patient-graph (`/v1`) so far.
+//! which space is meant is handed in.
 //!
 //! What the doors share: [`json`] reads a partner's body, [`naming`] names our identifier systems and extensions,
 //! [`pick`] chooses among several names, telecoms and addresses, [`overlay`] keeps what FHIR cannot hold
-//! verbatim, [`gender`] is the table of genders.
+//! verbatim, [`gender`] is the table of genders, [`sticky`] says what stays when a FHIR client replaces a patient.
 
 pub mod ehealth;
 pub mod gender;
@@ -15,4 +15,5 @@ pub mod naming;
 pub mod overlay;
 pub mod patient_graph;
 pub mod pick;
+pub mod sticky;
 pub mod tree;

@@ -18,7 +18,7 @@ mod tests;
 mod to_fhir;
 mod wire;
 
-pub use duplicate::{criteria, is_duplicate, ladder, lock_values};
+pub use duplicate::{criteria, find_or_create, is_duplicate, lock_values};
 pub use error::{Fault, Missing, Violation};
 pub use from_fhir::{is_shown_as, show, show_list, show_safe};
 pub use metadata::{MAX_METADATA_BYTES, Metadata};

@@ -91,13 +91,35 @@ pub struct Caller {
     pub policy: ClientPolicy,
     /// The request's id, for audit and log.
     pub request_id: String,
+    /// In whose name it writes: the UUID of a user, or one that stands for the client (`adapters.md` 5.2).
+    pub author: String,
 }
 
 /// Where new logical ids come from.
 pub trait IdSource: Send + Sync {
     /// A fresh id that nobody has used.
     fn next(&self) -> Id;
+
+    /// A fresh id for the Medicapp doors to show, `pat_` and 16 characters, that nobody has used and that comes after
+    /// those of earlier milliseconds.
+    fn next_patient_id(&self) -> String {
+        let (time, random) = {
+            let uuid = uuid::Uuid::now_v7().as_u128();
+            // The first 48 bits are the time, the last 62 are random.
+            (uuid >> 80, uuid & u128::from(u32::MAX))
+        };
+        let mut bits = (time << 32) | random;
+        let mut text = ['0'; 16];
+        for place in text.iter_mut().rev() {
+            *place = BASE32.chars().nth((bits & 31) as usize).unwrap_or('0');
+            bits >>= 5;
+        }
+        format!("pat_{}", String::from_iter(text))
+    }
 }
+
+/// Digits of base 32 in the order of their characters, without those that look like others.
+const BASE32: &str = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Random ids that rise with time (UUID version 7): new rows lie next to each other in every index.
 #[derive(Clone, Copy, Debug, Default)]

@@ -9,6 +9,7 @@ use store::{Class, NewResource, Reader, Stored, Writer};
 
 use crate::conditional::{self, Match, find, refuse_taken};
 use crate::error::Error;
+use crate::patient_id;
 use crate::prepare::{BodyId, Prepared};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
@@ -22,7 +23,6 @@ pub(crate) async fn create(session: &Session, resource: Resource) -> Result<Writ
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[]);
     let context = session.write_context("create");
     session
-        .space
         .write(locks, move |tx| {
             let stored = insert(tx, &context, &prepared.new, None)?;
             Ok(created(stored, &prepared))
@@ -51,7 +51,6 @@ pub(crate) async fn conditional_create(
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[&criteria]);
     let context = session.write_context("conditional-create");
     session
-        .space
         .write(locks, move |tx| {
             if let Some(reply) = found(tx, &criteria, prepared.new.class)? {
                 return Ok(reply);
@@ -69,7 +68,7 @@ fn found(reader: &mut dyn Reader, criteria: &Criteria, class: Class) -> Result<O
             written: Written::Found,
             stored,
             issues: Vec::new(),
-            ladder: Vec::new(),
+            remark: None,
         })),
         Match::Many => Err(Error::ManyMatches {
             interaction: "conditional create",
@@ -84,9 +83,13 @@ pub(crate) fn insert(
     new: &NewResource,
     id: Option<&Id>,
 ) -> Result<Stored, Error> {
+    let allocated = patient_id::allocate(&context.keys, context.caller.space, new, || {
+        context.ids.next_patient_id()
+    });
+    let new = allocated.as_ref().unwrap_or(new);
     refuse_taken(tx, &context.caller, new.canonical.kind(), &new.keys, None)?;
     let stored = match id {
-        Some(id) => tx.insert(id, new)?.ok_or_else(|| {
+        Some(id) => tx.insert(id, new, &context.caller.author)?.ok_or_else(|| {
             Error::IdInUse(fhir::Target {
                 kind: new.canonical.kind(),
                 id: id.clone(),
@@ -101,7 +104,7 @@ pub(crate) fn insert(
 fn insert_fresh(tx: &mut dyn Writer, context: &WriteContext, new: &NewResource) -> Result<Stored, Error> {
     // A fresh id collides with nothing but a client's own choice of the same text.
     for _ in 0..8 {
-        if let Some(stored) = tx.insert(&context.ids.next(), new)? {
+        if let Some(stored) = tx.insert(&context.ids.next(), new, &context.caller.author)? {
             return Ok(stored);
         }
     }
@@ -116,7 +119,7 @@ pub(crate) fn created(stored: Stored, prepared: &Prepared) -> WriteReply {
         written: Written::Created,
         stored,
         issues: prepared.warnings.clone(),
-        ladder: Vec::new(),
+        remark: None,
     }
 }
 

@@ -24,13 +24,12 @@ pub(crate) async fn delete(
     };
     let context = session.write_context("delete");
     session
-        .space
         .write(locks, move |tx| {
             let current = tx.get_for_update(&target)?;
             check_precondition(&precondition, current.as_ref())?;
             match current {
                 Some(current) if !current.deleted => {
-                    let deletion = tx.remove(&current)?;
+                    let deletion = tx.remove(&current, &context.caller.author)?;
                     tx.audit(&context.audit(&deletion))?;
                     Ok(Some(deletion))
                 }

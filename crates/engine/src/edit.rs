@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use fhir::Target;
-use fhir::interaction::Edit;
+use fhir::interaction::{Edit, Precondition};
 use store::Stored;
 
+use crate::conditional::check_precondition;
 use crate::error::Error;
 use crate::keys::KeySystems;
 use crate::prepare::{Prepared, parse_stored, prepare_as};
@@ -15,7 +16,12 @@ use crate::session::Session;
 use crate::update::put;
 
 /// Edits one resource. Two edits at once both survive: the later one sees the earlier one's result.
-pub(crate) async fn edit(session: &Session, target: Target, edit: Edit) -> Result<WriteReply, Error> {
+pub(crate) async fn edit(
+    session: &Session,
+    target: Target,
+    edit: Edit,
+    precondition: Precondition,
+) -> Result<WriteReply, Error> {
     session.allow(target.kind, Permission::Update)?;
     let keys = session.keys();
     // Parsed, changed and validated before the lock; again inside only when another writer was faster.
@@ -25,7 +31,6 @@ pub(crate) async fn edit(session: &Session, target: Target, edit: Edit) -> Resul
     locks.targets.push(target.clone());
     let context = session.write_context("edit");
     session
-        .space
         .write(locks, move |tx| {
             let current = tx.get_for_update(&target)?;
             let current = match current {
@@ -38,11 +43,12 @@ pub(crate) async fn edit(session: &Session, target: Target, edit: Edit) -> Resul
                 }
                 Some(current) => current,
             };
+            check_precondition(&precondition, Some(&current))?;
             if current.version == early.version {
-                return put(tx, &context, &keys, &current, &prepared);
+                return put(tx, &context, &current, &prepared);
             }
-            let prepared = changed(&current, &edit, &keys)?;
-            put(tx, &context, &keys, &current, &prepared)
+            let prepared = changed(&current, &edit, &context.keys)?;
+            put(tx, &context, &current, &prepared)
         })
         .await
 }

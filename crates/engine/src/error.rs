@@ -32,8 +32,12 @@ pub enum Error {
         /// The version that is the deletion.
         version: VersionId,
     },
+    /// The resource was erased: nothing of it comes back.
+    Erased(Target),
     /// An identifier is owned by another resource.
     Duplicate {
+        /// The identifier's system.
+        system: String,
         /// What is taken.
         issue: Issue,
         /// The owner, when the caller may see it.
@@ -151,7 +155,15 @@ impl Error {
                 )
                 .with_diagnostics(format!("{target}/_history/{version}")),
             ),
-            Error::Duplicate { issue, owner, rule } => {
+            Error::Erased(target) => Refusal::new(
+                410,
+                Issue::error(
+                    IssueCode::Deleted,
+                    format!("{target} was erased for good, and its id is not used again. Create the person anew, under another id."),
+                )
+                .with_diagnostics(target.to_string()),
+            ),
+            Error::Duplicate { issue, owner, rule, .. } => {
                 let status = match rule {
                     store::Policy::Account => 422,
                     store::Policy::KeySystem => 409,

@@ -1,17 +1,22 @@
 //! Key identifier systems: which identifiers are owned by at most one resource of a space (`fhir-rest.md` 3,
 //! `adapters.md` 5.1, `patient-identity.md` 1).
 
+use std::collections::BTreeSet;
+
 use fhir::identifier::{self, Held};
 use fhir::validate::regulator::TYPE_SYSTEMS;
 use fhir::{Resource, ResourceType};
 use serde_json::Value;
 use store::access::KeySystem;
-use store::{KeyRow, KeyState, Policy};
+use store::{KeyRow, KeyState, Policy, SpaceKey};
 
 /// The key systems in force.
 #[derive(Clone, Debug, Default)]
 pub struct KeySystems {
     systems: Vec<KeySystem>,
+    base: String,
+    /// The spaces that a Medicapp door is bound to.
+    medicapp: BTreeSet<SpaceKey>,
 }
 
 impl KeySystems {
@@ -20,7 +25,34 @@ impl KeySystems {
     pub fn new(naming_base: &str, configured: &[KeySystem]) -> KeySystems {
         let mut systems = built_in(naming_base);
         systems.extend(configured.iter().cloned());
-        KeySystems { systems }
+        KeySystems {
+            systems,
+            base: naming_base.to_owned(),
+            medicapp: BTreeSet::new(),
+        }
+    }
+
+    /// The same, with an id for the Medicapp doors in each Patient of these spaces.
+    pub fn with_medicapp_spaces(self, spaces: impl IntoIterator<Item = SpaceKey>) -> KeySystems {
+        KeySystems {
+            medicapp: spaces.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Whether each Patient of this space has an id for the Medicapp doors.
+    pub(crate) fn allocates_patient_ids(&self, space: SpaceKey) -> bool {
+        self.medicapp.contains(&space)
+    }
+
+    /// The system of the ids that the Medicapp doors show.
+    pub(crate) fn patient_id_system(&self) -> String {
+        format!("{}/{PATIENT_ID}", self.base)
+    }
+
+    /// The base of our own names.
+    pub(crate) fn naming_base(&self) -> &str {
+        &self.base
     }
 
     /// All of them, for listing.
@@ -63,9 +95,11 @@ impl KeySystems {
     }
 }
 
+const PATIENT_ID: &str = "medicapp/patient-id";
+
 fn built_in(base: &str) -> Vec<KeySystem> {
     let own = [
-        "medicapp/patient-id",
+        PATIENT_ID,
         "medicapp/trust-space/*/external-id",
         "medicapp/space/*/external-id",
         "medicapp/nir-rang",

@@ -78,11 +78,16 @@ impl Valid {
             Class::Ordinary => keys.rows(&self.resource),
             Class::Account => account_rows(&self.identifiers, is_active(&self.resource)),
         };
+        let carried = identifier::of(&self.resource)
+            .find(|held| self.class == Class::Ordinary && held.identifier.system == keys.patient_id_system());
+        let medicapp_id = carried.map(|held| held.identifier.value);
         let new = NewResource {
             class: self.class,
             canonical: Canonical::with_digest(&self.resource, self.digest),
             index: index::extract(&self.resource),
             keys: rows,
+            medicapp_id: medicapp_id.filter(|_| self.resource.kind() == ResourceType::Patient),
+            replaced: is_replaced(&self.resource),
         };
         Prepared {
             resource: self.resource,
@@ -101,6 +106,16 @@ pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) ->
 /// Whether `active` is true. (An account without it does not get this far.)
 pub(crate) fn is_active(resource: &Resource) -> bool {
     resource.get("active") == Some(&Value::Bool(true))
+}
+
+/// Whether a link says that another resource took this one's place.
+fn is_replaced(resource: &Resource) -> bool {
+    let links = resource.get("link").and_then(Value::as_array);
+    links.is_some_and(|links| {
+        links
+            .iter()
+            .any(|link| link.get("type").and_then(Value::as_str) == Some("replaced-by"))
+    })
 }
 
 /// Reads a stored resource back into a tree.

@@ -1,8 +1,7 @@
 //! What an interaction answers when it is not refused.
 
 use fhir::Issue;
-use fhir::interaction::Looked;
-use store::{Page, Stored};
+use store::{ListPage, Page, Record, Stored};
 
 /// The answer to an interaction.
 pub enum Reply {
@@ -10,10 +9,14 @@ pub enum Reply {
     Resource(Stored),
     /// Every write but delete, and conditional create.
     Written(WriteReply),
-    /// Delete: the deletion, or nothing when there was nothing to delete.
+    /// Delete and erase: the deletion, or nothing when there was nothing to delete.
     Deleted(Option<Stored>),
     /// Search.
     Page(Page),
+    /// List.
+    List(ListPage),
+    /// Records, oldest first.
+    Records(Vec<Record>),
 }
 
 /// The answer to a write.
@@ -24,9 +27,8 @@ pub struct WriteReply {
     pub stored: Stored,
     /// Warnings and information about the sent resource.
     pub issues: Vec<Issue>,
-    /// What the rungs of a find-or-create ladder came to, as far as it was climbed. Of what was
-    /// [`Written::Found`] the last one held.
-    pub ladder: Vec<Looked>,
+    /// What the judge of a find-or-create has to tell whoever asked.
+    pub remark: Option<&'static str>,
 }
 
 /// What a write did.
@@ -38,6 +40,6 @@ pub enum Written {
     Updated,
     /// The result equals what was stored: 200, no new version.
     Unchanged,
-    /// A conditional create found it and left it alone: 200.
+    /// A conditional create, or a find-or-create, found it and left it alone: 200.
     Found,
 }

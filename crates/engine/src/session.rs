@@ -2,17 +2,18 @@
 
 use std::sync::{Arc, RwLock};
 
+use fhir::interaction::Keep;
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
 use store::audit::AuditEntry;
-use store::{SpaceStore, Store, Stored};
+use store::{LockSet, SpaceStore, Store, Stored, Writer};
 
-use crate::context::{Caller, ClientPolicy, IdSource};
+use crate::context::{Caller, ClientPolicy, Door, IdSource};
 use crate::error::Error;
 use crate::keys::KeySystems;
 use crate::prepare::{BodyId, Valid, validate};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, ladder, read, update};
+use crate::{create, delete, edit, erase, find_or_create, list, read, update};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -24,16 +25,27 @@ struct Inner {
     store: Store,
     ids: Arc<dyn IdSource>,
     keys: RwLock<Arc<KeySystems>>,
+    keep: Option<Keep>,
 }
 
 impl Engine {
-    /// An engine on this store.
+    /// An engine on this store, without doors that own anything in a resource.
     pub fn new(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems) -> Engine {
+        Engine::made(store, ids, keys, None)
+    }
+
+    /// An engine that keeps what the doors own in a Patient when a FHIR client replaces it.
+    pub fn keeping(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, keep: Keep) -> Engine {
+        Engine::made(store, ids, keys, Some(keep))
+    }
+
+    fn made(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, keep: Option<Keep>) -> Engine {
         Engine {
             inner: Arc::new(Inner {
                 store,
                 ids,
                 keys: RwLock::new(Arc::new(keys)),
+                keep,
             }),
         }
     }
@@ -75,6 +87,8 @@ pub struct Session {
 pub(crate) struct WriteContext {
     pub(crate) caller: Arc<Caller>,
     pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) keys: Arc<KeySystems>,
+    pub(crate) keep: Option<Keep>,
     interaction: &'static str,
 }
 
@@ -114,6 +128,11 @@ impl Session {
         self.engine.inner.ids.next()
     }
 
+    /// A fresh id for the Medicapp doors to show.
+    pub fn fresh_patient_id(&self) -> String {
+        self.engine.inner.ids.next_patient_id()
+    }
+
     /// The time, by the server's clock.
     pub fn now(&self) -> Timestamp {
         self.engine.inner.store.now()
@@ -149,12 +168,19 @@ impl Session {
             Interaction::Delete { target, precondition } => delete::delete(self, target, precondition)
                 .await
                 .map(Reply::Deleted),
-            Interaction::FindOrCreate { ladder, resource, id } => {
-                ladder::find_or_create(self, ladder, resource, id)
-                    .await
-                    .map(Reply::Written)
-            }
-            Interaction::Edit { target, edit } => edit::edit(self, target, edit).await.map(Reply::Written),
+            Interaction::FindOrCreate(wanted) => find_or_create::find_or_create(self, wanted)
+                .await
+                .map(Reply::Written),
+            Interaction::Edit {
+                target,
+                edit,
+                precondition,
+            } => edit::edit(self, target, edit, precondition)
+                .await
+                .map(Reply::Written),
+            Interaction::Erase(target) => erase::erase(self, target).await.map(Reply::Deleted),
+            Interaction::List(listing) => list::list(self, listing).await.map(Reply::List),
+            Interaction::Records(target) => list::records(self, target).await.map(Reply::Records),
         }
     }
 
@@ -200,11 +226,24 @@ impl Session {
     }
 
     pub(crate) fn write_context(&self, interaction: &'static str) -> WriteContext {
+        let keeps = self.caller.door == Door::Fhir;
         WriteContext {
             caller: Arc::clone(&self.caller),
             ids: Arc::clone(&self.engine.inner.ids),
+            keys: self.keys(),
+            keep: self.engine.inner.keep.clone().filter(|_| keeps),
             interaction,
         }
+    }
+
+    /// Runs a write under these locks; in a space whose changes partners list by time, in the order of the commits.
+    pub(crate) async fn write<F, T>(&self, mut locks: LockSet, write: F) -> Result<T, Error>
+    where
+        F: FnMut(&mut dyn Writer) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        locks.in_order = self.keys().allocates_patient_ids(self.caller.space);
+        self.space.write(locks, write).await
     }
 
     /// Reads, refusals and writes that changed nothing are audited in the next batch; a change carries its
@@ -228,7 +267,8 @@ impl Session {
             ),
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
-            Ok(Reply::Page(_)) => (None, None, "ok"),
+            Ok(Reply::Page(_) | Reply::List(_)) => (None, None, "ok"),
+            Ok(Reply::Records(_)) => (named, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),
         };
         let recorded = self.engine.inner.store.audit_later(AuditEntry {

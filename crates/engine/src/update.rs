@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use fhir::interaction::Precondition;
+use fhir::canonical;
+use fhir::interaction::{Keep, Precondition};
 use fhir::query::Criteria;
 use fhir::validate::regulator;
-use fhir::{Id, Identifier, Issue, IssueCode, Resource, Target};
+use fhir::{Id, Identifier, Issue, IssueCode, Resource, ResourceType, Target, identifier};
 use store::{Class, NewResource, Reader, StoreError, Stored, Writer};
 
 use crate::account;
@@ -14,6 +15,7 @@ use crate::conditional::{self, Match, check_precondition, find, refuse_taken};
 use crate::create::{created, insert, values};
 use crate::error::Error;
 use crate::keys::KeySystems;
+use crate::patient_id;
 use crate::prepare::{BodyId, Prepared, Valid, parse_stored, prepare_as, refuse_subsetted};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
@@ -34,9 +36,8 @@ pub(crate) async fn update(
     let prepared = Arc::new(valid.prepare(&session.keys()));
     let mut locks = conditional::locks(target.kind, values(&prepared), &[]);
     locks.targets.push(target.clone());
-    let (context, keys) = (session.write_context("update"), session.keys());
+    let context = session.write_context("update");
     session
-        .space
         .write(locks, move |tx| {
             let current = tx.get_for_update(&target)?;
             check_precondition(&precondition, current.as_ref())?;
@@ -45,7 +46,7 @@ pub(crate) async fn update(
                     insert(tx, &context, &prepared.new, Some(&target.id))?,
                     &prepared,
                 )),
-                Some(current) => put(tx, &context, &keys, &current, &prepared),
+                Some(current) => replace(tx, &context, &current, &prepared),
             }
         })
         .await
@@ -63,9 +64,11 @@ pub(crate) async fn conditional_update(
     let valid = Arc::new(session.validate(resource, BodyId::Counts)?);
     // An identical repeat is settled by a read: no lock, no version, no flush.
     let (early, looked_for, demanded) = (Arc::clone(&valid), criteria.clone(), precondition.clone());
+    let context = session.write_context("conditional-update");
+    let (keep, keys) = (context.keep.clone(), Arc::clone(&context.keys));
     let settled = session
         .space
-        .read(move |reader| unchanged(reader, &looked_for, &demanded, &early))
+        .read(move |reader| unchanged(reader, &looked_for, &demanded, &early, (keep.as_ref(), &keys)))
         .await?;
     if let Some(reply) = settled {
         return Ok(reply);
@@ -81,24 +84,22 @@ pub(crate) async fn conditional_update(
     if let Some(id) = body_id(&plan.prepared.resource) {
         locks.targets.push(Target { kind, id });
     }
-    let (context, keys) = (session.write_context("conditional-update"), session.keys());
     session
-        .space
         .write(locks, move |tx| match resolve_and_lock(tx, &plan)? {
             Resolved::Create { id, alias } => {
                 check_precondition(&plan.precondition, None)?;
                 let with_alias = alias.map(|criterion| account::with_alias(criterion, &plan.prepared.new));
                 let new = with_alias.as_ref().unwrap_or(&plan.prepared.new);
-                create_or_revive(tx, &context, &keys, new, id, &plan)
+                create_or_revive(tx, &context, new, id, &plan)
             }
             Resolved::Replace(current) => {
                 check_precondition(&plan.precondition, Some(&current))?;
-                put(tx, &context, &keys, &current, &plan.prepared)
+                replace(tx, &context, &current, &plan.prepared)
             }
             Resolved::Withdraw(current) => {
                 check_precondition(&plan.precondition, Some(&current))?;
-                let withdrawn = account::withdrawal(&current, &plan.prepared, &keys)?;
-                put(tx, &context, &keys, &current, &withdrawn)
+                let withdrawn = account::withdrawal(&current, &plan.prepared, &context.keys)?;
+                replace(tx, &context, &current, &withdrawn)
             }
         })
         .await
@@ -209,6 +210,7 @@ fn unchanged(
     criteria: &Criteria,
     precondition: &Precondition,
     valid: &Valid,
+    (keep, keys): (Option<&Keep>, &KeySystems),
 ) -> Result<Option<WriteReply>, Error> {
     let subject = Subject {
         resource: &valid.resource,
@@ -218,7 +220,11 @@ fn unchanged(
     let Resolved::Replace(stored) = resolve(reader, criteria, &subject)? else {
         return Ok(None);
     };
-    if stored.digest != valid.digest || stored.class != valid.class {
+    let digest = match kept(keep, keys, &stored, &valid.resource)? {
+        None => valid.digest,
+        Some(merged) => canonical::digest(&merged),
+    };
+    if stored.digest != digest || stored.class != valid.class {
         return Ok(None);
     }
     check_precondition(precondition, Some(&stored))?;
@@ -226,7 +232,7 @@ fn unchanged(
         written: Written::Unchanged,
         stored,
         issues: valid.warnings.clone(),
-        ladder: Vec::new(),
+        remark: None,
     }))
 }
 
@@ -253,7 +259,6 @@ fn resolve_and_lock(tx: &mut dyn Writer, plan: &Plan) -> Result<Resolved, Error>
 fn create_or_revive(
     tx: &mut dyn Writer,
     context: &WriteContext,
-    keys: &KeySystems,
     new: &NewResource,
     id: Option<Id>,
     plan: &Plan,
@@ -270,27 +275,69 @@ fn create_or_revive(
             insert(tx, context, new, Some(&target.id))?,
             &plan.prepared,
         )),
-        Some(current) if current.deleted => put(tx, context, keys, &current, &plan.prepared),
+        Some(current) if current.deleted => replace(tx, context, &current, &plan.prepared),
         Some(_) => Err(Error::IdInUse(target)),
     }
+}
+
+/// What a client sent takes the place of the current version; what the doors own of that stays (R2). What was erased
+/// is not revived.
+fn replace(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    current: &Stored,
+    prepared: &Prepared,
+) -> Result<WriteReply, Error> {
+    if current.deleted && tx.is_erased(&current.target)? {
+        return Err(Error::Erased(current.target.clone()));
+    }
+    match kept(context.keep.as_ref(), &context.keys, current, &prepared.resource)? {
+        None => put(tx, context, current, prepared),
+        Some(resource) => {
+            let merged = prepare_as(resource, prepared.new.class, &context.keys)?;
+            put(tx, context, current, &merged)
+        }
+    }
+}
+
+/// The sent resource with what the doors own of the stored one; `None` when that is nothing more.
+fn kept(
+    keep: Option<&Keep>,
+    keys: &KeySystems,
+    current: &Stored,
+    sent: &Resource,
+) -> Result<Option<Resource>, Error> {
+    let is_ours = sent.kind() == ResourceType::Patient && !current.deleted;
+    let Some(keep) = keep.filter(|_| is_ours) else {
+        return Ok(None);
+    };
+    // All that the doors own is named below the base; most patients know no door, and need no look.
+    let base = keys.naming_base();
+    let allocated = current.medicapp_id.as_deref();
+    let names_us = || identifier::of(sent).any(|held| held.identifier.system.starts_with(base));
+    if !current.body.contains(base) && !names_us() {
+        return Ok(None);
+    }
+    keep(&parse_stored(current)?, allocated, sent).map_err(|refusal| Error::Rule(refusal.issues))
 }
 
 /// Replaces the current version, or leaves it when nothing would change. Audits a change.
 pub(crate) fn put(
     tx: &mut dyn Writer,
     context: &WriteContext,
-    keys: &KeySystems,
     current: &Stored,
     prepared: &Prepared,
 ) -> Result<WriteReply, Error> {
-    let reclassed = keep_class(keys, current, prepared)?;
+    let reclassed = keep_class(&context.keys, current, prepared)?;
     let new = reclassed.as_ref().map_or(&prepared.new, |prepared| &prepared.new);
     if !current.deleted && current.digest == *new.canonical.digest() {
         return Ok(reply(Written::Unchanged, current.clone(), prepared));
     }
+    let held = patient_id::keep(&context.keys, current.medicapp_id.as_deref(), new);
+    let new = held.as_ref().unwrap_or(new);
     let own = Some(&current.target);
     refuse_taken(tx, &context.caller, current.target.kind, &new.keys, own)?;
-    let stored = tx.replace(current, new)?;
+    let stored = tx.replace(current, new, &context.caller.author)?;
     tx.audit(&context.audit(&stored))?;
     let written = if current.deleted {
         Written::Created
@@ -331,7 +378,7 @@ fn reply(written: Written, stored: Stored, prepared: &Prepared) -> WriteReply {
         written,
         stored,
         issues: prepared.warnings.clone(),
-        ladder: Vec::new(),
+        remark: None,
     }
 }
 

@@ -1,10 +1,13 @@
 //! Everything that can be asked. FHIR routes and adapters build one, the engine runs one, and there is no
 //! other way in.
 
+use std::sync::Arc;
+
 use crate::id::{Id, Target, VersionId};
 use crate::outcome::Issue;
 use crate::query::{Criteria, Query};
 use crate::resource::{Resource, ResourceType};
+use crate::time::Timestamp;
 
 /// An interaction — <https://hl7.org/fhir/R4/http.html>, and the few that the doors need and FHIR lacks.
 pub enum Interaction {
@@ -48,72 +51,98 @@ pub enum Interaction {
         /// The versions it may remove.
         precondition: Precondition,
     },
-    /// Finds by the first rung that matches and accepts, or creates.
-    FindOrCreate {
-        /// The rungs, tried in order.
-        ladder: Vec<Rung>,
-        /// The resource to create when no rung holds.
-        resource: Resource,
-        /// Its id, for a door that shows it elsewhere in the resource too; `None`: a fresh one. It must be one
-        /// that nobody has used.
-        id: Option<Id>,
-    },
+    /// Finds one among the matches of several searches, or creates, in one atomic step.
+    FindOrCreate(FindOrCreate),
     /// Reads, changes, checks and writes in one transaction.
     Edit {
         /// Which resource.
         target: Target,
         /// The change.
         edit: Edit,
+        /// The versions it may change.
+        precondition: Precondition,
     },
+    /// Removes a person for good: every version's content, keys, index rows and records. What stays is that there
+    /// was something, when it was changed and by whom (`access.md` 4).
+    Erase(Target),
+    /// The resources of a type in order of creation, page by page, as partners list them.
+    List(Listing),
+    /// What is attached to a resource beside it: a partner's records.
+    Records(Target),
 }
 
 /// The change of an [`Interaction::Edit`]: pure, and may run more than once (a version clash runs it again).
 pub type Edit = Box<dyn Fn(&Resource) -> Result<Resource, Refusal> + Send + Sync>;
 
-/// The verdict of a [`Rung`] on a match: pure, and may run more than once.
-pub type Accept = Box<dyn Fn(&Resource) -> Verdict + Send + Sync>;
+/// What the doors own in a stored resource, put back into one that a FHIR client sends to take its place
+/// (`adapters.md` 5.3 R2): of the stored one, the id that the Medicapp doors show if one was allocated, and the sent
+/// one, the resource to be stored; `None` when that is the sent one as it is. Pure, and may run more than once.
+pub type Keep =
+    Arc<dyn Fn(&Resource, Option<&str>, &Resource) -> Result<Option<Resource>, Refusal> + Send + Sync>;
 
-/// One rung of a [`Interaction::FindOrCreate`] ladder.
-pub struct Rung {
-    /// What to look for. Several matches are candidates, the oldest 32 of them.
-    pub criteria: Criteria,
-    /// What several accepted candidates mean.
-    pub many: Many,
-    /// Whether a candidate is the one.
-    pub accept: Accept,
+/// A search for somebody who may be there already, and who to create otherwise.
+pub struct FindOrCreate {
+    /// What may find the resource. All live matches of all of them are candidates, each once: those of the first
+    /// search first, of one search the oldest first.
+    pub searches: Vec<Criteria>,
+    /// Which of the candidates it is.
+    pub judge: Judge,
+    /// Texts under which no two of these may run at the same time, beside the identifiers of resource and
+    /// searches: what else could make two of them equal.
+    pub alone: Vec<String>,
+    /// The resource to create when it is none of them.
+    pub resource: Resource,
+    /// Its id, for a door that shows it elsewhere in the resource too; `None`: a fresh one. It must be one
+    /// that nobody has used.
+    pub id: Option<Id>,
 }
 
-/// What several accepted candidates of a rung mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Many {
-    /// Nothing: go on to the next rung.
-    Pass,
-    /// The oldest is the one.
-    Oldest,
-    /// The request is refused with `multiple-matches`.
-    Refuse,
-}
+/// Judges the candidates of a [`FindOrCreate`]: pure, and may run more than once.
+pub type Judge = Box<dyn Fn(&[Resource]) -> Judgement + Send + Sync>;
 
-/// What a rung says of a candidate.
+/// What a [`Judge`] says. A remark is for whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// This is the one.
-    Accept,
-    /// This is not the one; go on.
-    Pass,
-    /// This is not the one, but so like it that the reply should tell of it.
-    Near,
+pub enum Judgement {
+    /// It is this candidate, which is left alone.
+    Found {
+        /// Its position among the candidates.
+        position: usize,
+        /// What to tell.
+        remark: Option<&'static str>,
+    },
+    /// It is none of them.
+    Create {
+        /// What to tell.
+        remark: Option<&'static str>,
+    },
     /// The request is refused.
     Refuse(Refusal),
 }
 
-/// What a rung came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// Candidates that were accepted.
-    pub accepted: usize,
-    /// Candidates that were [`Verdict::Near`].
-    pub near: usize,
+/// Which page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The type.
+    pub kind: ResourceType,
+    /// Only what was created later than this.
+    pub created_after: Option<Timestamp>,
+    /// Only what was modified later than this; an attached record modifies its resource.
+    pub modified_after: Option<Timestamp>,
+    /// Whether those that a merge replaced are listed.
+    pub replaced: Replaced,
+    /// How many stand before the page.
+    pub offset: u64,
+    /// How many stand on it, at most.
+    pub count: u32,
+}
+
+/// Resources with a `replaced-by` link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// They count.
+    Shown,
+    /// They do not.
+    Hidden,
 }
 
 /// Why a pure function of a door refused.
@@ -150,8 +179,11 @@ impl Interaction {
             Interaction::Update { .. } => "update",
             Interaction::ConditionalUpdate { .. } => "conditional-update",
             Interaction::Delete { .. } => "delete",
-            Interaction::FindOrCreate { .. } => "find-or-create",
+            Interaction::FindOrCreate(_) => "find-or-create",
             Interaction::Edit { .. } => "edit",
+            Interaction::Erase(_) => "erase",
+            Interaction::List(_) => "list",
+            Interaction::Records(_) => "records",
         }
     }
 
@@ -162,12 +194,15 @@ impl Interaction {
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
             | Interaction::Delete { target, .. }
-            | Interaction::Edit { target, .. } => Some(&target.id),
+            | Interaction::Edit { target, .. }
+            | Interaction::Erase(target)
+            | Interaction::Records(target) => Some(&target.id),
             Interaction::Search(_)
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
             | Interaction::ConditionalUpdate { .. }
-            | Interaction::FindOrCreate { .. } => None,
+            | Interaction::FindOrCreate(_)
+            | Interaction::List(_) => None,
         }
     }
 
@@ -178,12 +213,15 @@ impl Interaction {
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
             | Interaction::Delete { target, .. }
-            | Interaction::Edit { target, .. } => target.kind,
+            | Interaction::Edit { target, .. }
+            | Interaction::Erase(target)
+            | Interaction::Records(target) => target.kind,
             Interaction::Search(query) => query.criteria.kind,
+            Interaction::List(listing) => listing.kind,
+            Interaction::FindOrCreate(wanted) => wanted.resource.kind(),
             Interaction::Create(resource)
             | Interaction::ConditionalCreate { resource, .. }
-            | Interaction::ConditionalUpdate { resource, .. }
-            | Interaction::FindOrCreate { resource, .. } => resource.kind(),
+            | Interaction::ConditionalUpdate { resource, .. } => resource.kind(),
         }
     }
 }

@@ -57,10 +57,29 @@ struct Shared {
 
 impl Shared {
     fn put(&self, snapshot: &AccessSnapshot, engine: &Engine) {
-        engine.set_key_systems(KeySystems::new(&self.naming_base, &snapshot.key_systems));
+        engine.set_key_systems(key_systems(&self.naming_base, snapshot));
         let fresh = Arc::new(Directory::new(snapshot));
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
+}
+
+/// The key systems in force, with the spaces whose patients the Medicapp doors show.
+fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
+    let is_medicapp = |door: &str| {
+        matches!(
+            Door::parse(door),
+            Some(Door::MedicappCloud | Door::MedicappConnect)
+        )
+    };
+    let bound = snapshot
+        .bindings
+        .iter()
+        .filter(|binding| is_medicapp(&binding.door));
+    let spaces = bound.filter_map(|binding| {
+        let space = snapshot.spaces.iter().find(|space| space.id == binding.space);
+        space.map(|space| space.key)
+    });
+    KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(spaces)
 }
 
 /// Wrong credentials of one address.
@@ -81,7 +100,7 @@ impl Authenticator {
         naming_base: &str,
     ) -> Result<Authenticator, StoreError> {
         let snapshot = store.access().snapshot().await?;
-        engine.set_key_systems(KeySystems::new(naming_base, &snapshot.key_systems));
+        engine.set_key_systems(key_systems(naming_base, &snapshot));
         let shared = Arc::new(Shared {
             store,
             naming_base: naming_base.to_owned(),
@@ -194,6 +213,7 @@ impl Authenticator {
             scopes: client.scopes.clone(),
             policy: client.policy,
             request_id: headers.request_id.to_owned(),
+            author: client.id.clone(),
         })
     }
 

@@ -9,9 +9,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use adapters::naming::Naming;
-use engine::{Caller, Door, Refusal, Reply, Scopes, Session};
-use fhir::interaction::Interaction;
-use fhir::{Issue, IssueCode, Resource, Timestamp, VersionId};
+use engine::{Caller, Door, Refusal, Scopes, Session};
+use fhir::{Issue, IssueCode, Resource};
 use store::{SpaceKey, Stored};
 
 use crate::ask::Ask;
@@ -154,16 +153,4 @@ fn today(session: &Session) -> String {
 fn resource_of(stored: &Stored) -> Result<Resource, Failure> {
     let tree = respond::parse(&stored.body)?;
     Ok(Resource::from_guarded(stored.target.kind, tree))
-}
-
-/// When a resource was created: the time of its first version.
-async fn created(session: &Session, stored: &Stored) -> Result<Timestamp, Failure> {
-    if stored.version == VersionId::FIRST {
-        return Ok(stored.updated);
-    }
-    let first = Interaction::VersionRead(stored.target.clone(), VersionId::FIRST);
-    match session.run(first).await? {
-        Reply::Resource(first) => Ok(first.updated),
-        _ => Err(error::broken("a version read has no resource").into()),
-    }
 }

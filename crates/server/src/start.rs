@@ -4,8 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::naming::Naming;
+use adapters::sticky;
 use anyhow::{Context as _, bail};
 use engine::{Engine, KeySystems, RandomIds};
+use fhir::Resource;
 use store::{Durability, Options, Store};
 
 use crate::app;
@@ -75,7 +78,18 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
              --naming-base {fixed}, or use another database for {base}"
         );
     }
-    let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::new(base, &[]));
+    let naming = Naming::new(base);
+    let keep = Arc::new(
+        move |stored: &Resource, allocated: Option<&str>, sent: &Resource| {
+            sticky::keep(stored, allocated, sent, &naming)
+        },
+    );
+    let engine = Engine::keeping(
+        store.clone(),
+        Arc::new(RandomIds),
+        KeySystems::new(base, &[]),
+        keep,
+    );
     let auth = Authenticator::start(store.clone(), &engine, base).await?;
     Ok(Prepared { store, engine, auth })
 }

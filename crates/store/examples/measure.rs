@@ -174,6 +174,8 @@ fn resource(number: u64) -> NewResource {
             identifier: identifier(number),
             state: KeyState::Owning,
         }],
+        medicapp_id: None,
+        replaced: false,
     }
 }
 
@@ -205,7 +207,7 @@ async fn put_new(space: SpaceStore, number: u64) {
             }
             let taken = tx.holders(ResourceType::Patient, Policy::KeySystem, &new.keys[0].identifier)?;
             assert!(taken.is_empty());
-            assert!(tx.insert(&id, &new)?.is_some(), "two numbers, one id");
+            assert!(tx.insert(&id, &new, "author")?.is_some(), "two numbers, one id");
             tx.audit(&entry)
         })
         .await;

@@ -2,6 +2,7 @@
 
 use fhir::canonical::{Canonical, Digest};
 use fhir::index::IndexRows;
+use fhir::interaction::Listing;
 use fhir::query::{Criteria, Query};
 use fhir::{Id, Identifier, ResourceType, Target, Timestamp, VersionId};
 
@@ -83,6 +84,14 @@ pub struct Stored {
     pub digest: Digest,
     /// The text as served.
     pub body: String,
+    /// When the first version was written.
+    pub created: Timestamp,
+    /// Who wrote the first version: the author of [`Writer::insert`].
+    pub created_by: String,
+    /// Who wrote this version.
+    pub updated_by: String,
+    /// The id that the Medicapp doors show, when one was allocated or the resource carries one.
+    pub medicapp_id: Option<String>,
 }
 
 /// A resource that has a key row for an identifier, deleted ones never.
@@ -105,6 +114,10 @@ pub struct NewResource {
     pub index: IndexRows,
     /// Its keys, sorted, without duplicates.
     pub keys: Vec<KeyRow>,
+    /// The id that the Medicapp doors show.
+    pub medicapp_id: Option<String>,
+    /// Whether a link says that another resource took this one's place.
+    pub replaced: bool,
 }
 
 /// One page of a search.
@@ -115,6 +128,29 @@ pub struct Page {
     pub total: Option<u64>,
     /// The sealed cursor of the next page.
     pub next: Option<String>,
+}
+
+/// One page of a list, from one snapshot.
+pub struct ListPage {
+    /// The resources in order of creation.
+    pub resources: Vec<Stored>,
+    /// All that the filters leave.
+    pub total: u64,
+    /// The records of those on the page, oldest first.
+    pub records: Vec<Record>,
+}
+
+/// A partner's record (dossier) of a patient: known to exist, not held here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Whose: [`Stored::row`].
+    pub row: i64,
+    /// Its id.
+    pub id: String,
+    /// Its status, in the partner's word.
+    pub status: String,
+    /// When it was attached.
+    pub created: Timestamp,
 }
 
 /// What a write must exclude others from. Taken in one sorted sweep before the first statement on
@@ -130,6 +166,10 @@ pub struct LockSet {
     pub whole: Option<ResourceType>,
     /// The type written; its writers share a lock that `whole` excludes.
     pub shared: Option<ResourceType>,
+    /// Whether the times of this space are taken in the order of the commits, so that who lists by time never
+    /// misses a change. SQLite's one writer does so always; on PostgreSQL the writers of a space then wait for
+    /// each other from their first change on.
+    pub in_order: bool,
 }
 
 /// Reads of one space.
@@ -159,6 +199,26 @@ pub trait Reader {
         policy: Policy,
         identifier: &Identifier,
     ) -> Result<Vec<Holder>, StoreError>;
+
+    /// A page of a list.
+    fn list(&mut self, listing: &Listing) -> Result<ListPage, StoreError>;
+
+    /// The records of a resource, oldest first.
+    fn records(&mut self, stored: &Stored) -> Result<Vec<Record>, StoreError>;
+
+    /// Whether the resource of this id was erased. What was deleted otherwise was not.
+    fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError>;
+}
+
+/// Who erased somebody.
+#[derive(Clone, Copy, Debug)]
+pub struct Trace<'a> {
+    /// The author of the deletion.
+    pub author: &'a str,
+    /// The client.
+    pub client: &'a str,
+    /// The request.
+    pub request_id: &'a str,
 }
 
 /// Reads and writes inside one transaction of one space.
@@ -166,15 +226,23 @@ pub trait Writer: Reader {
     /// The current version, locked until the transaction ends (PostgreSQL: `FOR UPDATE`).
     fn get_for_update(&mut self, target: &Target) -> Result<Option<Stored>, StoreError>;
 
-    /// Creates version 1. `Ok(None)`: the id is in use (also by a deletion).
-    fn insert(&mut self, id: &Id, new: &NewResource) -> Result<Option<Stored>, StoreError>;
+    /// Creates version 1, in the name of `author`. `Ok(None)`: the id is in use (also by a deletion).
+    fn insert(&mut self, id: &Id, new: &NewResource, author: &str) -> Result<Option<Stored>, StoreError>;
 
     /// Writes the version after `current` (also revives a deletion). `current` must have been read in this
     /// transaction; when it is no longer current the transaction is run again.
-    fn replace(&mut self, current: &Stored, new: &NewResource) -> Result<Stored, StoreError>;
+    fn replace(&mut self, current: &Stored, new: &NewResource, author: &str) -> Result<Stored, StoreError>;
 
     /// Writes a deletion after `current`: frees its keys, removes its index rows, keeps its history.
-    fn remove(&mut self, current: &Stored) -> Result<Stored, StoreError>;
+    fn remove(&mut self, current: &Stored, author: &str) -> Result<Stored, StoreError>;
+
+    /// Writes a deletion after `current` and removes what all versions hold, its keys, index rows and records. What
+    /// stays are the versions' numbers, times and authors, and `trace`, with a keyed digest of the last content. A
+    /// deletion can be erased too.
+    fn erase(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError>;
+
+    /// Attaches a record, or changes its status. Makes no version.
+    fn put_record(&mut self, record: &Record) -> Result<(), StoreError>;
 
     /// Adds the audit row of this change.
     fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;

@@ -31,8 +31,8 @@ mod transaction;
 
 pub use access::Access;
 pub use api::{
-    Class, ClassFilter, Holder, KeyRow, KeyState, LockSet, NewResource, Page, Policy, Reader, SpaceKey,
-    Stored, Writer,
+    Class, ClassFilter, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource, Page, Policy, Reader,
+    Record, SpaceKey, Stored, Trace, Writer,
 };
 pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};

@@ -144,13 +144,13 @@ fn count(tx: &mut Transaction<'_>, candidates: &Candidates<'_>) -> Result<u64, S
 
 /// The resources of a page of rows. CROSS JOIN: SQLite keeps this order.
 fn bodies<'q>(space: SpaceKey, page: Statement<'q>) -> Statement<'q> {
-    Statement::new(
-        "SELECT r.row, r.kind, r.id, r.version, r.updated, r.deleted, r.class, r.digest, r.body FROM (",
-    )
-    .then(page)
-    .sql(") AS page CROSS JOIN resource AS r WHERE r.space = ")
-    .bind(space.0)
-    .sql(" AND r.row = page.row ORDER BY page.row")
+    Statement::new("SELECT ")
+        .sql(transaction::CURRENT)
+        .sql(" FROM (")
+        .then(page)
+        .sql(") AS page CROSS JOIN resource AS r WHERE r.space = ")
+        .bind(space.0)
+        .sql(" AND r.row = page.row ORDER BY page.row")
 }
 
 /// The rows that match, as SQL.

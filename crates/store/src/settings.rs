@@ -10,6 +10,8 @@ use crate::transaction::Transaction;
 
 /// The secret under which cursors are sealed.
 pub(crate) const CURSOR_SECRET: &str = "cursor-secret";
+/// The secret under which the content of an erased person is digested.
+const ERASURE_SECRET: &str = "erasure-secret";
 /// Counts the changes of access.
 pub(crate) const GENERATION: &str = "generation";
 
@@ -73,9 +75,17 @@ fn parse_generation(value: Option<String>) -> Result<i64, StoreError> {
 
 /// The key of the cursors, made when there is none.
 pub(crate) fn make_cursor_key(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
-    // Two random UUIDs hold 244 random bits.
-    let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    put_once(tx, CURSOR_SECRET, &secret).map(|_| ())
+    put_once(tx, CURSOR_SECRET, &secret()).map(|_| ())
+}
+
+/// The key of digests of what was erased, made when there is none.
+pub(crate) fn erasure_key(tx: &mut Transaction<'_>) -> Result<String, StoreError> {
+    put_once(tx, ERASURE_SECRET, &secret())
+}
+
+/// Two random UUIDs hold 244 random bits.
+fn secret() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
 
 /// The key of the cursors.

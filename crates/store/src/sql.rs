@@ -14,9 +14,12 @@ pub(crate) enum Dialect {
     Postgres,
 }
 
-/// `row, kind, id, version, updated, deleted, class, digest, body`
-pub(crate) type ResourceRow = (i64, i16, String, i64, i64, bool, i16, Vec<u8>, String);
-type ResourceTypes = (
+/// A row of [`crate::transaction::CURRENT`]: row, kind, id, version, updated, deleted, class, digest, body; then
+/// created, created_by, updated_by, medicapp_id.
+pub(crate) type ResourceRow = (VersionRow, KeptRow);
+type VersionRow = (i64, i16, String, i64, i64, bool, i16, Vec<u8>, String);
+type KeptRow = (i64, String, String, Option<String>);
+type VersionTypes = (
     BigInt,
     SmallInt,
     Text,
@@ -27,21 +30,12 @@ type ResourceTypes = (
     Binary,
     Text,
 );
+type KeptTypes = (BigInt, Text, Text, Nullable<Text>);
+type ResourceTypes = (VersionTypes, KeptTypes);
 
 /// A resource row behind a key state.
-pub(crate) type HolderRow = (i16, i64, i16, String, i64, i64, bool, i16, Vec<u8>, String);
-type HolderTypes = (
-    SmallInt,
-    BigInt,
-    SmallInt,
-    Text,
-    BigInt,
-    BigInt,
-    Bool,
-    SmallInt,
-    Binary,
-    Text,
-);
+pub(crate) type HolderRow = (i16, VersionRow, KeptRow);
+type HolderTypes = (SmallInt, VersionTypes, KeptTypes);
 
 /// One row of any index or key table: table, three numbers, four texts.
 pub(crate) type EntryRow = (i16, i16, i64, i64, String, String, String, String);
@@ -100,6 +94,7 @@ connections! {
     holders: HolderTypes => HolderRow;
     entries: EntryTypes => EntryRow;
     longs: BigInt => i64;
+    records: (BigInt, Text, Text, BigInt) => (i64, String, String, i64);
     texts: Text => String;
     text_pairs: (Text, Text) => (String, String);
     spaces: (BigInt, Text, Bool) => (i64, String, bool);

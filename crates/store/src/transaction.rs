@@ -1,5 +1,7 @@
 //! One transaction of one space: the reads and writes of [`Reader`] and [`Writer`] as SQL.
 
+mod erase;
+mod list;
 mod read;
 mod write;
 
@@ -36,6 +38,8 @@ pub(crate) struct Group {
     pub(crate) next_audit: HashMap<i64, i64>,
     /// Audit rows of the writes so far, written together before the commit.
     pub(crate) audit: Vec<AuditEntry>,
+    /// Whether somebody was erased, so that the log must not keep what the file no longer has.
+    pub(crate) scrub: bool,
 }
 
 /// How the work of one transaction is taken back without its neighbours.
@@ -67,10 +71,27 @@ pub(crate) struct Transaction<'c> {
     failed: Option<StoreError>,
     /// Whether running again may succeed.
     again: bool,
+    /// PostgreSQL: whether times are to be taken in the order of the commits.
+    order: Order,
 }
 
-/// The columns of a [`ResourceRow`].
-pub(crate) const COLUMNS: &str = "row, kind, id, version, updated, deleted, class, digest, body";
+/// How a transaction comes by its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// From the clock alone.
+    Free,
+    /// In the order of the commits: not asked yet.
+    Wanted,
+    /// The same; the latest time of the space that is committed, microseconds.
+    Behind(i64),
+}
+
+/// The columns of a [`ResourceRow`], of a current version in `resource AS r`.
+pub(crate) const CURRENT: &str = "r.row, r.kind, r.id, r.version, r.updated, r.deleted, r.class, r.digest, r.body, \
+     r.created, r.created_by, r.updated_by, r.medicapp_id";
+/// The same of a superseded version in `resource_version AS v`.
+const SUPERSEDED: &str = "v.row, v.kind, v.id, v.version, v.updated, v.deleted, v.class, v.digest, v.body, \
+     r.created, r.created_by, v.updated_by, r.medicapp_id";
 
 impl<'c> Transaction<'c> {
     /// A transaction that is the database's.
@@ -89,6 +110,15 @@ impl<'c> Transaction<'c> {
             savepoint: Savepoint::None,
             failed: None,
             again: false,
+            order: Order::Free,
+        }
+    }
+
+    /// The same, with its times in the order of the commits.
+    pub(crate) fn in_order(self) -> Transaction<'c> {
+        Transaction {
+            order: Order::Wanted,
+            ..self
         }
     }
 
@@ -206,15 +236,40 @@ impl<'c> Transaction<'c> {
 
     /// The time of a change: the clock's, but never at or before the version it follows, nor before a
     /// change of this process that is already ordered.
-    fn time_after(&mut self, previous: Option<Timestamp>) -> Timestamp {
+    fn time_after(&mut self, previous: Option<Timestamp>) -> Result<Timestamp, StoreError> {
+        let committed = self.latest_committed()?;
         let now = self.context.clock.now().micros();
         let least = previous.map_or(i64::MIN, |time| time.micros().saturating_add(1));
-        let time = now.max(least).max(self.group.latest);
-        // Only a commit order makes times comparable across resources: PostgreSQL has none to offer.
-        if self.sql.dialect() == Dialect::Sqlite {
+        let time = now.max(least).max(committed).max(self.group.latest);
+        // Only a commit order makes times comparable across resources: PostgreSQL has one where it is asked for.
+        if self.sql.dialect() == Dialect::Sqlite || self.order != Order::Free {
             self.group.latest = time;
         }
-        Timestamp::from_micros(time)
+        Ok(Timestamp::from_micros(time))
+    }
+
+    /// Where times are taken in the order of the commits, waits until no other writer of the space holds a time that
+    /// is not committed. The lock is the last that a transaction takes: who holds it waits for nobody.
+    fn latest_committed(&mut self) -> Result<i64, StoreError> {
+        match self.order {
+            Order::Free => return Ok(i64::MIN),
+            Order::Behind(latest) => return Ok(latest),
+            Order::Wanted => {}
+        }
+        let lock = crate::postgres::order(SpaceKey(self.space));
+        self.sql
+            .longs(&lock)
+            .map_err(|error| self.fail("waiting for the order of commits", &error))?;
+        let latest = Statement::new("SELECT coalesce(max(newest.updated), 0) FROM (SELECT (SELECT max(updated) FROM resource WHERE space = ")
+            .bind(self.space)
+            .sql(" AND kind = known.kind) AS updated FROM (VALUES (CAST(1 AS SMALLINT)), (CAST(2 AS SMALLINT))) AS known (kind)) AS newest");
+        let found = self
+            .sql
+            .longs(&latest)
+            .map_err(|error| self.fail("reading the latest change", &error))?;
+        let latest = found.first().copied().unwrap_or_default();
+        self.order = Order::Behind(latest);
+        Ok(latest)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -289,7 +344,8 @@ pub(crate) fn number(version: VersionId) -> i64 {
 
 /// A row as the vocabulary has it.
 pub(crate) fn stored(row: ResourceRow) -> Result<Stored, StoreError> {
-    let (row, kind, id, version, updated, deleted, class, digest, body) = row;
+    let ((row, kind, id, version, updated, deleted, class, digest, body), kept) = row;
+    let (created, created_by, updated_by, medicapp_id) = kept;
     Ok(Stored {
         row,
         target: Target {
@@ -305,6 +361,10 @@ pub(crate) fn stored(row: ResourceRow) -> Result<Stored, StoreError> {
         class: codes::class_of(class).ok_or_else(|| senseless("a class"))?,
         digest: Digest::try_from(digest.as_slice()).map_err(|_| senseless("a digest"))?,
         body,
+        created: Timestamp::from_micros(created),
+        created_by,
+        updated_by,
+        medicapp_id,
     })
 }
 

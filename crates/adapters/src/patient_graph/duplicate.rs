@@ -1,10 +1,10 @@
 //! When a patient to be created is one that the brand has (`adapters.md` 4.3): a pair of `external_ids` is
 //! equal, or the e-mail address is. Never name and birth date.
 
-use fhir::interaction::{Many, Refusal, Rung, Verdict};
+use fhir::interaction::{FindOrCreate, Judgement, Refusal};
 use fhir::query::param::fold_token;
 use fhir::query::{Clause, Criteria, IndexParam, SearchParam, Test, TokenTest};
-use fhir::{Identifier, Issue, IssueCode, Resource, ResourceType};
+use fhir::{Id, Identifier, Issue, IssueCode, Resource, ResourceType};
 
 use super::read::is_blank;
 use super::{Context, Create, Switches, from_fhir};
@@ -17,7 +17,7 @@ pub fn criteria(create: &Create, context: &Context<'_>, switches: &Switches) -> 
         .map(|identifier| Criteria::by_identifier(ResourceType::Patient, &identifier))
         .collect();
     if let Some(email) = email(create, switches) {
-        all.push(by_email(email, None));
+        all.push(by_email(email));
     }
     all
 }
@@ -64,46 +64,36 @@ pub fn lock_values(create: &Create, context: &Context<'_>, switches: &Switches) 
     values
 }
 
-/// The same as rungs that find nothing but refusals. A rung sees a single match, so that several Patients with
-/// one e-mail address are a duplicate as soon as this door made them, and none while only FHIR clients did,
-/// even if one of these holds an external id of the brand: there [`is_duplicate`] on every match knows better.
-/// Both `duplicate` and `multiple-matches` mean [`super::Fault::Duplicate`].
-pub fn ladder(create: &Create, context: &Context<'_>, switches: &Switches) -> Vec<Rung> {
-    let mut searches: Vec<(Criteria, Many)> = identifiers(create, context)
-        .map(|identifier| {
-            let criteria = Criteria::by_identifier(ResourceType::Patient, &identifier);
-            (criteria, Many::Refuse)
-        })
-        .collect();
-    if let Some(email) = email(create, switches) {
-        let system = context.naming.patient_graph_id();
-        searches.push((by_email(email, Some(system)), Many::Refuse));
-        searches.push((by_email(email, None), Many::Pass));
-    }
-    let rungs = searches.into_iter().map(|(criteria, many)| {
-        let (create, switches) = (create.clone(), *switches);
-        let (naming, today, brand) = (
-            context.naming.clone(),
-            context.today.to_owned(),
-            create.brand().to_owned(),
-        );
-        Rung {
-            criteria,
-            many,
-            accept: Box::new(move |candidate| {
-                let context = Context {
-                    naming: &naming,
-                    today: &today,
-                    brand: &brand,
-                };
-                match is_duplicate(&create, candidate, &context, &switches) {
-                    true => Verdict::Refuse(refusal()),
-                    false => Verdict::Pass,
-                }
-            }),
+/// The whole POST: a duplicate is refused (its code means [`super::Fault::Duplicate`]), anybody else is created under
+/// this id.
+pub fn find_or_create(create: &Create, id: Id, context: &Context<'_>, switches: &Switches) -> FindOrCreate {
+    let resource = super::to_fhir(create, &id, context);
+    let (searches, alone) = (
+        criteria(create, context, switches),
+        lock_values(create, context, switches),
+    );
+    let (create, switches) = (create.clone(), *switches);
+    let (naming, today) = (context.naming.clone(), context.today.to_owned());
+    let judge = move |found: &[Resource]| {
+        let context = Context {
+            naming: &naming,
+            today: &today,
+            brand: create.brand(),
+        };
+        let is_there = |candidate| is_duplicate(&create, candidate, &context, &switches);
+        if found.iter().any(is_there) {
+            Judgement::Refuse(refusal())
+        } else {
+            Judgement::Create { remark: None }
         }
-    });
-    rungs.collect()
+    };
+    FindOrCreate {
+        searches,
+        judge: Box::new(judge),
+        alone,
+        resource,
+        id: Some(id),
+    }
 }
 
 fn refusal() -> Refusal {
@@ -127,19 +117,15 @@ fn email<'a>(create: &'a Create, switches: &Switches) -> Option<&'a str> {
     create.email.as_deref().filter(|_| switches.duplicate_email)
 }
 
-/// Patients with this e-mail address, and with an identifier of this system if one is named.
-fn by_email(email: &str, system: Option<String>) -> Criteria {
-    let clause = |param, test| Clause {
-        param,
-        test: Test::Token(vec![test]),
-    };
-    // The index folds more than ASCII; the verdict is stricter.
+/// Patients with this e-mail address. The index folds more than ASCII; the verdict is stricter.
+fn by_email(email: &str) -> Criteria {
     let folded = fold_token(IndexParam::Email, email);
-    let mut clauses = vec![clause(SearchParam::Email, TokenTest::Code(folded))];
-    clauses.extend(system.map(|system| clause(SearchParam::Identifier, TokenTest::System(system))));
     Criteria {
         kind: ResourceType::Patient,
-        clauses,
+        clauses: vec![Clause {
+            param: SearchParam::Email,
+            test: Test::Token(vec![TokenTest::Code(folded)]),
+        }],
     }
 }
 

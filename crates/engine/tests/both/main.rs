@@ -2,11 +2,11 @@
 //!
 //! T4: interactions that meet. The first is held at a named point of its write, others come meanwhile, and
 //! however they interleave, answers and stored state are those of one of the listed outcomes. A row of
-//! [`table::SCHEDULES`] is a test. [`ladder`] has what the doors need beyond FHIR's interactions.
+//! [`table::SCHEDULES`] is a test. [`find_or_create`] has what the doors need beyond FHIR's interactions.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-mod ladder;
+mod find_or_create;
 mod operation;
 mod run;
 mod stage;
@@ -29,7 +29,7 @@ fn main() {
         trials.push(trial("sqlite", schedule.name, Stage::sqlite, play));
         trials.push(trial("postgres", schedule.name, Stage::postgres, play).with_ignored_flag(!available));
     }
-    for (name, test) in ladder::TESTS {
+    for (name, test) in find_or_create::TESTS {
         trials.push(trial("sqlite", name, Stage::sqlite, test));
         trials.push(trial("postgres", name, Stage::postgres, test).with_ignored_flag(!available));
     }

@@ -86,6 +86,7 @@ impl Operation {
                     list.push(json!({ "system": system_of(value), "value": value }));
                     Ok(resource)
                 }),
+                precondition: Precondition::None,
             },
         }
     }
@@ -172,6 +173,7 @@ fn answer(result: &Result<Reply, Error>) -> String {
             let found: Vec<String> = page.matches.iter().map(family_of).collect();
             format!("found [{}]", found.join(" "))
         }
+        Ok(Reply::List(_) | Reply::Records(_)) => "no operation of these schedules".to_owned(),
         Err(error) => format!("{} {}", error.refusal().status, error.code().as_str()),
     }
 }

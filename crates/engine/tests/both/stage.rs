@@ -85,6 +85,7 @@ impl Stage {
     /// A caller that may do everything in a space.
     pub fn session(&self, space: SpaceKey) -> Session {
         self.engine.for_caller(Arc::new(Caller {
+            author: "an-author".to_owned(),
             client: "test".to_owned(),
             space,
             door: Door::Fhir,

@@ -17,6 +17,10 @@ fn stored(id: &str, body: &str) -> Stored {
         class: Class::Ordinary,
         digest: [0; 16],
         body: body.to_owned(),
+        created: Timestamp::from_micros(0),
+        created_by: String::new(),
+        updated_by: String::new(),
+        medicapp_id: None,
     }
 }
 

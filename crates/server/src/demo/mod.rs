@@ -223,6 +223,7 @@ async fn load(engine: &Engine) -> anyhow::Result<()> {
         scopes: Scopes::parse(&["system/*.cruds"]).map_err(anyhow::Error::msg)?,
         policy: engine::ClientPolicy::None,
         request_id: "demo-load".to_owned(),
+        author: "demo-loader".to_owned(),
     };
     let session = engine.for_caller(Arc::new(caller));
     let people = people::all();

@@ -4,12 +4,12 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use adapters::patient_graph::{self as dialect, Context, Fault, Kept, Missing, Switches, Violation};
 use engine::{Refusal, Reply, Session};
-use fhir::interaction::Interaction;
+use fhir::interaction::{Interaction, Listing, Replaced};
 use fhir::query::{Criteria, Query, Total};
 use fhir::{Id, Identifier, IssueCode, Resource, ResourceType, Target};
 use store::Stored;
 
-use super::{Desk, answer, check_json, created, failure, listed, resource_of, today};
+use super::{Desk, answer, check_json, failure, listed, resource_of, today};
 use crate::ask::Ask;
 use crate::error::{self, Failure};
 
@@ -30,20 +30,12 @@ pub async fn create(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
         brand: create.brand(),
     };
     let id = session.fresh_id();
-    let interaction = Interaction::FindOrCreate {
-        ladder: dialect::ladder(&create, &context, &Switches::default()),
-        resource: dialect::to_fhir(&create, &id, &context),
-        id: Some(id),
-    };
-    let Reply::Written(reply) = session.run(interaction).await? else {
+    let wanted = dialect::find_or_create(&create, id, &context, &Switches::default());
+    let Reply::Written(reply) = session.run(Interaction::FindOrCreate(wanted)).await? else {
         return Err(error::broken("a create has no reply of a write").into());
     };
     let stored = reply.stored;
-    let kept = Kept {
-        created: stored.updated,
-        updated: stored.updated,
-    };
-    let patient = dialect::show(&resource_of(&stored)?, &kept, &context);
+    let patient = dialect::show(&resource_of(&stored)?, &kept(&stored), &context);
     Ok(answer(StatusCode::CREATED, &stored, dialect::render(&patient)))
 }
 
@@ -55,27 +47,20 @@ pub async fn list(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let session = desk
         .session(&ask, &wanted.brand)
         .ok_or_else(|| refuse(Fault::ForeignBrand))?;
-    let query = Query {
-        criteria: Criteria {
-            kind: ResourceType::Patient,
-            clauses: Vec::new(),
-        },
-        count: wanted.limit,
-        total: Total::Accurate,
-        cursor: None,
+    let listing = Listing {
+        kind: ResourceType::Patient,
+        created_after: None,
+        modified_after: None,
+        replaced: Replaced::Shown,
         offset: wanted.offset,
-        applied: Vec::new(),
+        count: wanted.limit,
     };
-    let Reply::Page(page) = session.run(Interaction::Search(query)).await? else {
-        return Err(error::broken("a search has no page").into());
+    let Reply::List(page) = session.run(Interaction::List(listing)).await? else {
+        return Err(error::broken("a list has no page").into());
     };
-    let mut patients = Vec::with_capacity(page.matches.len());
-    for stored in &page.matches {
-        let kept = Kept {
-            created: created(&session, stored).await?,
-            updated: stored.updated,
-        };
-        patients.push((resource_of(stored)?, kept));
+    let mut patients = Vec::with_capacity(page.resources.len());
+    for stored in &page.resources {
+        patients.push((resource_of(stored)?, kept(stored)));
     }
     let today = today(&session);
     let context = Context {
@@ -84,7 +69,7 @@ pub async fn list(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
         brand: &wanted.brand,
     };
     let shown = patients.iter().map(|(resource, kept)| (resource, *kept));
-    let list = dialect::show_list(shown, page.total.unwrap_or_default(), &context);
+    let list = dialect::show_list(shown, page.total, &context);
     Ok(listed(dialect::render(&list)))
 }
 
@@ -127,11 +112,11 @@ async fn shown(
         if !dialect::is_shown_as(&resource, wanted, &context) {
             continue;
         }
-        let kept = Kept {
-            created: created(&session, &stored).await?,
-            updated: stored.updated,
-        };
-        return Ok(answer(StatusCode::OK, &stored, show(&resource, &kept, &context)));
+        return Ok(answer(
+            StatusCode::OK,
+            &stored,
+            show(&resource, &kept(&stored), &context),
+        ));
     }
     Err(refuse(Fault::NotFound(Missing::Patient)))
 }
@@ -162,6 +147,13 @@ async fn find(session: &Session, context: &Context<'_>, wanted: &str) -> Result<
     match session.run(Interaction::Search(query)).await? {
         Reply::Page(page) => Ok(page.matches.into_iter().next()),
         _ => Err(error::broken("a search has no page").into()),
+    }
+}
+
+fn kept(stored: &Stored) -> Kept {
+    Kept {
+        created: stored.created,
+        updated: stored.updated,
     }
 }
 

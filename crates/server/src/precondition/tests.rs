@@ -45,6 +45,10 @@ fn stored() -> Stored {
         class: Class::Ordinary,
         digest: [0; 16],
         body: String::new(),
+        created: Timestamp::from_micros(0),
+        created_by: String::new(),
+        updated_by: String::new(),
+        medicapp_id: None,
     }
 }
 

@@ -45,6 +45,13 @@ pub(super) fn statement(space: SpaceKey, locks: &LockSet) -> Option<Statement<'s
     )
 }
 
+/// Waits until no other writer of the space holds a time that is not committed.
+pub(crate) fn order(space: SpaceKey) -> Statement<'static> {
+    Statement::new("SELECT CAST(count(pg_advisory_xact_lock(key) IS NULL) AS BIGINT) FROM (VALUES (CAST(")
+        .bind(key(space, "order", ""))
+        .sql(" AS BIGINT))) AS wanted (key)")
+}
+
 fn key(space: SpaceKey, what: &str, name: &str) -> i64 {
     let mut hasher = Sha256::new();
     hasher.update(space.0.to_le_bytes());

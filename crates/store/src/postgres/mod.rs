@@ -25,6 +25,8 @@ use crate::sql::{Dialect, Sql as _};
 use crate::statement::Statement;
 use crate::transaction::{Context, Group, Transaction};
 
+pub(crate) use locks::order;
+
 /// How often a write is run at most, and for how long.
 const TRIES: u32 = 20;
 const TRY_LIMIT: Duration = Duration::from_secs(5);
@@ -354,6 +356,9 @@ impl Shared {
         pause::at(pause::LOCKED);
         let mut group = Group::default();
         let mut tx = Transaction::alone(connection, job.space(), &self.context, &mut group);
+        if locks.in_order {
+            tx = tx.in_order();
+        }
         let ran = job.run(&mut tx);
         self.note_answer();
         pause::at(pause::RAN);

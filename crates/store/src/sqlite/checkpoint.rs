@@ -88,6 +88,17 @@ impl Checkpoints {
         }
     }
 
+    /// Empties the log, before an erasure is answered: its older pages still hold who was erased. Readers take
+    /// microseconds; should one be slower than the time limit, the log is emptied when it is started anew.
+    pub(super) fn scrub(&self, connection: &mut SqliteConnection, busy_timeout: Duration) {
+        match checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)") {
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, limit = ?busy_timeout, "the log could not be emptied after an erasure")
+            }
+        }
+    }
+
     /// Ends the thread.
     pub(super) fn stop(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;

@@ -35,7 +35,7 @@ pub(super) fn create(path: &str) -> Result<(), StoreError> {
     }
 }
 
-/// The connection that writes.
+/// The connection that writes. `secure_delete`: what is overwritten or erased is overwritten in the pages too.
 pub(super) fn writer(path: &str, options: &Options) -> Result<SqliteConnection, StoreError> {
     let synchronous = match options.durability {
         Durability::Full => "FULL",
@@ -51,7 +51,7 @@ pub(super) fn writer(path: &str, options: &Options) -> Result<SqliteConnection, 
         options.busy_timeout,
         &format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY; \
-             PRAGMA wal_autocheckpoint = {WAL_PAGES_WITHOUT_HELP}; PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; \
+             PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = {WAL_PAGES_WITHOUT_HELP}; PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}; \
              PRAGMA cache_size = -{}; {limit}",
             options.cache_mebibytes * 1024
         ),

@@ -112,6 +112,7 @@ impl Writer {
         };
         self.group.next_audit.clear();
         self.group.audit.clear();
+        self.group.scrub = false;
         control(connection, "beginning a group", "BEGIN IMMEDIATE")?;
         pause::at(pause::BEGUN);
         // A savepoint makes SQLite copy every page that it changes. Refusals come before the first change, so
@@ -146,7 +147,10 @@ impl Writer {
         control(connection, "committing a group", "COMMIT")?;
         audit.clear();
         pause::at(pause::COMMITTED);
-        if self.checkpoints.committed(jobs.len()) {
+        let log_is_long = self.checkpoints.committed(jobs.len());
+        if self.group.scrub {
+            self.checkpoints.scrub(connection, self.options.busy_timeout);
+        } else if log_is_long {
             self.checkpoints.finish(connection, self.options.busy_timeout);
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! [`Reader`] as SQL.
 
+use fhir::interaction::Listing;
 use fhir::query::{Criteria, Query};
 use fhir::{Identifier, ResourceType, Target, VersionId};
 
-use super::{COLUMNS, Transaction, number, senseless, stored};
-use crate::api::{ClassFilter, Holder, Page, Policy, Reader, SpaceKey, Stored};
+use super::{CURRENT, SUPERSEDED, Transaction, number, senseless, stored};
+use crate::api::{ClassFilter, Holder, ListPage, Page, Policy, Reader, Record, SpaceKey, Stored};
 use crate::error::StoreError;
 use crate::sql::Dialect;
 use crate::statement::Statement;
@@ -23,12 +24,12 @@ impl Transaction<'_> {
             (Lock::Update, Dialect::Sqlite) | (Lock::None, _) => "",
         };
         let statement = Statement::new("SELECT ")
-            .sql(COLUMNS)
-            .sql(" FROM resource WHERE space = ")
+            .sql(CURRENT)
+            .sql(" FROM resource AS r WHERE r.space = ")
             .bind(self.space)
-            .sql(" AND kind = ")
+            .sql(" AND r.kind = ")
             .bind(codes::kind(target.kind))
-            .sql(" AND id = ")
+            .sql(" AND r.id = ")
             .bind(target.id.as_str())
             .sql(text);
         Ok(self.resources("reading a resource", &statement)?.pop())
@@ -48,12 +49,12 @@ impl Reader for Transaction<'_> {
             return Ok(Some(current));
         }
         let statement = Statement::new("SELECT ")
-            .sql(COLUMNS)
-            .sql(" FROM resource_version WHERE space = ")
+            .sql(SUPERSEDED)
+            .sql(" FROM resource_version AS v CROSS JOIN resource AS r WHERE r.space = v.space AND r.row = v.row AND v.space = ")
             .bind(self.space)
-            .sql(" AND row = ")
+            .sql(" AND v.row = ")
             .bind(current.row)
-            .sql(" AND version = ")
+            .sql(" AND v.version = ")
             .bind(number(version));
         Ok(self.resources("reading a version", &statement)?.pop())
     }
@@ -91,10 +92,11 @@ impl Reader for Transaction<'_> {
                 .sql(" AND value = ")
                 .bind(entries::key_text(&identifier.value).into_owned())
         };
-        let owner = carrying(Statement::new(
-            "SELECT k.state, r.row, r.kind, r.id, r.version, r.updated, r.deleted, r.class, r.digest, r.body \
-             FROM (SELECT space, row, state FROM identifier_key WHERE state = 2 AND space = ",
-        ));
+        let owner = carrying(
+            Statement::new("SELECT k.state, ")
+                .sql(CURRENT)
+                .sql(" FROM (SELECT space, row, state FROM identifier_key WHERE state = 2 AND space = "),
+        );
         let statement = carrying(
             owner
                 .sql(" UNION ALL SELECT space, row, state FROM identifier_key WHERE state <> 2 AND space = "),
@@ -108,14 +110,32 @@ impl Reader for Transaction<'_> {
             .holders(&statement)
             .map_err(|error| self.fail("reading the holders of an identifier", &error))?;
         rows.into_iter()
-            .map(
-                |(state, row, kind, id, version, updated, deleted, class, digest, body)| {
-                    Ok(Holder {
-                        state: codes::state_of(state).ok_or_else(|| senseless("a key state"))?,
-                        stored: stored((row, kind, id, version, updated, deleted, class, digest, body))?,
-                    })
-                },
-            )
+            .map(|(state, version, kept)| {
+                Ok(Holder {
+                    state: codes::state_of(state).ok_or_else(|| senseless("a key state"))?,
+                    stored: stored((version, kept))?,
+                })
+            })
             .collect()
+    }
+
+    fn list(&mut self, listing: &Listing) -> Result<ListPage, StoreError> {
+        self.page_of_list(listing)
+    }
+
+    fn records(&mut self, stored: &Stored) -> Result<Vec<Record>, StoreError> {
+        self.records_of(&[stored.row])
+    }
+
+    fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError> {
+        let statement = Statement::new("SELECT time FROM erasure WHERE space = ")
+            .bind(self.space)
+            .sql(" AND kind = ")
+            .bind(codes::kind(target.kind))
+            .sql(" AND id = ")
+            .bind(target.id.as_str());
+        let times = self.sql.longs(&statement);
+        let times = times.map_err(|error| self.fail("looking for an erasure", &error))?;
+        Ok(!times.is_empty())
     }
 }

@@ -5,7 +5,7 @@ use fhir::{Id, ResourceType, Target, VersionId};
 
 use super::read::Lock;
 use super::{Savepoint, Transaction, number};
-use crate::api::{NewResource, Stored, Writer};
+use crate::api::{NewResource, Record, Stored, Trace, Writer};
 use crate::audit::AuditEntry;
 use crate::codes;
 use crate::entries::{self, Entries, Owner};
@@ -18,10 +18,10 @@ impl Writer for Transaction<'_> {
         self.find(target, Lock::Update)
     }
 
-    fn insert(&mut self, id: &Id, new: &NewResource) -> Result<Option<Stored>, StoreError> {
+    fn insert(&mut self, id: &Id, new: &NewResource, author: &str) -> Result<Option<Stored>, StoreError> {
         self.begin_change()?;
         let kind = new.canonical.kind();
-        let updated = self.time_after(None);
+        let updated = self.time_after(None)?;
         let mut stored = Stored {
             row: 0,
             target: Target { kind, id: id.clone() },
@@ -31,19 +31,22 @@ impl Writer for Transaction<'_> {
             class: new.class,
             digest: *new.canonical.digest(),
             body: new.canonical.body(id, VersionId::FIRST, updated),
+            created: updated,
+            created_by: author.to_owned(),
+            updated_by: author.to_owned(),
+            medicapp_id: new.medicapp_id.clone(),
         };
-        let entries = Entries::of(new);
-        let Some(row) = self.insert_row(&stored, &entries)? else {
+        let Some(row) = self.insert_row(&stored, new)? else {
             return Ok(None);
         };
         stored.row = row;
         Ok(Some(stored))
     }
 
-    fn replace(&mut self, current: &Stored, new: &NewResource) -> Result<Stored, StoreError> {
+    fn replace(&mut self, current: &Stored, new: &NewResource, author: &str) -> Result<Stored, StoreError> {
         self.begin_change()?;
         self.supersede(current)?;
-        let updated = self.time_after(Some(current.updated));
+        let updated = self.time_after(Some(current.updated))?;
         let version = current.version.next();
         let next = Stored {
             row: current.row,
@@ -54,31 +57,47 @@ impl Writer for Transaction<'_> {
             class: current.class,
             digest: *new.canonical.digest(),
             body: new.canonical.body(&current.target.id, version, updated),
+            created: current.created,
+            created_by: current.created_by.clone(),
+            updated_by: author.to_owned(),
+            medicapp_id: new.medicapp_id.clone(),
         };
-        self.overwrite(current, &next)?;
+        self.overwrite(current, &next, new.replaced)?;
         let owner = self.owner(current.target.kind, current.row);
         entries::change(self.sql, owner, &Entries::of(new))
             .map_err(|error| self.fail("changing the index", &error))?;
         Ok(next)
     }
 
-    fn remove(&mut self, current: &Stored) -> Result<Stored, StoreError> {
+    fn remove(&mut self, current: &Stored, author: &str) -> Result<Stored, StoreError> {
         self.begin_change()?;
         self.supersede(current)?;
-        let next = Stored {
-            row: current.row,
-            target: current.target.clone(),
-            version: current.version.next(),
-            updated: self.time_after(Some(current.updated)),
-            deleted: true,
-            class: current.class,
-            digest: Digest::default(),
-            body: String::new(),
-        };
-        self.overwrite(current, &next)?;
+        let next = self.deletion(current, author)?;
+        self.overwrite(current, &next, false)?;
         let owner = self.owner(current.target.kind, current.row);
         entries::clear(self.sql, owner).map_err(|error| self.fail("clearing the index", &error))?;
         Ok(next)
+    }
+
+    fn erase(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError> {
+        self.erase_all(current, trace)
+    }
+
+    fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.begin_change()?;
+        let statement =
+            Statement::new("INSERT INTO medicapp_record (space, row, id, created, status) VALUES (")
+                .bind(self.space)
+                .sql(", ")
+                .bind(record.row)
+                .sql(", ")
+                .bind(record.id.as_str())
+                .sql(", ")
+                .bind(record.created.micros())
+                .sql(", ")
+                .bind(record.status.as_str())
+                .sql(") ON CONFLICT (space, id) DO UPDATE SET status = excluded.status");
+        self.run("attaching a record", &statement).map(|_| ())
     }
 
     fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
@@ -92,10 +111,12 @@ impl Writer for Transaction<'_> {
 
 impl Transaction<'_> {
     /// The row of a new resource with its index and keys; `None`: the id is in use.
-    fn insert_row(&mut self, stored: &Stored, entries: &Entries<'_>) -> Result<Option<i64>, StoreError> {
+    fn insert_row(&mut self, stored: &Stored, new: &NewResource) -> Result<Option<i64>, StoreError> {
+        let entries = &Entries::of(new);
         let kind = stored.target.kind;
         let insertion = Statement::new(
-            "INSERT INTO resource (space, kind, id, version, updated, deleted, class, digest, body) VALUES (",
+            "INSERT INTO resource (space, kind, id, version, updated, deleted, class, digest, body, \
+             created, created_by, updated_by, medicapp_id, replaced) VALUES (",
         )
         .bind(self.space)
         .sql(", ")
@@ -114,6 +135,16 @@ impl Transaction<'_> {
         .bind(&stored.digest)
         .sql(", ")
         .bind(stored.body.as_str())
+        .sql(", ")
+        .bind(stored.created.micros())
+        .sql(", ")
+        .bind(stored.created_by.as_str())
+        .sql(", ")
+        .bind(stored.updated_by.as_str())
+        .sql(", ")
+        .bind(stored.medicapp_id.as_deref())
+        .sql(", ")
+        .bind(new.replaced)
         .sql(") ON CONFLICT (space, kind, id) DO NOTHING RETURNING row");
         let statement = match self.sql.dialect() {
             Dialect::Sqlite => insertion,
@@ -138,11 +169,11 @@ impl Transaction<'_> {
     }
 
     /// Copies the current version into the history. No row: it is not current any more.
-    fn supersede(&mut self, current: &Stored) -> Result<(), StoreError> {
+    pub(super) fn supersede(&mut self, current: &Stored) -> Result<(), StoreError> {
         let statement = Statement::new(
             "INSERT INTO resource_version \
-             (space, row, version, kind, id, updated, deleted, class, digest, body) \
-             SELECT space, row, version, kind, id, updated, deleted, class, digest, body \
+             (space, row, version, kind, id, updated, deleted, class, digest, body, updated_by) \
+             SELECT space, row, version, kind, id, updated, deleted, class, digest, body, updated_by \
              FROM resource WHERE space = ",
         )
         .bind(self.space)
@@ -156,7 +187,12 @@ impl Transaction<'_> {
         }
     }
 
-    fn overwrite(&mut self, current: &Stored, next: &Stored) -> Result<(), StoreError> {
+    pub(super) fn overwrite(
+        &mut self,
+        current: &Stored,
+        next: &Stored,
+        replaced: bool,
+    ) -> Result<(), StoreError> {
         let statement = Statement::new("UPDATE resource SET version = ")
             .bind(number(next.version))
             .sql(", updated = ")
@@ -167,6 +203,12 @@ impl Transaction<'_> {
             .bind(&next.digest)
             .sql(", body = ")
             .bind(next.body.as_str())
+            .sql(", updated_by = ")
+            .bind(next.updated_by.as_str())
+            .sql(", medicapp_id = ")
+            .bind(next.medicapp_id.as_deref())
+            .sql(", replaced = ")
+            .bind(replaced)
             .sql(" WHERE space = ")
             .bind(self.space)
             .sql(" AND row = ")
@@ -179,7 +221,20 @@ impl Transaction<'_> {
         }
     }
 
-    fn owner(&self, kind: ResourceType, row: i64) -> Owner {
+    /// The version after `current` that is a deletion.
+    pub(super) fn deletion(&mut self, current: &Stored, author: &str) -> Result<Stored, StoreError> {
+        Ok(Stored {
+            version: current.version.next(),
+            updated: self.time_after(Some(current.updated))?,
+            deleted: true,
+            digest: Digest::default(),
+            body: String::new(),
+            updated_by: author.to_owned(),
+            ..current.clone()
+        })
+    }
+
+    pub(super) fn owner(&self, kind: ResourceType, row: i64) -> Owner {
         Owner {
             space: self.space,
             kind,

@@ -41,7 +41,9 @@ async fn t18_sql_answers_as_the_matcher_does(bench: Arc<Bench>) {
         *clock.0.lock().unwrap() = sample::updated(seed);
         let (at, version) = (name.clone(), new(&resource));
         let made = space
-            .write(store::LockSet::default(), move |tx| tx.insert(&at, &version))
+            .write(store::LockSet::default(), move |tx| {
+                tx.insert(&at, &version, "author")
+            })
             .await
             .map_err(|error: StoreError| error)
             .unwrap()

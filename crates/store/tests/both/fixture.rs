@@ -43,6 +43,8 @@ pub fn new(resource: &Resource) -> NewResource {
         canonical: Canonical::of(resource),
         index: fhir::index::extract(resource),
         keys: Vec::new(),
+        medicapp_id: None,
+        replaced: false,
     }
 }
 
@@ -88,7 +90,7 @@ pub fn entry(outcome: &'static str) -> AuditEntry {
 pub async fn insert(space: &SpaceStore, at: &str, new: NewResource) -> Option<Stored> {
     let at = id(at);
     space
-        .write(LockSet::default(), move |tx| tx.insert(&at, &new))
+        .write(LockSet::default(), move |tx| tx.insert(&at, &new, "author"))
         .await
         .map_err(|error: StoreError| error)
         .unwrap()
@@ -99,7 +101,7 @@ pub async fn replace(space: &SpaceStore, at: &str, new: NewResource) -> Result<S
     space
         .write(LockSet::default(), move |tx| {
             let current = tx.get_for_update(&at)?.expect("it is there");
-            tx.replace(&current, &new)
+            tx.replace(&current, &new, "author")
         })
         .await
 }
@@ -109,7 +111,7 @@ pub async fn remove(space: &SpaceStore, at: &str) -> Stored {
     space
         .write(LockSet::default(), move |tx| {
             let current = tx.get_for_update(&at)?.expect("it is there");
-            tx.remove(&current)
+            tx.remove(&current, "author")
         })
         .await
         .map_err(|error: StoreError| error)

@@ -34,7 +34,9 @@ async fn an_identifier_has_one_owner(bench: Arc<Bench>) {
     let space = bench.open_space();
     insert(&space, "a", owning("1")).await.unwrap();
     let second: Result<_, StoreError> = space
-        .write(LockSet::default(), |tx| tx.insert(&id("b"), &owning("1")))
+        .write(LockSet::default(), |tx| {
+            tx.insert(&id("b"), &owning("1"), "author")
+        })
         .await;
     assert!(second.is_err(), "two owners");
     assert!(get(&space, "b").await.is_none());

@@ -16,6 +16,7 @@ mod differential;
 mod fixture;
 mod keys;
 mod operation;
+mod partners;
 mod proxy;
 mod races;
 mod resources;
@@ -38,6 +39,7 @@ fn main() {
         access::CASES,
         differential::CASES,
         schedules::CASES,
+        partners::CASES,
     ]
     .concat();
     let listing = arguments.list;

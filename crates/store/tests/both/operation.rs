@@ -86,7 +86,7 @@ async fn migrations_go_up_down_and_up_again_to_the_same_tables(bench: Arc<Bench>
     assert!(store.pending_migrations().unwrap().is_empty());
     store.unmigrate().unwrap();
     assert_eq!(shape(&bench), "", "something is left");
-    assert_eq!(store.pending_migrations().unwrap().len(), 2);
+    assert_eq!(store.pending_migrations().unwrap().len(), 3);
     store.migrate().unwrap();
     assert_eq!(shape(&bench), up);
     insert(&store.for_space(SPACE), "a", patient("1", "Dupont"))
@@ -114,7 +114,7 @@ async fn a_schema_of_a_newer_server_is_refused_with_advice(bench: Arc<Bench>) {
 
 async fn a_new_database_is_not_ready_before_it_is_migrated(bench: Arc<Bench>) {
     let store = Store::open(&bench.url, bench.options()).unwrap();
-    assert_eq!(store.pending_migrations().unwrap().len(), 2);
+    assert_eq!(store.pending_migrations().unwrap().len(), 3);
     assert!(store.ready().await.is_err());
     store.migrate().unwrap();
     store.ready().await.unwrap();
@@ -150,7 +150,7 @@ async fn a_closed_store_accepts_nothing_and_has_kept_everything(bench: Arc<Bench
                 let name = format!("n{number}");
                 let outcome: Result<_, StoreError> = space
                     .write(LockSet::default(), move |tx| {
-                        tx.insert(&id(&name), &patient(&name, "Dupont"))
+                        tx.insert(&id(&name), &patient(&name, "Dupont"), "author")
                     })
                     .await;
                 outcome.is_ok()
@@ -290,7 +290,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads(bench: Arc<Bench>) {
                     let name = id(&format!("t{turn}n{number}"));
                     let outcome: Result<_, StoreError> = space
                         .write(LockSet::default(), move |tx| {
-                            tx.insert(&name, &patient("1", &filler))
+                            tx.insert(&name, &patient("1", &filler), "author")
                         })
                         .await;
                     outcome
@@ -353,7 +353,7 @@ async fn a_database_that_swallows_requests(bench: Arc<Bench>) {
                         let name = id(&format!("lost-{cycle}-{number}"));
                         let write: Result<_, StoreError> = space
                             .write(LockSet::default(), move |tx| {
-                                tx.insert(&name, &patient("2", "Lost"))
+                                tx.insert(&name, &patient("2", "Lost"), "author")
                             })
                             .await;
                         write.map(|_| ())

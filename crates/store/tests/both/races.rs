@@ -50,7 +50,7 @@ async fn find_or_create(
                 [] => {
                     let mut new = patient(&value, "Dupont");
                     new.keys = vec![key(Policy::KeySystem, &value, KeyState::Owning)];
-                    let made = tx.insert(&id(&name), &new)?.unwrap();
+                    let made = tx.insert(&id(&name), &new, "author")?.unwrap();
                     Ok((made.target.id.to_string(), true))
                 }
                 [one] => Ok((one.target.id.to_string(), false)),
@@ -128,7 +128,7 @@ async fn versions_stay_consecutive_under_64_writers(bench: Arc<Bench>) {
                 space
                     .write(LockSet::default(), move |tx| {
                         let current = tx.get_for_update(&target("a"))?.unwrap();
-                        tx.replace(&current, &patient("1", &format!("by {client}")))
+                        tx.replace(&current, &patient("1", &format!("by {client}")), "author")
                     })
                     .await
                     .map_err(|error: StoreError| error)
@@ -208,7 +208,8 @@ async fn crossed_identifiers_do_not_deadlock(bench: Arc<Bench>) {
                                 2,
                             )?;
                             if found.is_empty() {
-                                tx.insert(&id(value), &patient(value, "Dupont"))?.unwrap();
+                                tx.insert(&id(value), &patient(value, "Dupont"), "author")?
+                                    .unwrap();
                             }
                         }
                         Ok(())

@@ -152,11 +152,11 @@ async fn a_refused_write_leaves_nothing_behind(bench: Arc<Bench>) {
                 space
                     .write(LockSet::default(), move |tx| {
                         let name = format!("n{number}");
-                        tx.insert(&id(&name), &patient(&name, "New"))?;
+                        tx.insert(&id(&name), &patient(&name, "New"), "author")?;
                         tx.audit(&entry("ok"))?;
                         if number % 3 == 0 {
                             let kept = tx.get_for_update(&target("kept"))?.unwrap();
-                            tx.replace(&kept, &patient("0", "Spoilt"))?;
+                            tx.replace(&kept, &patient("0", "Spoilt"), "author")?;
                             return Err(Refused::Rule);
                         }
                         Ok(())
@@ -190,7 +190,7 @@ async fn a_panic_in_a_write_harms_nobody_else(bench: Arc<Bench>) {
     let space = bench.open_space();
     let outcome: Result<(), StoreError> = space
         .write(LockSet::default(), |tx| {
-            tx.insert(&id("a"), &patient("1", "Dupont"))?;
+            tx.insert(&id("a"), &patient("1", "Dupont"), "author")?;
             panic!("on purpose");
         })
         .await;
@@ -261,7 +261,7 @@ async fn a_stale_replacement_is_no_success(bench: Arc<Bench>) {
     replace(&space, "a", patient("1", "B")).await.unwrap();
     let outcome = space
         .write(LockSet::default(), move |tx| {
-            tx.replace(&stale, &patient("1", "C"))
+            tx.replace(&stale, &patient("1", "C"), "author")
         })
         .await;
     assert!(

@@ -173,8 +173,8 @@ async fn a_write_that_fails_late_harms_no_neighbour(bench: Arc<Bench>) {
             space
                 .write(LockSet::default(), move |tx| {
                     let shared = tx.get_for_update(&target("shared"))?.unwrap();
-                    let next = tx.replace(&shared, &patient("0", "Next"))?;
-                    tx.insert(&id(&format!("v{}", next.version)), &patient("2", "Own"))?;
+                    let next = tx.replace(&shared, &patient("0", "Next"), "author")?;
+                    tx.insert(&id(&format!("v{}", next.version)), &patient("2", "Own"), "author")?;
                     match end {
                         End::Kept => Ok(next.version.number()),
                         End::Refused => Err(StoreError::Contention("refused on purpose".to_owned())),
@@ -228,7 +228,7 @@ async fn the_second_writer_sees_what_the_first_did(bench: Arc<Bench>) {
                     match found.first() {
                         Some(found) => Ok(found.target.id.to_string()),
                         None => Ok(tx
-                            .insert(&id(name), &patient("1", "Dupont"))?
+                            .insert(&id(name), &patient("1", "Dupont"), "author")?
                             .unwrap()
                             .target
                             .id

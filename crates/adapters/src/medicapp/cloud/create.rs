@@ -1,13 +1,13 @@
 //! POST /patients: the body to a checked [`Create`], to a Patient, and to what may already be that patient.
 
-use fhir::interaction::{Many, Rung, Verdict as RungVerdict};
+use fhir::interaction::{FindOrCreate, Judgement};
 use fhir::limits::MAX_INDEXED_CHARS;
 use fhir::query::param::fold_string;
 use fhir::query::{Clause, Criteria, DatePrefix, DateTest, SearchParam, StringTest, Test, TokenTest};
 use fhir::time::TimeRange;
 use fhir::{Identifier, Resource, ResourceType};
 
-use super::judge::{Verdict, judge};
+use super::judge::{Verdict, Warning, judge};
 use crate::gender::Words;
 use crate::json;
 use crate::medicapp::fields::{self, Faults};
@@ -99,34 +99,36 @@ pub fn criteria(create: &Create, rules: &Rules<'_>) -> Vec<Criteria> {
         .collect()
 }
 
-/// The same as rungs, for an engine that judges one match at a time. Two candidates of one name are then
-/// passed over without the warning that [`judge`] gives, and a match is not compared with the owner of the
-/// other key.
-pub fn ladder(create: &Create, rules: &Rules<'_>) -> Vec<Rung> {
-    let rung = |criteria: Criteria| {
-        let create = create.clone();
-        let naming = rules.naming.clone();
-        let today = rules.today.to_owned();
-        let switches = rules.switches;
-        let accept = move |found: &Resource| {
-            let rules = Rules {
-                naming: &naming,
-                today: &today,
-                switches,
-            };
-            match judge(&create, &[found], &rules) {
-                Verdict::Found { .. } => RungVerdict::Accept,
-                Verdict::Create { .. } => RungVerdict::Pass,
-                Verdict::Refuse(fault) => RungVerdict::Refuse(fault.refusal()),
-            }
+/// The whole POST: who may be the patient, the judge, and whom to create otherwise. A judge's remark is the warning.
+pub fn find_or_create(create: &Create, patient_id: &str, rules: &Rules<'_>) -> FindOrCreate {
+    let resource = to_fhir(create, patient_id, rules);
+    let (searches, alone) = (criteria(create, rules), vec![create.match_key()]);
+    let (create, naming, today) = (create.clone(), rules.naming.clone(), rules.today.to_owned());
+    let switches = rules.switches;
+    let judge = move |found: &[Resource]| {
+        let rules = Rules {
+            naming: &naming,
+            today: &today,
+            switches,
         };
-        Rung {
-            criteria,
-            many: Many::Pass,
-            accept: Box::new(accept),
+        match judge(&create, &found.iter().collect::<Vec<_>>(), &rules) {
+            Verdict::Found { position, warning } => Judgement::Found {
+                position,
+                remark: warning.map(Warning::text),
+            },
+            Verdict::Create { warning } => Judgement::Create {
+                remark: warning.map(Warning::text),
+            },
+            Verdict::Refuse(fault) => Judgement::Refuse(fault.refusal()),
         }
     };
-    criteria(create, rules).into_iter().map(rung).collect()
+    FindOrCreate {
+        searches,
+        judge: Box::new(judge),
+        alone,
+        resource,
+        id: None,
+    }
 }
 
 /// The criteria of a NIR with its rank; a qualified INS counts as rank 01.

@@ -3,7 +3,6 @@
 use fhir::Resource;
 use serde::Serialize;
 
-use super::judge::Warning;
 use crate::gender::Words;
 use crate::medicapp::identity::{self, IdentificationKey};
 use crate::medicapp::telecom::Point;
@@ -63,7 +62,7 @@ pub fn show_created(
     patient: &Resource,
     kept: &Kept<'_>,
     context: &Context<'_>,
-    warning: Option<Warning>,
+    warning: Option<&'static str>,
 ) -> Keys {
     Keys {
         created: true,
@@ -76,7 +75,7 @@ pub fn show_found(
     patient: &Resource,
     kept: &Kept<'_>,
     context: &Context<'_>,
-    warning: Option<Warning>,
+    warning: Option<&'static str>,
 ) -> Keys {
     let tree = patient.tree();
     Keys {
@@ -84,7 +83,7 @@ pub fn show_found(
         created: false,
         external_id: identity::external_id(tree, context).map(str::to_owned),
         identification_key: identity::key(tree, context),
-        warning: warning.map(Warning::text),
+        warning,
     }
 }
 

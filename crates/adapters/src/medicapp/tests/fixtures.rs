@@ -134,12 +134,22 @@ fn create_in_cloud(case: &Case, body: &[u8], world: &World) -> Result<Outcome, F
     match cloud::judge(&create, &candidates, &rules) {
         cloud::Verdict::Found { position, warning } => {
             let found = candidates[position];
-            let response = value(&cloud::show_found(found, &kept, &context, warning));
+            let response = value(&cloud::show_found(
+                found,
+                &kept,
+                &context,
+                warning.map(cloud::Warning::text),
+            ));
             Ok(BTreeMap::from([("response.json", response)]))
         }
         cloud::Verdict::Create { warning } => {
             let made = cloud::to_fhir(&create, FRESH_ID, &rules);
-            let response = value(&cloud::show_created(&made, &kept, &context, warning));
+            let response = value(&cloud::show_created(
+                &made,
+                &kept,
+                &context,
+                warning.map(cloud::Warning::text),
+            ));
             Ok(wrote(&made, response))
         }
         cloud::Verdict::Refuse(fault) => Err(fault),

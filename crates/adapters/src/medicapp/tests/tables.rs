@@ -1,6 +1,6 @@
 //! Edge cases that are lists of values.
 
-use fhir::interaction::Verdict as RungVerdict;
+use fhir::interaction::Judgement;
 use fhir::query::{Criteria, matcher};
 use fhir::{Id, Resource, Timestamp};
 use serde_json::{Value, json};
@@ -368,7 +368,7 @@ fn c17_names_are_compared_without_case_accents_and_blanks() {
 }
 
 #[test]
-fn the_rungs_judge_one_match_as_the_whole_table_does() {
+fn the_judge_of_a_post_says_what_the_table_does() {
     let mut world = World::new();
     let base = world.naming.base().to_owned();
     let holder = keyed(json!([
@@ -378,24 +378,36 @@ fn the_rungs_judge_one_match_as_the_whole_table_does() {
     let mut body: Value = serde_json::from_slice(&request("externalId", json!("EMP-1"))).expect("JSON");
     body["identificationKey"] = json!({ "nir": "1881103750016", "rang": "1" });
     let body = body.to_string();
+    let stranger = patient(json!({ "resourceType": "Patient" }));
+    let candidates = [stranger.clone(), holder];
     for (switch, expected) in [
-        (KeyConflict::Warn, RungVerdict::Accept),
+        (
+            KeyConflict::Warn,
+            Judgement::Found {
+                position: 1,
+                remark: Some(cloud::Warning::KeyDiffers.text()),
+            },
+        ),
         (
             KeyConflict::Refuse,
-            RungVerdict::Refuse(Fault::IdentificationKeyConflict.refusal()),
+            Judgement::Refuse(Fault::IdentificationKeyConflict.refusal()),
         ),
     ] {
         world.switches.key_conflict = switch;
         let create = cloud::read_create(body.as_bytes(), &world.rules(), &TRUST_SPACES).expect("valid");
-        let ladder = cloud::ladder(&create, &world.rules());
-        assert_eq!(ladder.len(), 3);
-        assert_eq!((ladder[1].accept)(&holder), expected);
+        let wanted = cloud::find_or_create(&create, "pat_1", &world.rules());
+        assert_eq!(wanted.searches.len(), 3);
+        assert_eq!(wanted.alone, [create.match_key()]);
+        assert_eq!((wanted.judge)(&candidates), expected);
     }
-    let stranger = patient(json!({ "resourceType": "Patient" }));
     let create = create(&world, "externalId", Value::Null).expect("valid");
-    let ladder = cloud::ladder(&create, &world.rules());
-    assert_eq!(ladder.len(), 1, "without keys name and date are the only step");
-    assert_eq!((ladder[0].accept)(&stranger), RungVerdict::Pass);
+    let wanted = cloud::find_or_create(&create, "pat_1", &world.rules());
+    assert_eq!(
+        wanted.searches.len(),
+        1,
+        "without keys name and date are the only step"
+    );
+    assert_eq!((wanted.judge)(&[stranger]), Judgement::Create { remark: None });
 }
 
 #[test]

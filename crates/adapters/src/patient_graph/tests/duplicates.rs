@@ -1,9 +1,9 @@
 use fhir::Resource;
-use fhir::interaction::{Many, Verdict};
+use fhir::interaction::Judgement;
 use fhir::query::matcher::matches;
 use serde_json::json;
 
-use super::super::{Create, Fault, Switches, criteria, is_duplicate, ladder, lock_values};
+use super::super::{Create, Fault, Switches, criteria, find_or_create, is_duplicate, lock_values};
 use super::{body, context, create, created, kept, naming, resource};
 use crate::tree::push;
 
@@ -104,7 +104,7 @@ fn neither_external_ids_nor_e_mail_address_is_never_a_duplicate() {
     let naming = naming();
     let context = context(&naming, "acme");
     assert!(criteria(&newcomer, &context, &Switches::default()).is_empty());
-    assert!(ladder(&newcomer, &context, &Switches::default()).is_empty());
+    assert!(lock_values(&newcomer, &context, &Switches::default()).is_empty());
     let same = created(&newcomer, &naming);
     assert!(!is_duplicate(&newcomer, &same, &context, &Switches::default()));
 }
@@ -144,18 +144,17 @@ fn a_patient_that_another_replaced_is_none() {
 }
 
 #[test]
-fn the_ladder_refuses_a_duplicate_and_passes_the_rest() {
+fn one_duplicate_among_many_candidates_refuses() {
     let naming = naming();
     let newcomer = patient(r#""email":"a@b.c","external_ids":{"shop":"A-7","crm":"1"}"#);
-    let rungs = ladder(&newcomer, &context(&naming, "acme"), &Switches::default());
-    let many: Vec<Many> = rungs.iter().map(|rung| rung.many).collect();
-    assert_eq!(many, [Many::Refuse, Many::Refuse, Many::Refuse, Many::Pass]);
+    let id = fhir::Id::parse("new").expect("an id");
+    let wanted = find_or_create(&newcomer, id, &context(&naming, "acme"), &Switches::default());
+    assert_eq!(wanted.searches.len(), 3);
     let twin = stored(r#""email":"A@B.C""#);
     let stranger = stored(r#""email":"x@b.c""#);
-    for rung in rungs {
-        assert!(matches!((rung.accept)(&twin), Verdict::Refuse(_)));
-        assert_eq!((rung.accept)(&stranger), Verdict::Pass);
-    }
+    let candidates = [stranger.clone(), twin, stranger.clone()];
+    assert!(matches!((wanted.judge)(&candidates), Judgement::Refuse(_)));
+    assert_eq!((wanted.judge)(&[stranger]), Judgement::Create { remark: None });
 }
 
 #[test]
