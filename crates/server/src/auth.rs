@@ -140,7 +140,7 @@ impl Authenticator {
         };
         let result = self.recognise(&directory, door, headers);
         if let Err(refusal) = &result {
-            let recorded = self.shared.store.audit_later(AuditEntry {
+            self.record(AuditEntry {
                 time: self.shared.store.now(),
                 request_id: headers.request_id.to_owned(),
                 client: String::new(),
@@ -152,12 +152,31 @@ impl Authenticator {
                 version: None,
                 outcome: refusal.code().as_str(),
             });
-            // Refused it is either way; what cannot be recorded is at least logged.
-            if let Err(error) = recorded {
-                tracing::error!(%error, "a denial could not be audited");
-            }
         }
         result
+    }
+
+    /// Audits that a known caller was refused before any interaction began.
+    pub fn record_denial(&self, caller: &Caller, refusal: &Refusal) {
+        self.record(AuditEntry {
+            time: self.shared.store.now(),
+            request_id: caller.request_id.clone(),
+            client: caller.client.clone(),
+            space: Some(caller.space),
+            door: caller.door.as_str(),
+            interaction: "admit",
+            kind: None,
+            id: None,
+            version: None,
+            outcome: refusal.code().as_str(),
+        });
+    }
+
+    fn record(&self, entry: AuditEntry) {
+        // Refused it is either way; what cannot be recorded is at least logged.
+        if let Err(error) = self.shared.store.audit_later(entry) {
+            tracing::error!(%error, "a denial could not be audited");
+        }
     }
 
     fn recognise(

@@ -1,4 +1,4 @@
-//! The way of every request: request id → panic guard → log → permit → credential → handler.
+//! The way of every request: request id → panic guard → log → permit → credential → admission → handler.
 //!
 //! All of it stands in one function around the handlers, not in actix middleware: so it holds for the
 //! router's own 404 and 405 as well, and costs one future.
@@ -124,6 +124,7 @@ async fn handle<'a>(
             let caller = Arc::new(authenticate(&visit, row)?);
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
+            admit(&visit, &caller)?;
             if row.door == Door::Fhir {
                 negotiated?;
             }
@@ -151,6 +152,15 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
         },
     )?;
     Ok(caller)
+}
+
+/// What a known caller is held to at its door before the body is read.
+fn admit(visit: &Visit<'_>, caller: &Caller) -> Result<(), Failure> {
+    let App { settings, auth, .. } = visit.app;
+    partner::admit(caller, &settings.partner).map_err(|refusal| {
+        auth.record_denial(caller, &refusal);
+        refusal.into()
+    })
 }
 
 /// The sender's `X-Request-Id` when it can stand in a log, else one of our own.

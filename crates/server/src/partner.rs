@@ -17,8 +17,10 @@ use store::{SpaceKey, Stored};
 use crate::ask::Ask;
 use crate::error::{self, Failure};
 use crate::respond;
+use settings::PartnerSettings;
 
 pub mod patient_graph;
+pub mod settings;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,18 @@ pub fn door_of(path: &str) -> Door {
         Door::PatientGraph
     } else {
         Door::Fhir
+    }
+}
+
+/// Whether a known caller may do anything at all at its door. What each call demands beside that is for its
+/// handler to check.
+///
+/// # Errors
+/// 403 of a client that lacks a scope.
+pub fn admit(caller: &Caller, settings: &PartnerSettings) -> Result<(), Refusal> {
+    match caller.door {
+        Door::PatientGraph => patient_graph::admit(caller, &settings.patient_graph_required_scopes),
+        Door::Fhir | Door::MedicappCloud | Door::MedicappConnect | Door::Ehealth => Ok(()),
     }
 }
 

@@ -37,6 +37,10 @@ pub struct Options {
     /// Load no sample data (what is there already stays)
     #[arg(long)]
     empty: bool,
+    /// TOML file that completes the settings; the database that it names is not used
+    // No environment variable: one that is set for a real server must not lead the demo to its data.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     // Whatever `serve` can be told, the demo can be: people try settings here first. Without --database the
     // data lies in DIR.
     #[command(flatten)]
@@ -55,6 +59,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         database: Some(options.settings.database.clone().unwrap_or(in_folder)),
         ..options.settings.clone()
     };
+    let settings = settings.with_file(options.config.as_ref())?;
     start::start_log(&settings);
     let file = options.data.join("demo.json");
     actix_web::rt::System::new().block_on(async {
@@ -68,7 +73,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let base = format!("http://{address}");
         write_whole(&file, &describe(&base, &doors))?;
         print_welcome(&base, &doors, &file)?;
-        start::run(listener, prepared, &settings).await
+        start::run(listener, prepared).await
     })
 }
 
