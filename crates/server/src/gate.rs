@@ -21,7 +21,7 @@ use futures_util::FutureExt;
 
 use crate::app::App;
 use crate::ask::{Ask, Visit};
-use crate::auth::CallerHeaders;
+use crate::auth::{CallerHeaders, Denial};
 use crate::base::Base;
 use crate::error::{self, Failure};
 use crate::media::{self, Answer};
@@ -32,6 +32,7 @@ use crate::{cors, partner, proxy};
 mod tests;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const X_SPACE: HeaderName = HeaderName::from_static("x-space");
 
 /// What is learnt of a request on its way, for its log line.
@@ -82,7 +83,7 @@ pub async fn answer(
                     || Base::of(&app, &request),
                     &request_id,
                 ),
-                door => partner::refused(door, &failure, request.headers().contains_key(AUTHORIZATION)),
+                door => partner::refused(door, &failure, failure.denial != Some(Denial::TokenMissing)),
             };
             (closing_if_unread(response, payload), Some(failure))
         }
@@ -146,6 +147,7 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
         row.door,
         &CallerHeaders {
             authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+            api_key: headers.get(API_KEY).map(HeaderValue::as_bytes),
             space: headers.get(X_SPACE).map(HeaderValue::as_bytes),
             peer: proxy::client_address(headers, peer, &visit.app.settings.trusted_proxies),
             request_id: visit.request_id,

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use store::Store;
 use store::access::{Binding, Client};
 
+use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
 use crate::cli::{issue_key, say};
 use crate::config::Settings;
 use crate::start;
@@ -109,7 +110,7 @@ async fn set_up(store: &Store, known: &Value) -> anyhow::Result<Credentials> {
     }
     let api_key = match text(known, "ehealth", "api_key") {
         Some(key) => key.to_owned(),
-        None => uuid::Uuid::new_v4().simple().to_string(),
+        None => new_api_key(),
     };
     for client in clients(&api_key) {
         access.put_client(client).await?;
@@ -151,16 +152,13 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
         Door::Ehealth,
         &["preperson:read", "preperson:write"],
     );
-    let hash: String = Sha256::digest(ehealth_api_key.as_bytes())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let digest = ApiKeyDigest::of(ehealth_api_key.as_bytes()).to_string();
     ehealth.attributes = [
-        ("legal-entity-id", LEGAL_ENTITY),
-        ("legal-entity-type", "OUTPATIENT"),
-        ("legal-entity-status", "ACTIVE"),
-        ("user-id", EHEALTH_USER),
-        ("api-key-sha256", &hash),
+        (attributes::LEGAL_ENTITY_ID, LEGAL_ENTITY),
+        (attributes::LEGAL_ENTITY_TYPE, "OUTPATIENT"),
+        (attributes::LEGAL_ENTITY_STATUS, "ACTIVE"),
+        (attributes::USER_ID, EHEALTH_USER),
+        (attributes::API_KEY_SHA256, &digest),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
