@@ -81,11 +81,13 @@ pub enum KeyConflict {
     Refuse,
 }
 
-/// What becomes of a locked field in a cloud PUT that differs from what is stored.
+/// What becomes of a locked field in a cloud PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockedFields {
-    /// 400, nothing is written.
+    /// One that differs from what is stored is 400, and nothing is written.
     RefuseDifferent,
+    /// Any is 400, and nothing is written.
+    RefuseAlways,
     /// The field is passed over.
     Ignore,
 }

@@ -11,6 +11,7 @@ use fhir::limits::MAX_BODY_BYTES;
 use crate::auth::Authenticator;
 use crate::proxy::Network;
 
+pub use crate::partner::settings::PartnerSettings;
 pub use crate::serve::{ServeError, serve, serve_until};
 
 /// How the server serves. [`Settings::default`] is fit for production behind nothing.
@@ -39,6 +40,8 @@ pub struct Settings {
     pub shutdown_notice: Duration,
     /// How long accepted requests may take to finish after that, in whole seconds.
     pub shutdown_grace: Duration,
+    /// What the partner doors heed.
+    pub partner: PartnerSettings,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             shutdown_notice: Duration::from_millis(200),
             // The process has 10 s in all; the store's last commit wants some of it.
             shutdown_grace: Duration::from_secs(8),
+            partner: PartnerSettings::default(),
         }
     }
 }

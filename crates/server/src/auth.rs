@@ -3,22 +3,27 @@
 //! What the operator set is held in memory as one [`Directory`], read again within [`REFRESH`] of every
 //! change, so that a revocation is in force in every process in less than a second.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use engine::{Caller, ClientPolicy, Door, Engine, KeySystems, Refusal, Scopes};
+use adapters::ehealth;
+use engine::{Caller, Door, Engine, KeySystems, Refusal};
 use fhir::{Issue, IssueCode};
 use sha2::{Digest as _, Sha256};
-use store::access::{AccessSnapshot, Client, ClientKey};
+use store::access::{AccessSnapshot, ClientKey};
 use store::audit::AuditEntry;
 use store::{SpaceKey, Store, StoreError};
-use subtle::ConstantTimeEq as _;
 
+pub mod attributes;
+mod directory;
 #[cfg(test)]
 mod tests;
+
+use attributes::ApiKeyDigest;
+use directory::{Directory, KnownClient, bearer};
 
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
@@ -33,12 +38,52 @@ const ADDRESSES_REMEMBERED: usize = 10_000;
 pub struct CallerHeaders<'r> {
     /// `Authorization`
     pub authorization: Option<&'r [u8]>,
+    /// `API-key`: what the eHealth door wants beside a token.
+    pub api_key: Option<&'r [u8]>,
     /// `X-Space`
     pub space: Option<&'r [u8]>,
     /// The address of the peer.
     pub peer: Option<IpAddr>,
     /// The request's id.
     pub request_id: &'r str,
+}
+
+/// Which credential was wrong, for the doors that say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The eHealth door was asked without `API-key`.
+    ApiKeyMissing,
+    /// `Authorization` is not there or holds no bearer token.
+    TokenMissing,
+    /// The token is nobody's, or works no more.
+    TokenInvalid,
+    /// `API-key` is not that of the token's client.
+    ApiKeyInvalid,
+}
+
+/// Why nobody was recognised, or somebody who may not come in here.
+#[derive(Debug)]
+pub struct Denied {
+    /// As every door refuses it.
+    pub refusal: Refusal,
+    /// Which credential was wrong, behind every 401.
+    pub denial: Option<Denial>,
+}
+
+impl Denied {
+    fn forbidden(text: impl Into<String>) -> Denied {
+        Denied {
+            refusal: Refusal::new(403, Issue::error(IssueCode::Forbidden, text)),
+            denial: None,
+        }
+    }
+
+    fn login(denial: Denial, text: &str) -> Denied {
+        Denied {
+            refusal: Refusal::new(401, Issue::error(IssueCode::Login, text)),
+            denial: Some(denial),
+        }
+    }
 }
 
 /// Recognises callers. Cheap to clone.
@@ -58,28 +103,36 @@ struct Shared {
 impl Shared {
     fn put(&self, snapshot: &AccessSnapshot, engine: &Engine) {
         engine.set_key_systems(key_systems(&self.naming_base, snapshot));
-        let fresh = Arc::new(Directory::new(snapshot));
+        let fresh = Arc::new(Directory::new(snapshot, &self.naming_base));
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 }
 
 /// The key systems in force, with the spaces whose patients the Medicapp doors show.
 fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
-    let is_medicapp = |door: &str| {
-        matches!(
-            Door::parse(door),
-            Some(Door::MedicappCloud | Door::MedicappConnect)
-        )
-    };
+    KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(medicapp_spaces(snapshot))
+}
+
+/// The spaces whose patients a Medicapp door shows: those that one of its words means, and those of the clients of the
+/// connect door, whose word is the key.
+pub fn medicapp_spaces(snapshot: &AccessSnapshot) -> Vec<SpaceKey> {
+    let cloud = [Door::MedicappCloud.as_str(), Door::MedicappConnect.as_str()];
     let bound = snapshot
         .bindings
         .iter()
-        .filter(|binding| is_medicapp(&binding.door));
-    let spaces = bound.filter_map(|binding| {
-        let space = snapshot.spaces.iter().find(|space| space.id == binding.space);
-        space.map(|space| space.key)
-    });
-    KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(spaces)
+        .filter(|binding| cloud.contains(&binding.door.as_str()))
+        .map(|binding| &binding.space);
+    let of_clients = snapshot
+        .clients
+        .iter()
+        .filter(|client| client.doors.iter().any(|door| door == Door::MedicappConnect.as_str()))
+        .flat_map(|client| &client.spaces);
+    let names: BTreeSet<&String> = bound.chain(of_clients).collect();
+    let spaces = snapshot.spaces.iter();
+    spaces
+        .filter(|space| names.contains(&space.id))
+        .map(|space| space.key)
+        .collect()
 }
 
 /// Wrong credentials of one address.
@@ -104,7 +157,7 @@ impl Authenticator {
         let shared = Arc::new(Shared {
             store,
             naming_base: naming_base.to_owned(),
-            directory: RwLock::new(Arc::new(Directory::new(&snapshot))),
+            directory: RwLock::new(Arc::new(Directory::new(&snapshot, naming_base))),
             wrong: Mutex::new(HashMap::new()),
             stopped: AtomicBool::new(false),
         });
@@ -123,14 +176,34 @@ impl Authenticator {
         Ok(())
     }
 
-    /// The words that a door has for the spaces of a client, with these spaces (`access.md` 1).
-    pub fn words(&self, door: Door, client: &str) -> Vec<(String, SpaceKey)> {
+    /// The words that a door has for the spaces of its caller, with these spaces (`access.md` 1): live ones to who came
+    /// with a live key, sandboxes to who came with one of a sandbox.
+    pub fn words(&self, caller: &Caller) -> Vec<(String, SpaceKey)> {
+        self.directory().words_of(caller)
+    }
+
+    /// The name of the space that a caller asks about.
+    pub fn space_name(&self, caller: &Caller) -> Option<String> {
+        self.directory().space_name(caller)
+    }
+
+    /// Whom a client writes for: the user it names, else a UUID derived from its id.
+    pub fn author_of(&self, client: &str) -> String {
+        self.directory().author_of(client)
+    }
+
+    /// Who a client is at the eHealth door. `None`: it was switched off a moment ago.
+    pub fn registry_of(&self, client: &str) -> Option<ehealth::Caller> {
+        self.directory().registry_of(client)
+    }
+
+    fn directory(&self) -> Arc<Directory> {
         let slot = self
             .shared
             .directory
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        slot.words_of(door, client)
+        Arc::clone(&slot)
     }
 
     /// The base of our own identifier systems and profiles.
@@ -148,18 +221,10 @@ impl Authenticator {
     /// # Errors
     /// 401 without a valid credential (one text, whatever was wrong with it), 403 when the client may not use
     /// the door or the space, 429 after too many wrong credentials from one address. Each is audited.
-    pub fn authenticate(&self, door: Door, headers: &CallerHeaders<'_>) -> Result<Caller, Refusal> {
-        let directory = {
-            let slot = self
-                .shared
-                .directory
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&slot)
-        };
-        let result = self.recognise(&directory, door, headers);
-        if let Err(refusal) = &result {
-            let recorded = self.shared.store.audit_later(AuditEntry {
+    pub fn authenticate(&self, door: Door, headers: &CallerHeaders<'_>) -> Result<Caller, Denied> {
+        let result = self.recognise(&self.directory(), door, headers);
+        if let Err(Denied { refusal, .. }) = &result {
+            self.record(AuditEntry {
                 time: self.shared.store.now(),
                 request_id: headers.request_id.to_owned(),
                 client: String::new(),
@@ -171,12 +236,31 @@ impl Authenticator {
                 version: None,
                 outcome: refusal.code().as_str(),
             });
-            // Refused it is either way; what cannot be recorded is at least logged.
-            if let Err(error) = recorded {
-                tracing::error!(%error, "a denial could not be audited");
-            }
         }
         result
+    }
+
+    /// Audits that a known caller was refused before any interaction began.
+    pub fn record_denial(&self, caller: &Caller, refusal: &Refusal) {
+        self.record(AuditEntry {
+            time: self.shared.store.now(),
+            request_id: caller.request_id.clone(),
+            client: caller.client.clone(),
+            space: Some(caller.space),
+            door: caller.door.as_str(),
+            interaction: "admit",
+            kind: None,
+            id: None,
+            version: None,
+            outcome: refusal.code().as_str(),
+        });
+    }
+
+    fn record(&self, entry: AuditEntry) {
+        // Refused it is either way; what cannot be recorded is at least logged.
+        if let Err(error) = self.shared.store.audit_later(entry) {
+            tracing::error!(%error, "a denial could not be audited");
+        }
     }
 
     fn recognise(
@@ -184,28 +268,25 @@ impl Authenticator {
         directory: &Directory,
         door: Door,
         headers: &CallerHeaders<'_>,
-    ) -> Result<Caller, Refusal> {
-        let Some(authorization) = headers.authorization else {
-            return Err(Refusal::new(
-                401,
-                Issue::error(
-                    IssueCode::Login,
-                    "No credential was sent. Send your API key as: Authorization: Bearer sk_…",
-                ),
-            ));
-        };
+    ) -> Result<Caller, Denied> {
         let now = self.shared.store.now().micros();
-        let Some((client, sandbox_key)) = directory.holder_of(authorization, now) else {
-            return Err(self.wrong_credential(headers.peer));
-        };
+        let (client, sandbox_key) =
+            holder(directory, door, headers, now).map_err(|denied| self.count(denied, headers))?;
         if !client.doors.contains(&door) {
             let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
-            return Err(Refusal::new(403, Issue::error(IssueCode::Forbidden, text)));
+            return Err(Denied::forbidden(text));
         }
-        let space = client.space(headers.space, sandbox_key).ok_or_else(|| {
-            let text = "There is no such space for this client. Leave X-Space out for its default one.";
-            Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
-        })?;
+        let space = match door {
+            // Its requests have no word for a space: the realm is in the credential.
+            Door::Ehealth => client.realm(sandbox_key).ok_or_else(|| {
+                Denied::forbidden("No realm means a space of this client. Ask the operator to bind one.")
+            })?,
+            _ => client.space(headers.space, sandbox_key).ok_or_else(|| {
+                Denied::forbidden(
+                    "There is no such space for this client. Leave X-Space out for its default one.",
+                )
+            })?,
+        };
         Ok(Caller {
             client: client.id.clone(),
             space,
@@ -213,13 +294,21 @@ impl Authenticator {
             scopes: client.scopes.clone(),
             policy: client.policy,
             request_id: headers.request_id.to_owned(),
-            author: client.id.clone(),
+            author: client.author().to_owned(),
         })
     }
 
-    fn wrong_credential(&self, peer: Option<IpAddr>) -> Refusal {
-        let refusal = not_valid();
-        let Some(peer) = peer else { return refusal };
+    /// Counts a wrong credential, but not that none was sent.
+    fn count(&self, denied: Denied, headers: &CallerHeaders<'_>) -> Denied {
+        let was_sent = headers.authorization.is_some() && denied.denial != Some(Denial::ApiKeyMissing);
+        match headers.peer {
+            Some(peer) if was_sent => self.wrong_credential(denied, peer),
+            _ => denied,
+        }
+    }
+
+    /// One wrong credential too many of one address is answered 429.
+    fn wrong_credential(&self, denied: Denied, peer: IpAddr) -> Denied {
         let now = Instant::now();
         let mut wrong = self.shared.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         if wrong.len() >= ADDRESSES_REMEMBERED {
@@ -234,15 +323,50 @@ impl Authenticator {
         }
         entry.count = entry.count.saturating_add(1);
         if entry.count <= WRONG_LIMIT {
-            return refusal;
+            return denied;
         }
         let wait = WRONG_WINDOW.saturating_sub(now.duration_since(entry.since));
         let text = "Too many wrong credentials came from this address. Wait, then send a valid one.";
-        Refusal {
-            retry_after: Some(Duration::from_secs(wait.as_secs().max(1))),
-            ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
+        Denied {
+            refusal: Refusal {
+                retry_after: Some(Duration::from_secs(wait.as_secs().max(1))),
+                ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
+            },
+            denial: None,
         }
     }
+}
+
+/// The client whose credentials these are, and whether they are those of a sandbox. At the eHealth door the
+/// `API-key` is missed first, but can only be judged last: the token tells whose it should be (`adapters.md` 2.5).
+fn holder<'d>(
+    directory: &'d Directory,
+    door: Door,
+    headers: &CallerHeaders<'_>,
+    now: i64,
+) -> Result<(&'d KnownClient, bool), Denied> {
+    let api_key = match (door, headers.api_key) {
+        (Door::Ehealth, None) => {
+            let text = "No API-key was sent. Send it beside the token, as: API-key: …";
+            return Err(Denied::login(Denial::ApiKeyMissing, text));
+        }
+        (Door::Ehealth, sent) => sent,
+        _ => None,
+    };
+    let Some(authorization) = headers.authorization else {
+        let text = "No credential was sent. Send your API key as: Authorization: Bearer sk_…";
+        return Err(Denied::login(Denial::TokenMissing, text));
+    };
+    let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
+    let (client, sandbox_key) = directory
+        .client_of(token, now)
+        .ok_or_else(|| not_valid(Denial::TokenInvalid))?;
+    if api_key.is_some_and(|key| !ApiKeyDigest::is_of(client.api_key.as_ref(), key)) {
+        let text =
+            "The API-key is not that of the token's client. Check both, or ask the operator for new ones.";
+        return Err(Denied::login(Denial::ApiKeyInvalid, text));
+    }
+    Ok((client, sandbox_key))
 }
 
 async fn watch(shared: &Shared, engine: &Engine) {
@@ -272,135 +396,11 @@ async fn watch(shared: &Shared, engine: &Engine) {
     }
 }
 
-/// Spaces, clients and keys at one moment, ready to be looked up.
-struct Directory {
-    generation: i64,
-    keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
-    /// By client: door, the door's word, the space it means.
-    words: HashMap<String, Vec<(Door, String, SpaceKey)>>,
-}
-
-struct KnownClient {
-    id: String,
-    doors: Vec<Door>,
-    scopes: Scopes,
-    policy: ClientPolicy,
-    /// Name, number and kind of its spaces, the default one first.
-    spaces: Vec<(String, SpaceKey, bool)>,
-}
-
-impl KnownClient {
-    /// `None` when the client is switched off or its row makes no sense: it is then unknown.
-    fn new(client: &Client, snapshot: &AccessSnapshot) -> Option<KnownClient> {
-        if !client.enabled {
-            return None;
-        }
-        let scopes = Scopes::parse(&client.scopes)
-            .inspect_err(|text| tracing::error!(client = client.id, text, "a client's scopes are malformed"))
-            .ok()?;
-        let policy = match client.policy.as_deref() {
-            None => ClientPolicy::None,
-            Some(name) if name == ClientPolicy::SasRegulator.as_str() => ClientPolicy::SasRegulator,
-            Some(name) => {
-                tracing::error!(client = client.id, policy = name, "a client's policy is unknown");
-                return None;
-            }
-        };
-        let spaces = client.spaces.iter().filter_map(|name| {
-            let space = snapshot.spaces.iter().find(|space| space.id == *name)?;
-            Some((space.id.clone(), space.key, space.sandbox))
-        });
-        Some(KnownClient {
-            id: client.id.clone(),
-            doors: client.doors.iter().filter_map(|name| Door::parse(name)).collect(),
-            scopes,
-            policy,
-            spaces: spaces.collect(),
-        })
-    }
-
-    /// The space asked for, or the default one; a key of the other kind sees neither.
-    fn space(&self, wanted: Option<&[u8]>, sandbox_key: bool) -> Option<SpaceKey> {
-        let (_, key, _) = match wanted {
-            None => self.spaces.first(),
-            Some(name) => self.spaces.iter().find(|(id, _, _)| id.as_bytes() == name),
-        }
-        .filter(|(_, _, sandbox)| *sandbox == sandbox_key)?;
-        Some(*key)
-    }
-}
-
-impl Directory {
-    fn new(snapshot: &AccessSnapshot) -> Directory {
-        let clients: HashMap<&str, Arc<KnownClient>> = snapshot
-            .clients
-            .iter()
-            .filter_map(|client| Some((client.id.as_str(), Arc::new(KnownClient::new(client, snapshot)?))))
-            .collect();
-        let keys = snapshot.keys.iter().filter(|key| !key.revoked).filter_map(|key| {
-            let client = clients.get(key.client.as_str())?;
-            Some((key.prefix.clone(), (key.clone(), Arc::clone(client))))
-        });
-        let words = clients.values().map(|client| {
-            let bound = snapshot.bindings.iter().filter_map(|binding| {
-                let door = Door::parse(&binding.door)?;
-                let (_, key, _) = client.spaces.iter().find(|(id, _, _)| *id == binding.space)?;
-                Some((door, binding.word.clone(), *key))
-            });
-            (client.id.clone(), bound.collect())
-        });
-        Directory {
-            generation: snapshot.generation,
-            keys: keys.collect(),
-            words: words.collect(),
-        }
-    }
-
-    fn words_of(&self, door: Door, client: &str) -> Vec<(String, SpaceKey)> {
-        let bound = self.words.get(client).into_iter().flatten();
-        bound
-            .filter(|(of, _, _)| *of == door)
-            .map(|(_, word, space)| (word.clone(), *space))
-            .collect()
-    }
-
-    /// The client that an `Authorization` header is the credential of, and whether that is a sandbox one.
-    fn holder_of(&self, authorization: &[u8], now: i64) -> Option<(&KnownClient, bool)> {
-        bearer(authorization).and_then(|token| self.client_of(token, now))
-    }
-
-    /// The client of an API key, and whether the key is a sandbox one.
-    fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
-        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        let (kind, prefix) = split_key(token)?;
-        let known = self.keys.get(prefix);
-        // An unknown prefix is compared as well: the time taken tells nothing.
-        let expected = known.map_or([0; 32], |(key, _)| key.hash);
-        let equal = bool::from(hash.ct_eq(&expected));
-        let (key, client) = known?;
-        let live = key.expires.is_none_or(|end| now < end);
-        (equal && live).then_some((client.as_ref(), kind == "test"))
-    }
-}
-
-/// One text, whatever is wrong with the credential.
-fn not_valid() -> Refusal {
+/// One text, whatever is wrong with the token.
+fn not_valid(denial: Denial) -> Denied {
     let text =
         "The credential in Authorization is not valid. Check the API key, or ask the operator for a new one.";
-    Refusal::new(401, Issue::error(IssueCode::Login, text))
-}
-
-fn bearer(authorization: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(authorization).ok()?;
-    let (scheme, token) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// `sk_test_<prefix>_<secret>` → `test` and `sk_test_<prefix>`.
-fn split_key(token: &str) -> Option<(&str, &str)> {
-    let (prefix, _secret) = token.rsplit_once('_')?;
-    let kind = prefix.strip_prefix("sk_")?.split('_').next()?;
-    matches!(kind, "live" | "test").then_some((kind, prefix))
+    Denied::login(denial, text)
 }
 
 /// A new API key: what is shown once, and the row that is stored.

@@ -40,6 +40,11 @@ impl Base {
         Base::assemble(&forwarded, own_scheme, host_of(request).unwrap_or(&fallback))
     }
 
+    /// The same without the path of the FHIR door: what the paths of the other doors follow.
+    pub fn origin(&self) -> &str {
+        self.0.strip_suffix(FHIR_PATH).unwrap_or(&self.0)
+    }
+
     /// `scheme://host[:port][prefix]/fhir`
     fn assemble(forwarded: &Forwarded, own_scheme: &'static str, own_host: &str) -> Base {
         let scheme = forwarded.scheme.unwrap_or(own_scheme);

@@ -5,14 +5,22 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
-use engine::{ClientPolicy, Door, Scopes};
-use fhir::{ResourceType, Timestamp};
+use engine::Door;
+use fhir::ResourceType;
 use store::Store;
-use store::access::{Binding, Client, ClientKey, KeySystem, Space};
+use store::access::{Binding, KeySystem, Space};
 
-use crate::auth::new_key;
 use crate::config::Settings;
 use crate::{demo, start};
+
+mod client;
+mod key;
+#[cfg(test)]
+mod tests;
+
+use client::ClientCommand;
+use key::KeyCommand;
+pub(crate) use key::issue_key;
 
 /// FHIR R4 server for Patient and Practitioner, with an upsert by identifier that never duplicates.
 #[derive(Parser)]
@@ -132,91 +140,6 @@ enum KeySystemCommand {
     },
 }
 
-#[derive(Subcommand)]
-enum ClientCommand {
-    /// Add a client, or change the one of this id to what is said here
-    Add(Box<NewClient>),
-    /// List the clients
-    List {
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
-#[derive(Args)]
-struct NewClient {
-    /// Its id
-    id: String,
-    /// Its name, for people [default: the id]
-    #[arg(long)]
-    name: Option<String>,
-    /// A space it may use; the first is its default one
-    #[arg(long = "space", required = true)]
-    spaces: Vec<String>,
-    /// A door it may use: fhir, medicapp-cloud, medicapp-connect, patient-graph, ehealth
-    #[arg(long = "door", required = true)]
-    doors: Vec<String>,
-    /// A scope, such as system/Patient.cruds, partner:administrative, preperson:read
-    #[arg(long = "scope", required = true)]
-    scopes: Vec<String>,
-    /// sas-regulator: this client pushes regulators' accounts
-    #[arg(long, value_parser = ["sas-regulator"])]
-    policy: Option<String>,
-    /// eHealth: UUID of the legal entity
-    #[arg(long)]
-    legal_entity_id: Option<String>,
-    /// eHealth: OUTPATIENT, EMERGENCY, …
-    #[arg(long)]
-    legal_entity_type: Option<String>,
-    /// eHealth: ACTIVE, SUSPENDED, CLOSED
-    #[arg(long)]
-    legal_entity_status: Option<String>,
-    /// eHealth: UUID of the user
-    #[arg(long)]
-    user_id: Option<String>,
-    /// Refuse every credential of it
-    #[arg(long)]
-    disabled: bool,
-    #[command(flatten)]
-    database: Database,
-}
-
-#[derive(Subcommand)]
-enum KeyCommand {
-    /// Issue a key and show it, this once
-    Issue {
-        /// The client's id
-        client: String,
-        /// Days until it expires [default: never]
-        #[arg(long)]
-        days: Option<i64>,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Replace a key by a new one; both work during an overlap
-    Rotate {
-        /// The older key's prefix, as `key list` shows it
-        prefix: String,
-        /// Hours for which the older key still works
-        #[arg(long, default_value_t = 24)]
-        overlap_hours: i64,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// Revoke a key: every server refuses it within a second
-    Revoke {
-        /// The key's prefix, as `key list` shows it
-        prefix: String,
-        #[command(flatten)]
-        database: Database,
-    },
-    /// List the keys (never the secrets)
-    List {
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
 macro_rules! database_of {
     ($($command:ident: $($variant:ident),*;)*) => {
         $(impl $command {
@@ -233,16 +156,6 @@ database_of! {
     SpaceCommand: Add, List;
     BindingCommand: Add, List;
     KeySystemCommand: Add, List;
-    KeyCommand: Issue, Rotate, Revoke, List;
-}
-
-impl ClientCommand {
-    fn database(&self) -> Database {
-        match self {
-            ClientCommand::Add(new) => new.database.clone(),
-            ClientCommand::List { database } => database.clone(),
-        }
-    }
 }
 
 /// Runs the command of this process.
@@ -250,15 +163,19 @@ impl ClientCommand {
 /// # Errors
 /// A sentence for the operator.
 pub fn run() -> anyhow::Result<()> {
-    match Cli::parse().command {
+    execute(Cli::parse())
+}
+
+fn execute(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
         Command::Serve(with_file) => start::serve(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
-        Command::Client(command) => administer(command.database(), |store| client(store, command)),
-        Command::Key(command) => administer(command.database(), |store| key(store, command)),
+        Command::Client(command) => administer(command.database(), |store| client::run(store, command)),
+        Command::Key(command) => administer(command.database(), |store| key::run(store, command)),
     }
 }
 
@@ -371,134 +288,6 @@ fn describe(key: &KeySystem) -> String {
         key.kind,
         code.unwrap_or_default()
     )
-}
-
-async fn client(store: Store, command: ClientCommand) -> anyhow::Result<()> {
-    match command {
-        ClientCommand::Add(new) => {
-            new.doors.iter().try_for_each(|door| check_door(door))?;
-            Scopes::parse(&new.scopes).map_err(anyhow::Error::msg)?;
-            let client = new.into_client();
-            store.access().put_client(client.clone()).await?;
-            say(&format!(
-                "client {}. Give it a key: passerelle key issue {}",
-                client.id, client.id
-            ))
-        }
-        ClientCommand::List { .. } => {
-            let clients = store.access().snapshot().await?.clients;
-            clients.iter().try_for_each(|client| say(&line_of(client)))
-        }
-    }
-}
-
-fn line_of(client: &Client) -> String {
-    let state = if client.enabled { "enabled" } else { "disabled" };
-    format!(
-        "{}\t{}\t{}\t{}\t{}\t{state}",
-        client.id,
-        client.spaces.join(","),
-        client.doors.join(","),
-        client.scopes.join(","),
-        client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
-    )
-}
-
-impl NewClient {
-    fn into_client(self) -> Client {
-        let attributes = [
-            ("legal-entity-id", self.legal_entity_id),
-            ("legal-entity-type", self.legal_entity_type),
-            ("legal-entity-status", self.legal_entity_status),
-            ("user-id", self.user_id),
-        ];
-        let attributes = attributes
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        Client {
-            name: self.name.unwrap_or_else(|| self.id.clone()),
-            id: self.id,
-            spaces: self.spaces,
-            doors: self.doors,
-            scopes: self.scopes,
-            policy: self.policy,
-            attributes: attributes.collect(),
-            enabled: !self.disabled,
-        }
-    }
-}
-
-const HOUR_MICROS: i64 = 3_600_000_000;
-
-async fn key(store: Store, command: KeyCommand) -> anyhow::Result<()> {
-    match command {
-        KeyCommand::Issue { client, days, .. } => {
-            let expires = days.map(|days| hours_from_now(&store, days.saturating_mul(24)));
-            let key = issue_key(&store, &client, expires).await?;
-            say(&format!(
-                "{key}\nThis key is shown only now. Keep it in a secret store."
-            ))
-        }
-        KeyCommand::Rotate {
-            prefix,
-            overlap_hours,
-            ..
-        } => {
-            let known = store.access().snapshot().await?.keys;
-            let old = known.into_iter().find(|key| key.prefix == prefix);
-            let old = old.with_context(|| {
-                format!("no key of prefix '{prefix}' is in force; `passerelle key list` shows them")
-            })?;
-            let (key, row) = fresh_key(&store, &old.client, None).await?;
-            let end = hours_from_now(&store, overlap_hours.max(0));
-            store.access().rotate_key(&prefix, end, row).await?;
-            say(&format!(
-                "{key}\nThis key is shown only now. {prefix} works for {overlap_hours} more hours."
-            ))
-        }
-        KeyCommand::Revoke { prefix, .. } => {
-            store.access().revoke_key(&prefix).await?;
-            say(&format!("{prefix} is revoked"))
-        }
-        KeyCommand::List { .. } => {
-            let keys = store.access().snapshot().await?.keys;
-            keys.iter().try_for_each(|key| {
-                let expires = key
-                    .expires
-                    .map(|micros| Timestamp::from_micros(micros).to_instant());
-                let expires = expires.as_deref().unwrap_or("never expires");
-                say(&format!("{}\t{}\t{expires}", key.prefix, key.client))
-            })
-        }
-    }
-}
-
-fn hours_from_now(store: &Store, hours: i64) -> i64 {
-    store
-        .now()
-        .micros()
-        .saturating_add(hours.saturating_mul(HOUR_MICROS))
-}
-
-/// Issues a key for a client, of the kind of its default space.
-pub(crate) async fn issue_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<String> {
-    let (key, row) = fresh_key(store, client, expires).await?;
-    store.access().issue_key(row).await?;
-    Ok(key)
-}
-
-async fn fresh_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<(String, ClientKey)> {
-    let snapshot = store.access().snapshot().await?;
-    let found = snapshot.clients.iter().find(|known| known.id == client);
-    let found = found
-        .with_context(|| format!("there is no client '{client}'; `passerelle client list` shows them"))?;
-    let default = found
-        .spaces
-        .first()
-        .and_then(|name| snapshot.spaces.iter().find(|space| space.id == *name));
-    let default =
-        default.with_context(|| format!("client '{client}' has no space; add one with `client add`"))?;
-    Ok(new_key(client, default.sandbox, store.now().micros(), expires))
 }
 
 fn check_door(name: &str) -> anyhow::Result<()> {

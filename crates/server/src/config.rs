@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+pub mod partner;
+
 /// Where a server listens when nothing else is said.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// The database when nothing else is said.
@@ -67,6 +69,18 @@ pub struct Settings {
     #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY")]
     #[serde(default)]
     pub unsafe_durability: bool,
+    /// Switches of the Medicapp doors; in the file alone, as those of the other doors.
+    #[arg(skip)]
+    #[serde(default)]
+    pub medicapp: partner::Medicapp,
+    /// Switches of the patient-graph door.
+    #[arg(skip)]
+    #[serde(default)]
+    pub patient_graph: partner::PatientGraph,
+    /// Switches of the eHealth door.
+    #[arg(skip)]
+    #[serde(default)]
+    pub ehealth: partner::Ehealth,
 }
 
 impl Settings {
@@ -90,6 +104,9 @@ impl Settings {
             connections: self.connections.or(file.connections),
             log_format: self.log_format.or(file.log_format),
             unsafe_durability: self.unsafe_durability || file.unsafe_durability,
+            medicapp: file.medicapp,
+            patient_graph: file.patient_graph,
+            ehealth: file.ehealth,
         })
     }
 

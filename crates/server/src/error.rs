@@ -11,6 +11,7 @@ use fhir::limits::MIB;
 use fhir::{Issue, IssueCode, ResourceType, Target, outcome};
 use serde_json::Value;
 
+use crate::auth::{Denial, Denied};
 use crate::base::Base;
 use crate::media::{self, Answer};
 use crate::respond;
@@ -27,6 +28,8 @@ pub struct Failure {
     pub allow: Option<String>,
     /// The body as a partner door has written it.
     pub body: Option<String>,
+    /// Which credential was wrong, behind every 401.
+    pub denial: Option<Denial>,
 }
 
 impl From<Refusal> for Failure {
@@ -35,6 +38,16 @@ impl From<Refusal> for Failure {
             refusal: Box::new(refusal),
             allow: None,
             body: None,
+            denial: None,
+        }
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Failure {
+        Failure {
+            denial: denied.denial,
+            ..Failure::from(denied.refusal)
         }
     }
 }

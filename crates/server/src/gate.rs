@@ -1,4 +1,4 @@
-//! The way of every request: request id → panic guard → log → permit → credential → handler.
+//! The way of every request: request id → panic guard → log → permit → credential → admission → handler.
 //!
 //! All of it stands in one function around the handlers, not in actix middleware: so it holds for the
 //! router's own 404 and 405 as well, and costs one future.
@@ -32,6 +32,7 @@ use crate::{cors, partner, proxy};
 mod tests;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const X_SPACE: HeaderName = HeaderName::from_static("x-space");
 
 /// What is learnt of a request on its way, for its log line.
@@ -82,7 +83,7 @@ pub async fn answer(
                     || Base::of(&app, &request),
                     &request_id,
                 ),
-                door => partner::refused(door, &failure, request.headers().contains_key(AUTHORIZATION)),
+                door => partner::refused(door, &failure, visit),
             };
             (closing_if_unread(response, payload), Some(failure))
         }
@@ -124,6 +125,7 @@ async fn handle<'a>(
             let caller = Arc::new(authenticate(&visit, row)?);
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
+            admit(&visit, &caller)?;
             if row.door == Door::Fhir {
                 negotiated?;
             }
@@ -145,12 +147,22 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
         row.door,
         &CallerHeaders {
             authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+            api_key: headers.get(API_KEY).map(HeaderValue::as_bytes),
             space: headers.get(X_SPACE).map(HeaderValue::as_bytes),
             peer: proxy::client_address(headers, peer, &visit.app.settings.trusted_proxies),
             request_id: visit.request_id,
         },
     )?;
     Ok(caller)
+}
+
+/// What a known caller is held to at its door before the body is read.
+fn admit(visit: &Visit<'_>, caller: &Caller) -> Result<(), Failure> {
+    let App { settings, auth, .. } = visit.app;
+    partner::admit(caller, &settings.partner).map_err(|refusal| {
+        auth.record_denial(caller, &refusal);
+        refusal.into()
+    })
 }
 
 /// The sender's `X-Request-Id` when it can stand in a log, else one of our own.
@@ -161,7 +173,7 @@ fn request_id(request: &HttpRequest) -> String {
         .and_then(|id| id.to_str().ok());
     match sent.filter(|id| is_request_id(id)) {
         Some(id) => id.to_owned(),
-        None => uuid::Uuid::new_v4().simple().to_string(),
+        None => partner::fresh_request_id(partner::door_of(request.path())),
     }
 }
 

@@ -3,21 +3,31 @@
 //! A partner never sees an OperationOutcome: every refusal, the router's and the gate's included, is told in the
 //! shape of the door whose path was asked (`adapters.md` 0).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use adapters::naming::Naming;
-use engine::{Caller, Door, Refusal, Scopes, Session};
-use fhir::{Issue, IssueCode, Resource};
+use engine::{Caller, Door, Refusal, Reply, Scopes, Session};
+use fhir::interaction::{self, Edit, Interaction};
+use fhir::query::{Criteria, Query, Total};
+use fhir::{Identifier, Issue, IssueCode, Resource, ResourceType};
 use store::{SpaceKey, Stored};
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Visit};
+use crate::auth::Denial;
 use crate::error::{self, Failure};
 use crate::respond;
+use settings::PartnerSettings;
 
+pub mod cloud;
+pub mod connect;
+pub mod ehealth;
+mod medicapp;
 pub mod patient_graph;
+pub mod settings;
 
 #[cfg(test)]
 mod tests;
@@ -25,25 +35,66 @@ mod tests;
 /// What every answer of a partner door is.
 const JSON: &str = "application/json; charset=utf-8";
 
+/// Where each door is mounted. None of them is the beginning of another.
+const MOUNTS: [(&str, Door); 4] = [
+    ("/cloud/partner/v5", Door::MedicappCloud),
+    ("/v5", Door::MedicappConnect),
+    ("/v1", Door::PatientGraph),
+    ("/api", Door::Ehealth),
+];
+
 /// The door whose paths begin like this one.
 pub fn door_of(path: &str) -> Door {
     let below = |mount: &str| {
         path.strip_prefix(mount)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if below("/v1") {
-        Door::PatientGraph
-    } else {
-        Door::Fhir
+    let mounted = MOUNTS.iter().find(|(mount, _)| below(mount));
+    mounted.map_or(Door::Fhir, |(_, door)| *door)
+}
+
+/// An id for a request that came without one, in the form that the door's partners know.
+pub fn fresh_request_id(door: Door) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let random = uuid::Uuid::new_v4();
+    match door {
+        Door::MedicappCloud | Door::MedicappConnect => {
+            let digits: String = random.simple().to_string().chars().take(12).collect();
+            format!("req_{digits}")
+        }
+        Door::Ehealth => format!("{random}#{}", COUNT.fetch_add(1, Ordering::Relaxed) + 1),
+        Door::Fhir | Door::PatientGraph => random.simple().to_string(),
+    }
+}
+
+/// Whether a known caller may do anything at all at its door. What each call demands beside that is for its
+/// handler to check.
+///
+/// # Errors
+/// 403 of a client that lacks a scope.
+pub fn admit(caller: &Caller, settings: &PartnerSettings) -> Result<(), Refusal> {
+    match caller.door {
+        Door::PatientGraph => patient_graph::admit(caller, &settings.patient_graph_required_scopes),
+        Door::MedicappCloud | Door::MedicappConnect => medicapp::admit(caller),
+        Door::Fhir | Door::Ehealth => Ok(()),
     }
 }
 
 /// A refusal in the shape of the door.
-pub fn refused(door: Door, failure: &Failure, had_credential: bool) -> HttpResponse {
+pub fn refused(door: Door, failure: &Failure, visit: Visit<'_>) -> HttpResponse {
     let refusal = &*failure.refusal;
     let (status, body) = match (&failure.body, door) {
         (Some(body), _) => (refusal.status, body.clone()),
-        (None, _) => {
+        (None, Door::MedicappCloud | Door::MedicappConnect) => {
+            let fault = medicapp::fault_of(refusal);
+            (fault.status(), fault.render(visit.request_id))
+        }
+        (None, Door::Ehealth) => {
+            let fault = ehealth::fault_of(failure);
+            (fault.status(), ehealth::render(&fault, visit))
+        }
+        (None, Door::PatientGraph | Door::Fhir) => {
+            let had_credential = failure.denial != Some(Denial::TokenMissing);
             let fault = patient_graph::fault_of(refusal, had_credential);
             (fault.status(), fault.render())
         }
@@ -56,7 +107,7 @@ pub fn refused(door: Door, failure: &Failure, had_credential: bool) -> HttpRespo
     if let Some(wait) = refusal.retry_after {
         response.insert_header((RETRY_AFTER, error::whole_seconds(wait)));
     }
-    if let Some(allow) = &failure.allow {
+    if let Some(allow) = failure.allow.as_ref().filter(|_| status == StatusCode::METHOD_NOT_ALLOWED) {
         respond::header(&mut response, ALLOW, allow.clone());
     }
     response.insert_header((CONTENT_TYPE, JSON));
@@ -117,7 +168,7 @@ impl Desk {
         let auth = &ask.visit.app.auth;
         Desk {
             naming: Naming::new(auth.naming_base()),
-            words: auth.words(ask.caller.door, &ask.caller.client),
+            words: auth.words(&ask.caller),
         }
     }
 
@@ -153,4 +204,53 @@ fn today(session: &Session) -> String {
 fn resource_of(stored: &Stored) -> Result<Resource, Failure> {
     let tree = respond::parse(&stored.body)?;
     Ok(Resource::from_guarded(stored.target.kind, tree))
+}
+
+/// The live patients that criteria find, at most `count`.
+async fn search(session: &Session, criteria: Criteria, count: u32) -> Result<Vec<Stored>, Failure> {
+    let query = Query {
+        criteria,
+        count,
+        total: Total::None,
+        cursor: None,
+        offset: 0,
+        applied: Vec::new(),
+    };
+    match session.run(Interaction::Search(query)).await? {
+        Reply::Page(page) => Ok(page.matches),
+        _ => Err(error::broken("a search has no page").into()),
+    }
+}
+
+/// The live patient of an identifier that only one can have.
+async fn owner_of(session: &Session, identifier: &Identifier) -> Result<Option<Stored>, Failure> {
+    let criteria = Criteria::by_identifier(ResourceType::Patient, identifier);
+    Ok(search(session, criteria, 1).await?.into_iter().next())
+}
+
+/// What an edit was refused with, for the handler that waits: the engine passes on issues, and the door wants its own
+/// words back.
+struct LastFault<F>(Arc<Mutex<Option<F>>>);
+
+impl<F: Send + 'static> LastFault<F> {
+    fn none() -> LastFault<F> {
+        LastFault(Arc::new(Mutex::new(None)))
+    }
+
+    /// The edit that makes this of a stored patient.
+    fn watch(&self, change: impl Fn(&Resource) -> Result<Resource, F> + Send + Sync + 'static) -> Edit {
+        let slot = Arc::clone(&self.0);
+        Box::new(move |stored| {
+            change(stored).map_err(|fault| {
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+                let issue = Issue::error(IssueCode::BusinessRule, "Refused by the door.");
+                interaction::Refusal { issues: vec![issue] }
+            })
+        })
+    }
+
+    /// What the last run was refused with.
+    fn take(&self) -> Option<F> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }

@@ -11,7 +11,7 @@ use engine::Door;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
-use crate::partner::patient_graph;
+use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{capability, gate, health, rest};
 
 #[cfg(test)]
@@ -99,6 +99,18 @@ pub static ROUTES: &[Row] = &[
     known(Method::PUT, "/fhir/{type}/{id}", "update", |ask| Box::pin(rest::update(ask))),
     known(Method::DELETE, "/fhir/{type}/{id}", "delete", |ask| Box::pin(rest::delete(ask))),
     known(Method::GET, "/fhir/{type}/{id}/_history/{vid}", "vread", |ask| Box::pin(rest::version_read(ask))),
+    partner(Method::POST, "/cloud/partner/v5/patients", Door::MedicappCloud, |ask| Box::pin(cloud::create(ask))),
+    partner(Method::GET, "/cloud/partner/v5/patients", Door::MedicappCloud, |ask| Box::pin(cloud::find(ask))),
+    partner(Method::GET, "/cloud/partner/v5/patients/{id}", Door::MedicappCloud, |ask| Box::pin(cloud::read(ask))),
+    partner(Method::PUT, "/cloud/partner/v5/patients/{id}", Door::MedicappCloud, |ask| Box::pin(cloud::update(ask))),
+    partner(Method::POST, "/v5/patients", Door::MedicappConnect, |ask| Box::pin(connect::create(ask))),
+    partner(Method::GET, "/v5/patients", Door::MedicappConnect, |ask| Box::pin(connect::list(ask))),
+    partner(Method::GET, "/v5/patients/{id}", Door::MedicappConnect, |ask| Box::pin(connect::read(ask))),
+    partner(Method::PUT, "/v5/patients/{id}", Door::MedicappConnect, |ask| Box::pin(connect::update(ask))),
+    partner(Method::DELETE, "/v5/patients/{id}", Door::MedicappConnect, |ask| Box::pin(connect::erase(ask))),
+    partner(Method::POST, "/api/prepersons", Door::Ehealth, |ask| Box::pin(ehealth::create(ask))),
+    partner(Method::GET, "/api/prepersons/{id}", Door::Ehealth, |ask| Box::pin(ehealth::read(ask))),
+    partner(Method::PATCH, "/api/prepersons/{id}", Door::Ehealth, |ask| Box::pin(ehealth::update(ask))),
     partner(Method::POST, "/v1/patients", Door::PatientGraph, |ask| Box::pin(patient_graph::create(ask))),
     partner(Method::GET, "/v1/patients", Door::PatientGraph, |ask| Box::pin(patient_graph::list(ask))),
     partner(Method::GET, "/v1/patients/{id}", Door::PatientGraph, |ask| Box::pin(patient_graph::read(ask))),

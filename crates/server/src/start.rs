@@ -62,13 +62,16 @@ pub struct Prepared {
     pub engine: Engine,
     /// Who may call.
     pub auth: Authenticator,
+    /// How to serve.
+    pub settings: app::Settings,
 }
 
-/// Opens the store, fixes the naming base, makes engine and authenticator.
+/// Checks the settings, opens the store, fixes the naming base, makes engine and authenticator.
 ///
 /// # Errors
 /// A sentence for the operator.
 pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
+    let app_settings = app_settings(settings)?;
     let store = open_migrated(settings)?;
     let base = settings.naming_base();
     let fixed = store.access().put_setting_once(NAMING_BASE, base).await?;
@@ -91,7 +94,12 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
         keep,
     );
     let auth = Authenticator::start(store.clone(), &engine, base).await?;
-    Ok(Prepared { store, engine, auth })
+    Ok(Prepared {
+        store,
+        engine,
+        auth,
+        settings: app_settings,
+    })
 }
 
 /// Binds the listening socket, so that its port is known before anything is said about it.
@@ -120,7 +128,7 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let prepared = prepare(settings).await?;
         let (listener, _) = bind(settings)?;
-        run(listener, prepared, settings).await
+        run(listener, prepared).await
     })
 }
 
@@ -128,9 +136,13 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A sentence for the operator.
-pub async fn run(listener: TcpListener, prepared: Prepared, settings: &Settings) -> anyhow::Result<()> {
-    let Prepared { store, engine, auth } = prepared;
-    let settings = app_settings(settings)?;
+pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()> {
+    let Prepared {
+        store,
+        engine,
+        auth,
+        settings,
+    } = prepared;
     let ready = |address| tracing::info!(%address, "serving");
     let result = app::serve(listener, engine, auth.clone(), settings, ready).await;
     auth.stop();
@@ -157,6 +169,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
             .unwrap_or(defaults.max_concurrent_requests),
         workers: settings.workers.unwrap_or(defaults.workers),
         cors_origins: settings.cors_origins.clone(),
+        partner: settings.partner()?,
         ..defaults
     })
 }

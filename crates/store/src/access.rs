@@ -1,6 +1,7 @@
 //! Spaces, bindings, clients, credentials, key systems: what the operator sets, and every process reads.
 
 mod admin;
+mod clients;
 
 use fhir::ResourceType;
 

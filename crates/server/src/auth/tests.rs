@@ -1,13 +1,20 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
-use store::access::Space;
+use store::access::{Binding, Client, Space};
 
 use super::*;
 use crate::mutants;
 
 const KEY: &str = "sk_live_0123456789ab_5b0f1c9e7d3a4b28a6c4e2f0d8b61937";
 
+const NAMING_BASE: &str = "https://naming.example:8443/ns";
+const API_KEY: &[u8] = b"the-api-key";
+
 /// One enabled client with one live space and one key.
 fn directory() -> Directory {
+    Directory::new(&snapshot(), NAMING_BASE)
+}
+
+fn snapshot() -> AccessSnapshot {
     let client = Client {
         id: "demo".to_owned(),
         name: "Demo".to_owned(),
@@ -26,7 +33,7 @@ fn directory() -> Directory {
         expires: Some(1_000),
         revoked: false,
     };
-    Directory::new(&AccessSnapshot {
+    AccessSnapshot {
         spaces: vec![Space {
             key: SpaceKey(1),
             id: "home".to_owned(),
@@ -35,7 +42,45 @@ fn directory() -> Directory {
         clients: vec![client],
         keys: vec![key],
         ..AccessSnapshot::default()
-    })
+    }
+}
+
+/// The same client at the eHealth door: a second space, of which alone a realm is bound, and attributes.
+fn registry(attributes: &[(&str, &str)]) -> Directory {
+    let mut snapshot = snapshot();
+    snapshot.spaces.push(Space {
+        key: SpaceKey(2),
+        id: "ward".to_owned(),
+        sandbox: false,
+    });
+    snapshot.bindings.push(Binding {
+        door: "ehealth".to_owned(),
+        word: "realm".to_owned(),
+        space: "ward".to_owned(),
+    });
+    let client = &mut snapshot.clients[0];
+    client.spaces.push("ward".to_owned());
+    client.doors.push("ehealth".to_owned());
+    client.scopes = vec!["preperson:read".to_owned()];
+    client.attributes = attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Directory::new(&snapshot, NAMING_BASE)
+}
+
+fn with_api_key() -> Directory {
+    registry(&[(attributes::API_KEY_SHA256, &ApiKeyDigest::of(API_KEY).to_string())])
+}
+
+fn headers<'r>(api_key: Option<&'r [u8]>, authorization: Option<&'r [u8]>) -> CallerHeaders<'r> {
+    CallerHeaders {
+        authorization,
+        api_key,
+        space: None,
+        peer: None,
+        request_id: "the-request",
+    }
 }
 
 #[test]
@@ -49,14 +94,14 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
     ];
     let count = mutants::each("Authorization", corpus, move |headers| {
         let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        match directory.holder_of(sent, 500) {
-            Some((client, sandbox)) => {
+        match holder(&directory, Door::Fhir, &self::headers(None, Some(sent)), 500) {
+            Ok((client, sandbox)) => {
                 assert!(client.id == "demo" && !sandbox);
                 let (scheme, token) = std::str::from_utf8(sent).unwrap().split_once(' ').unwrap();
                 assert!(scheme.eq_ignore_ascii_case("bearer") && token.trim() == KEY);
                 Ok(())
             }
-            None => Err(not_valid()),
+            Err(denied) => Err(denied.refusal),
         }
     });
     assert!(
@@ -68,6 +113,159 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
 #[test]
 fn a_key_opens_until_it_expires() {
     let (directory, sent) = (directory(), format!("Bearer {KEY}"));
-    assert!(directory.holder_of(sent.as_bytes(), 999).is_some());
-    assert!(directory.holder_of(sent.as_bytes(), 1_000).is_none());
+    let opens = |now| {
+        let headers = headers(None, Some(sent.as_bytes()));
+        holder(&directory, Door::Fhir, &headers, now).is_ok()
+    };
+    assert!(opens(999) && !opens(1_000));
+}
+
+/// What the headers come to at a door.
+fn denial(directory: &Directory, door: Door, api_key: Option<&[u8]>, bearer: Option<&str>) -> Option<Denial> {
+    let headers = headers(api_key, bearer.map(str::as_bytes));
+    match holder(directory, door, &headers, 500) {
+        Ok((client, _)) => {
+            assert_eq!(client.id, "demo");
+            None
+        }
+        Err(denied) => {
+            assert_eq!(denied.refusal.status, 401);
+            Some(denied.denial.expect("which credential"))
+        }
+    }
+}
+
+#[test]
+fn the_registry_misses_the_api_key_first_and_judges_it_last() {
+    let directory = with_api_key();
+    let good = format!("Bearer {KEY}");
+    let (good, wrong, basic) = (
+        Some(good.as_str()),
+        Some("Bearer sk_live_x_y"),
+        Some("Basic eDp5"),
+    );
+    let (right_key, other_key) = (Some(API_KEY), Some(&b"another-key"[..]));
+    for (api_key, bearer, expected) in [
+        (None, None, Some(Denial::ApiKeyMissing)),
+        (None, wrong, Some(Denial::ApiKeyMissing)),
+        (None, good, Some(Denial::ApiKeyMissing)),
+        (other_key, None, Some(Denial::TokenMissing)),
+        (other_key, basic, Some(Denial::TokenMissing)),
+        (right_key, Some("Bearer "), Some(Denial::TokenMissing)),
+        (other_key, wrong, Some(Denial::TokenInvalid)),
+        (right_key, wrong, Some(Denial::TokenInvalid)),
+        (other_key, good, Some(Denial::ApiKeyInvalid)),
+        (Some(&b""[..]), good, Some(Denial::ApiKeyInvalid)),
+        (right_key, good, None),
+    ] {
+        let found = denial(&directory, Door::Ehealth, api_key, bearer);
+        assert_eq!(found, expected, "{api_key:?} {bearer:?}");
+    }
+}
+
+#[test]
+fn other_doors_want_no_api_key() {
+    let directory = with_api_key();
+    let good = format!("Bearer {KEY}");
+    for door in Door::ALL.into_iter().filter(|door| *door != Door::Ehealth) {
+        for api_key in [None, Some(&b"another-key"[..])] {
+            assert_eq!(denial(&directory, door, api_key, Some(&good)), None, "{door}");
+        }
+    }
+}
+
+#[test]
+fn a_client_without_an_api_key_of_its_own_is_let_in_by_none() {
+    let good = format!("Bearer {KEY}");
+    for attributes in [
+        &[][..],
+        &[(attributes::API_KEY_SHA256, "")],
+        &[(attributes::API_KEY_SHA256, "+f")],
+        &[(attributes::API_KEY_SHA256, "the-api-key")],
+    ] {
+        let directory = registry(attributes);
+        for key in [API_KEY, b"", &[0; 32]] {
+            let found = denial(&directory, Door::Ehealth, Some(key), Some(&good));
+            assert_eq!(found, Some(Denial::ApiKeyInvalid), "{attributes:?}");
+        }
+    }
+}
+
+#[test]
+fn the_registrys_space_is_the_one_that_a_realm_is_bound_to() {
+    let space = |directory: &Directory, sandbox| {
+        let (client, _) = directory.client_of(KEY, 500).expect("the client");
+        client.realm(sandbox)
+    };
+    assert_eq!(space(&registry(&[]), false), Some(SpaceKey(2)));
+    assert_eq!(space(&registry(&[]), true), None);
+    assert_eq!(space(&directory(), false), None);
+}
+
+#[test]
+fn the_author_is_the_user_or_comes_from_the_clients_id() {
+    let named = registry(&[(attributes::USER_ID, "4261eacf-8008-4e62-899f-de1e2f7065f0")]);
+    assert_eq!(named.author_of("demo"), "4261eacf-8008-4e62-899f-de1e2f7065f0");
+    // uuid5(uuid5(NAMESPACE_DNS, "naming.example"), "demo"), by Python's uuid.
+    let derived = "8dc83768-349d-5f00-a2c2-0894ef56f2eb";
+    assert_eq!(registry(&[]).author_of("demo"), derived);
+    assert_eq!(directory().author_of("demo"), derived);
+    // Also of a client that has been switched off, or whose row names nobody.
+    assert_eq!(
+        Directory::new(&AccessSnapshot::default(), NAMING_BASE).author_of("demo"),
+        derived
+    );
+    assert_eq!(registry(&[(attributes::USER_ID, "")]).author_of("demo"), derived);
+    assert_ne!(named.author_of("other"), derived);
+}
+
+#[test]
+fn the_authors_of_a_naming_base_depend_on_its_host_alone() {
+    let namespace = attributes::author_namespace;
+    let host = namespace("https://naming.example/ns");
+    for base in [
+        "http://naming.example",
+        "https://NAMING.example:8443/other?x#y",
+        "https://user@naming.example/",
+    ] {
+        assert_eq!(namespace(base), host, "{base}");
+    }
+    let others = [
+        "https://naming.example.org/ns",
+        "http://[::1]:80/ns",
+        "urn:oid:1.2.3",
+        "",
+    ];
+    let mut seen = vec![host];
+    for base in others {
+        assert!(!seen.contains(&namespace(base)), "{base}");
+        seen.push(namespace(base));
+    }
+}
+
+#[test]
+fn a_client_without_a_legal_entity_is_of_no_type_at_the_registry() {
+    let entity = [
+        (
+            attributes::LEGAL_ENTITY_ID,
+            "7cc91a5d-c02f-41e9-b571-1ea4f2375552",
+        ),
+        (attributes::LEGAL_ENTITY_TYPE, "OUTPATIENT"),
+        (attributes::LEGAL_ENTITY_STATUS, "ACTIVE"),
+    ];
+    let directory = registry(&entity);
+    let known = directory.registry_of("demo").expect("a client");
+    assert_eq!(known.user, directory.author_of("demo"));
+    assert_eq!(
+        (
+            known.legal_entity.as_str(),
+            known.legal_entity_type.as_str(),
+            known.legal_entity_status.as_str()
+        ),
+        (entity[0].1, "OUTPATIENT", "ACTIVE")
+    );
+    assert_eq!(known.scopes, ["preperson:read"]);
+    let nobody = registry(&entity[1..]).registry_of("demo").expect("a client");
+    assert_eq!(nobody.legal_entity_type, "");
+    assert!(registry(&[]).registry_of("other").is_none());
 }

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use store::Store;
 use store::access::{Binding, Client};
 
+use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
 use crate::cli::{issue_key, say};
 use crate::config::Settings;
 use crate::start;
@@ -37,6 +38,10 @@ pub struct Options {
     /// Load no sample data (what is there already stays)
     #[arg(long)]
     empty: bool,
+    /// TOML file that completes the settings; the database that it names is not used
+    // No environment variable: one that is set for a real server must not lead the demo to its data.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     // Whatever `serve` can be told, the demo can be: people try settings here first. Without --database the
     // data lies in DIR.
     #[command(flatten)]
@@ -55,6 +60,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         database: Some(options.settings.database.clone().unwrap_or(in_folder)),
         ..options.settings.clone()
     };
+    let settings = settings.with_file(options.config.as_ref())?;
     start::start_log(&settings);
     let file = options.data.join("demo.json");
     actix_web::rt::System::new().block_on(async {
@@ -68,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let base = format!("http://{address}");
         write_whole(&file, &describe(&base, &doors))?;
         print_welcome(&base, &doors, &file)?;
-        start::run(listener, prepared, &settings).await
+        start::run(listener, prepared).await
     })
 }
 
@@ -104,7 +110,7 @@ async fn set_up(store: &Store, known: &Value) -> anyhow::Result<Credentials> {
     }
     let api_key = match text(known, "ehealth", "api_key") {
         Some(key) => key.to_owned(),
-        None => uuid::Uuid::new_v4().simple().to_string(),
+        None => new_api_key(),
     };
     for client in clients(&api_key) {
         access.put_client(client).await?;
@@ -146,16 +152,13 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
         Door::Ehealth,
         &["preperson:read", "preperson:write"],
     );
-    let hash: String = Sha256::digest(ehealth_api_key.as_bytes())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let digest = ApiKeyDigest::of(ehealth_api_key.as_bytes()).to_string();
     ehealth.attributes = [
-        ("legal-entity-id", LEGAL_ENTITY),
-        ("legal-entity-type", "OUTPATIENT"),
-        ("legal-entity-status", "ACTIVE"),
-        ("user-id", EHEALTH_USER),
-        ("api-key-sha256", &hash),
+        (attributes::LEGAL_ENTITY_ID, LEGAL_ENTITY),
+        (attributes::LEGAL_ENTITY_TYPE, "OUTPATIENT"),
+        (attributes::LEGAL_ENTITY_STATUS, "ACTIVE"),
+        (attributes::USER_ID, EHEALTH_USER),
+        (attributes::API_KEY_SHA256, &digest),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();

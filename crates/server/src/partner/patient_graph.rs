@@ -3,15 +3,35 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use adapters::patient_graph::{self as dialect, Context, Fault, Kept, Missing, Switches, Violation};
-use engine::{Refusal, Reply, Session};
+use engine::{Caller, Refusal, Reply, Session};
 use fhir::interaction::{Interaction, Listing, Replaced};
 use fhir::query::{Criteria, Query, Total};
-use fhir::{Id, Identifier, IssueCode, Resource, ResourceType, Target};
+use fhir::{Id, Identifier, Issue, IssueCode, Resource, ResourceType, Target};
 use store::Stored;
 
 use super::{Desk, answer, check_json, failure, listed, resource_of, today};
 use crate::ask::Ask;
 use crate::error::{self, Failure};
+
+/// The scopes that a deployment demands of every client of this door (`patient-graph.required-scopes`).
+///
+/// # Errors
+/// 403 naming all that are missing.
+pub fn admit(caller: &Caller, required: &[String]) -> Result<(), Refusal> {
+    let missing: Vec<&str> = required
+        .iter()
+        .map(String::as_str)
+        .filter(|scope| !caller.scopes.has(scope))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "This client lacks the scope {}. Ask the operator to grant it.",
+        missing.join(" and ")
+    );
+    Err(Refusal::new(403, Issue::error(IssueCode::Forbidden, text)))
+}
 
 /// `POST /v1/patients`
 pub async fn create(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
@@ -30,7 +50,7 @@ pub async fn create(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
         brand: create.brand(),
     };
     let id = session.fresh_id();
-    let wanted = dialect::find_or_create(&create, id, &context, &Switches::default());
+    let wanted = dialect::find_or_create(&create, id, &context, switches(&ask));
     let Reply::Written(reply) = session.run(Interaction::FindOrCreate(wanted)).await? else {
         return Err(error::broken("a create has no reply of a write").into());
     };
@@ -73,8 +93,11 @@ pub async fn list(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     Ok(listed(dialect::render(&list)))
 }
 
-/// `GET /v1/patients/{id}`
+/// `GET /v1/patients/{id}`, where the deployment offers it
 pub async fn read(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
+    if !switches(&ask).get_by_id {
+        return Err(refuse(Fault::NotFound(Missing::Route)));
+    }
     shown(ask, |resource, kept, context| {
         dialect::render(&dialect::show(resource, kept, context))
     })
@@ -87,6 +110,10 @@ pub async fn read_safe(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
         dialect::render(&dialect::show_safe(resource, kept, context))
     })
     .await
+}
+
+fn switches<'a>(ask: &Ask<'a>) -> &'a Switches {
+    &ask.visit.app.settings.partner.patient_graph
 }
 
 async fn shown(

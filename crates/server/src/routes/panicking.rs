@@ -49,11 +49,12 @@ static PANICKING: &[Row] = &[
                 targets: vec![target(CONTESTED)],
                 whole: Some(ResourceType::Patient),
                 shared: None,
+                in_order: false,
             };
             let write = space.write(locks, |tx| -> Result<(), StoreError> {
-                tx.insert(&target("half-done").id, &new("half-done"))?;
+                tx.insert(&target("half-done").id, &new("half-done"), "author")?;
                 if let Some(current) = tx.get_for_update(&target(CONTESTED))? {
-                    tx.replace(&current, &new("half-done"))?;
+                    tx.replace(&current, &new("half-done"), "author")?;
                 }
                 panic!("{SECRET}")
             });
@@ -80,6 +81,8 @@ fn new(family: &str) -> NewResource {
         canonical: Canonical::of(&resource),
         index: fhir::index::extract(&resource),
         keys: Vec::new(),
+        medicapp_id: None,
+        replaced: false,
     }
 }
 

@@ -3,11 +3,11 @@
 
 use fhir::{Id, ResourceType};
 
-use super::{AccessSnapshot, Binding, Client, ClientKey, KeySystem, Space};
+use super::clients::{clients, unknown};
+use super::{AccessSnapshot, Binding, ClientKey, KeySystem, Space};
 use crate::api::{LockSet, SpaceKey};
 use crate::audit::AuditEntry;
 use crate::error::StoreError;
-use crate::sql::ClientRow;
 use crate::statement::Statement;
 use crate::store::Store;
 use crate::transaction::Transaction;
@@ -131,36 +131,6 @@ impl Access {
         .await
     }
 
-    /// Adds a client, or changes it to this.
-    pub async fn put_client(&self, client: Client) -> Result<Change, StoreError> {
-        plain("client", &client.id)?;
-        let lists = [&client.spaces, &client.doors, &client.scopes];
-        let texts = lists.into_iter().flatten();
-        let attributes = client.attributes.iter().flat_map(|(name, value)| [name, value]);
-        for text in texts.chain(attributes).chain([&client.name]) {
-            if text.contains(['\n', '\0']) {
-                return Err(refused("A client's attributes are single lines.".to_owned()));
-            }
-        }
-        if client.attributes.iter().any(|(name, _)| name.contains('=')) {
-            return Err(refused(
-                "The name of a client's attribute has no equals sign.".to_owned(),
-            ));
-        }
-        self.write(move |tx| {
-            for space in &client.spaces {
-                known_space(tx, space)?;
-            }
-            if clients(tx)?.contains(&client) {
-                return audit(tx, "client-put", &client.id, Change::None);
-            }
-            tx.begin_change()?;
-            tx.run("changing a client", &client_upsert(&client))?;
-            audit(tx, "client-put", &client.id, Change::Made)
-        })
-        .await
-    }
-
     /// Adds a key. Refused when its prefix is another key's or its client is unknown.
     pub async fn issue_key(&self, key: ClientKey) -> Result<Change, StoreError> {
         self.write(move |tx| issue(tx, &key)).await
@@ -248,7 +218,7 @@ impl Access {
     }
 
     /// A change, excluding every other change of access.
-    async fn write<T: Send + 'static>(
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         write: impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -320,73 +290,6 @@ fn bindings(tx: &mut Transaction<'_>) -> Result<Vec<Binding>, StoreError> {
         .collect())
 }
 
-fn clients(tx: &mut Transaction<'_>) -> Result<Vec<Client>, StoreError> {
-    let statement = Statement::new(
-        "SELECT id, name, spaces, doors, scopes, policy, attributes, enabled FROM client WHERE space = 0 ORDER BY id",
-    );
-    let rows = tx
-        .sql
-        .clients(&statement)
-        .map_err(|error| tx.fail("reading clients", &error))?;
-    Ok(rows.into_iter().map(client).collect())
-}
-
-fn client(row: ClientRow) -> Client {
-    let (id, name, spaces, doors, scopes, policy, attributes, enabled) = row;
-    Client {
-        id,
-        name,
-        spaces: lines(&spaces),
-        doors: lines(&doors),
-        scopes: lines(&scopes),
-        policy,
-        attributes: attributes
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        enabled,
-    }
-}
-
-fn lines(text: &str) -> Vec<String> {
-    text.split('\n')
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn client_upsert(client: &Client) -> Statement<'_> {
-    let attributes: Vec<String> = client
-        .attributes
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    Statement::new(
-        "INSERT INTO client (space, id, name, spaces, doors, scopes, policy, attributes, enabled) VALUES (0, ",
-    )
-    .bind(client.id.as_str())
-    .sql(", ")
-    .bind(client.name.as_str())
-    .sql(", ")
-    .bind(client.spaces.join("\n"))
-    .sql(", ")
-    .bind(client.doors.join("\n"))
-    .sql(", ")
-    .bind(client.scopes.join("\n"))
-    .sql(", ")
-    .bind(client.policy.as_deref())
-    .sql(", ")
-    .bind(attributes.join("\n"))
-    .sql(", ")
-    .bind(client.enabled)
-    .sql(
-        ") ON CONFLICT (space, id) DO UPDATE SET name = excluded.name, spaces = excluded.spaces, \
-         doors = excluded.doors, scopes = excluded.scopes, policy = excluded.policy, \
-         attributes = excluded.attributes, enabled = excluded.enabled",
-    )
-}
-
 fn client_keys(tx: &mut Transaction<'_>, statement: &Statement<'_>) -> Result<Vec<ClientKey>, StoreError> {
     let rows = tx
         .sql
@@ -443,7 +346,7 @@ fn known_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<ClientKey, StoreE
     })
 }
 
-fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
+pub(super) fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
     match spaces(tx)?.iter().any(|space| space.id == id) {
         true => Ok(()),
         false => Err(refused(format!(
@@ -454,10 +357,7 @@ fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
 
 fn issue(tx: &mut Transaction<'_>, key: &ClientKey) -> Result<Change, StoreError> {
     if !clients(tx)?.iter().any(|client| client.id == key.client) {
-        return Err(refused(format!(
-            "There is no client {}; `passerelle client list` shows those there are.",
-            key.client
-        )));
+        return Err(unknown(&key.client));
     }
     match find_key(tx, &key.prefix)? {
         Some(known) if known.hash == key.hash && known.client == key.client => {
@@ -492,7 +392,7 @@ fn issue(tx: &mut Transaction<'_>, key: &ClientKey) -> Result<Change, StoreError
 }
 
 /// The audit row of a change, and its count.
-fn audit(
+pub(super) fn audit(
     tx: &mut Transaction<'_>,
     interaction: &'static str,
     about: &str,
@@ -521,7 +421,7 @@ fn audit(
 }
 
 /// Names that stand in URLs, headers and lists.
-fn plain(what: &str, name: &str) -> Result<(), StoreError> {
+pub(super) fn plain(what: &str, name: &str) -> Result<(), StoreError> {
     let fits = (1..=64).contains(&name.len())
         && name
             .bytes()
@@ -534,6 +434,6 @@ fn plain(what: &str, name: &str) -> Result<(), StoreError> {
     }
 }
 
-fn refused(why: String) -> StoreError {
+pub(super) fn refused(why: String) -> StoreError {
     StoreError::Refused(why)
 }

@@ -14,6 +14,7 @@ cases![
     what_cannot_be_is_refused_with_advice,
     a_revocation_is_seen_by_another_server,
     a_naming_base_is_written_once,
+    an_attribute_that_is_kept_outlives_a_change_of_its_client,
 ];
 
 fn client() -> Client {
@@ -209,4 +210,48 @@ async fn a_naming_base_is_written_once(bench: Arc<Bench>) {
         access.setting("naming-base").await.unwrap().as_deref(),
         Some("https://a")
     );
+}
+
+async fn an_attribute_that_is_kept_outlives_a_change_of_its_client(bench: Arc<Bench>) {
+    let access = bench.open().access();
+    access.add_space("clinic", false).await.unwrap();
+    let refused = access.put_attribute("sas", "api-key", "1").await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    access.put_client(client()).await.unwrap();
+    let attributes = async || {
+        let mut clients = access.snapshot().await.unwrap().clients;
+        clients.pop().unwrap().attributes
+    };
+    let entity = ("legal-entity-id".to_owned(), "1=2".to_owned());
+    for (value, expected) in [("1", Change::Made), ("1", Change::None), ("2", Change::Made)] {
+        let before = access.generation().await.unwrap();
+        assert_eq!(access.put_attribute("sas", "api-key", value).await, Ok(expected));
+        let changed = access.generation().await.unwrap() != before;
+        assert_eq!(changed, expected == Change::Made);
+        let key = ("api-key".to_owned(), value.to_owned());
+        assert_eq!(attributes().await, [entity.clone(), key]);
+    }
+    let bare = || Client {
+        attributes: Vec::new(),
+        ..client()
+    };
+    let kept = ("api-key".to_owned(), "2".to_owned());
+    for expected in [Change::Made, Change::None] {
+        assert_eq!(
+            access.put_client_keeping(bare(), &["api-key"]).await,
+            Ok(expected)
+        );
+        assert_eq!(attributes().await, std::slice::from_ref(&kept));
+    }
+    let told = Client {
+        attributes: vec![("api-key".to_owned(), "3".to_owned())],
+        ..client()
+    };
+    access
+        .put_client_keeping(told.clone(), &["api-key"])
+        .await
+        .unwrap();
+    assert_eq!(attributes().await, told.attributes);
+    access.put_client(bare()).await.unwrap();
+    assert!(attributes().await.is_empty());
 }

@@ -134,9 +134,11 @@ const LOCKED: [&str; 5] = ["firstName", "lastName", "birthDate", "gender", "trus
 
 fn locked(update: &Update, stored: &Object, context: &Context<'_>) -> Faults {
     let mut faults = Faults::default();
-    if context.rules.switches.locked_fields == LockedFields::Ignore {
-        return faults;
-    }
+    let refuses_equal = match context.rules.switches.locked_fields {
+        LockedFields::Ignore => return faults,
+        LockedFields::RefuseDifferent => false,
+        LockedFields::RefuseAlways => true,
+    };
     let today = context.rules.today;
     let (Space::Trust(space) | Space::Connect(space)) = context.space;
     let shown = [
@@ -147,7 +149,8 @@ fn locked(update: &Update, stored: &Object, context: &Context<'_>) -> Faults {
         Some(space),
     ];
     for (field, shown) in LOCKED.into_iter().zip(shown) {
-        if update.0.get(field).is_some_and(|sent| *sent != json!(shown)) {
+        let sent = update.0.get(field);
+        if sent.is_some_and(|sent| refuses_equal || *sent != json!(shown)) {
             faults.add(field, "is locked and cannot be changed");
         }
     }

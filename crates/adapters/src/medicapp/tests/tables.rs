@@ -471,6 +471,17 @@ fn c26_locked_fields_are_passed_over_where_the_switch_says_so() {
 }
 
 #[test]
+fn c26_an_equal_locked_field_is_refused_where_the_switch_says_so() {
+    let mut world = World::new();
+    let stored = keyed(json!([{ "system": "s", "value": "v" }]));
+    let update = cloud::read_update(br#"{"lastName":"BERNARD"}"#).expect("JSON");
+    cloud::apply(&update, &stored, &world.cloud()).expect("taken");
+    world.switches.locked_fields = LockedFields::RefuseAlways;
+    let fault = cloud::apply(&update, &stored, &world.cloud()).expect_err("locked");
+    assert_eq!((fault.status(), fault.code()), (400, "FIELD_LOCKED"));
+}
+
+#[test]
 fn c28_a_put_says_which_identifiers_it_claims() {
     let world = World::new();
     let stored = keyed(json!([{ "system": "s", "value": "v" }]));

@@ -12,6 +12,7 @@ use crate::support::*;
 pub const TESTS: &[Test] = tests![
     every_command_may_be_repeated,
     listings_show_no_secret,
+    an_api_key_is_shown_once_and_is_another_each_time,
     a_mistake_is_answered_with_one_readable_sentence,
     help_names_every_flag,
     settings_come_from_flag_environment_and_file,
@@ -137,6 +138,26 @@ fn every_command_may_be_repeated(context: &Context) {
     let (prefix, _) = key.rsplit_once('_').unwrap();
     for _ in 0..2 {
         succeeds(context, &server, &["key", "revoke", prefix]);
+    }
+}
+
+fn an_api_key_is_shown_once_and_is_another_each_time(context: &Context) {
+    let server = context.server();
+    let issue = || {
+        let arguments = ["key", "issue", "demo-ehealth", "--ehealth-api-key"];
+        let printed = succeeds(context, &server, &arguments);
+        let key = printed.lines().next().expect("a line").to_owned();
+        assert!(
+            key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{printed}"
+        );
+        key
+    };
+    let keys = [issue(), issue()];
+    assert_ne!(keys[0], keys[1]);
+    for noun in ["client", "key"] {
+        let listed = succeeds(context, &server, &[noun, "list"]);
+        assert!(keys.iter().all(|key| !listed.contains(key)), "{listed}");
     }
 }
 

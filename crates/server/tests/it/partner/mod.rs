@@ -1,10 +1,11 @@
 //! The partner doors over HTTP.
 
 mod patient_graph;
+mod switches;
 
 use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite.both(patient_graph::TESTS)
+    suite.both(patient_graph::TESTS).both(switches::TESTS)
 }

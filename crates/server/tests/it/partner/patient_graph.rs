@@ -46,14 +46,14 @@ fn door(server: &Server) -> Client {
     server.client("patient-graph")
 }
 
-fn post(client: &Client, body: &Value) -> Response {
+pub fn post(client: &Client, body: &Value) -> Response {
     let request = client
         .post("/patients")
         .header("Content-Type", "application/json");
     request.body(body.to_string()).send()
 }
 
-fn person(first: &str, more: Value) -> Value {
+pub fn person(first: &str, more: Value) -> Value {
     let mut body = json!({ "brand_id": "demo-brand", "first_name": first, "last_name": "Graph" });
     for (name, value) in more.as_object().expect("an object") {
         body[name] = value.clone();
@@ -63,7 +63,7 @@ fn person(first: &str, more: Value) -> Value {
 
 /// The `error` of a refusal that has exactly the two keys.
 #[track_caller]
-fn two_keys(response: &Response, status: u16) -> String {
+pub fn two_keys(response: &Response, status: u16) -> String {
     assert_eq!(response.status, status, "{response:?}");
     assert_eq!(
         response.header("Content-Type"),

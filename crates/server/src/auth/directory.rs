@@ -1,0 +1,227 @@
+//! What the operator set, at one moment, ready to be looked up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use adapters::ehealth;
+use engine::{Caller, ClientPolicy, Door, Scopes};
+use sha2::{Digest as _, Sha256};
+use store::SpaceKey;
+use store::access::{AccessSnapshot, Client, ClientKey};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use super::attributes::{self, ApiKeyDigest, attribute};
+
+/// Spaces, clients and keys at one moment, ready to be looked up.
+pub struct Directory {
+    /// Of the snapshot it was made from.
+    pub generation: i64,
+    /// Under which authors are derived.
+    namespace: Uuid,
+    keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
+    clients: HashMap<String, Arc<KnownClient>>,
+}
+
+/// A client that is switched on.
+pub struct KnownClient {
+    /// Its id.
+    pub id: String,
+    /// The doors it may use.
+    pub doors: Vec<Door>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Its policy.
+    pub policy: ClientPolicy,
+    /// What it is held against at the eHealth door beside its token.
+    pub api_key: Option<ApiKeyDigest>,
+    /// Who it is at the eHealth door; the user is its author.
+    registry: ehealth::Caller,
+    /// Name, number and kind of its spaces, the default one first.
+    spaces: Vec<(String, SpaceKey, bool)>,
+    /// Door, the door's word, the space of its own that it means.
+    words: Vec<(Door, String, SpaceKey)>,
+}
+
+impl KnownClient {
+    /// `None` when the client is switched off or its row makes no sense: it is then unknown.
+    fn new(client: &Client, snapshot: &AccessSnapshot, namespace: &Uuid) -> Option<KnownClient> {
+        if !client.enabled {
+            return None;
+        }
+        let scopes = Scopes::parse(&client.scopes)
+            .inspect_err(|text| tracing::error!(client = client.id, text, "a client's scopes are malformed"))
+            .ok()?;
+        let policy = match client.policy.as_deref() {
+            None => ClientPolicy::None,
+            Some(name) if name == ClientPolicy::SasRegulator.as_str() => ClientPolicy::SasRegulator,
+            Some(name) => {
+                tracing::error!(client = client.id, policy = name, "a client's policy is unknown");
+                return None;
+            }
+        };
+        let spaces: Vec<_> = client
+            .spaces
+            .iter()
+            .filter_map(|name| {
+                let space = snapshot.spaces.iter().find(|space| space.id == *name)?;
+                Some((space.id.clone(), space.key, space.sandbox))
+            })
+            .collect();
+        let words = snapshot.bindings.iter().filter_map(|binding| {
+            let door = Door::parse(&binding.door)?;
+            let (_, key, _) = spaces.iter().find(|(id, _, _)| *id == binding.space)?;
+            Some((door, binding.word.clone(), *key))
+        });
+        Some(KnownClient {
+            id: client.id.clone(),
+            doors: client.doors.iter().filter_map(|name| Door::parse(name)).collect(),
+            scopes,
+            policy,
+            api_key: api_key(client),
+            registry: registry(client, namespace),
+            words: words.collect(),
+            spaces,
+        })
+    }
+
+    /// The space asked for, or the first of the key's kind; a key of the other kind sees none.
+    pub fn space(&self, wanted: Option<&[u8]>, sandbox_key: bool) -> Option<SpaceKey> {
+        let (_, key, _) = match wanted {
+            None => self.spaces.iter().find(|(_, _, sandbox)| *sandbox == sandbox_key),
+            Some(name) => self.spaces.iter().find(|(id, _, _)| id.as_bytes() == name),
+        }
+        .filter(|(_, _, sandbox)| *sandbox == sandbox_key)?;
+        Some(*key)
+    }
+
+    /// In whose name it writes.
+    pub fn author(&self) -> &str {
+        &self.registry.user
+    }
+
+    /// The first of its spaces, of the key's kind, that a realm is bound to.
+    pub fn realm(&self, sandbox_key: bool) -> Option<SpaceKey> {
+        let of_kind = self
+            .spaces
+            .iter()
+            .filter(|(_, _, sandbox)| *sandbox == sandbox_key);
+        of_kind.map(|(_, key, _)| *key).find(|key| {
+            let mut words = self.words.iter();
+            words.any(|(door, _, space)| *door == Door::Ehealth && space == key)
+        })
+    }
+}
+
+/// The digest of its API-key. One that makes no sense opens nothing.
+fn api_key(client: &Client) -> Option<ApiKeyDigest> {
+    let text = attribute(client, attributes::API_KEY_SHA256)?;
+    let digest = ApiKeyDigest::parse(text);
+    if digest.is_none() {
+        tracing::error!(client = client.id, "a client's API-key is malformed");
+    }
+    digest
+}
+
+/// A client that names no legal entity has none, of no type: it is granted nothing at that door.
+fn registry(client: &Client, namespace: &Uuid) -> ehealth::Caller {
+    let text = |name| attribute(client, name).unwrap_or_default().to_owned();
+    let entity = text(attributes::LEGAL_ENTITY_ID);
+    ehealth::Caller {
+        user: attributes::author(&client.id, attribute(client, attributes::USER_ID), namespace),
+        legal_entity_type: match entity.is_empty() {
+            true => String::new(),
+            false => text(attributes::LEGAL_ENTITY_TYPE),
+        },
+        legal_entity: entity,
+        legal_entity_status: text(attributes::LEGAL_ENTITY_STATUS),
+        scopes: client.scopes.clone(),
+    }
+}
+
+impl Directory {
+    /// `naming_base` names the authors of clients without a user.
+    pub fn new(snapshot: &AccessSnapshot, naming_base: &str) -> Directory {
+        let namespace = attributes::author_namespace(naming_base);
+        let clients: HashMap<String, Arc<KnownClient>> = snapshot
+            .clients
+            .iter()
+            .filter_map(|client| KnownClient::new(client, snapshot, &namespace))
+            .map(|client| (client.id.clone(), Arc::new(client)))
+            .collect();
+        let keys = snapshot.keys.iter().filter(|key| !key.revoked).filter_map(|key| {
+            let client = clients.get(key.client.as_str())?;
+            Some((key.prefix.clone(), (key.clone(), Arc::clone(client))))
+        });
+        Directory {
+            generation: snapshot.generation,
+            namespace,
+            keys: keys.collect(),
+            clients,
+        }
+    }
+
+    /// The words that a door has for the spaces of a caller, of the kind of the one that it asks about.
+    pub fn words_of(&self, caller: &Caller) -> Vec<(String, SpaceKey)> {
+        let Some(client) = self.clients.get(&caller.client) else {
+            return Vec::new();
+        };
+        let kind_of = |key: SpaceKey| {
+            let space = client.spaces.iter().find(|(_, space, _)| *space == key);
+            space.map(|(_, _, sandbox)| *sandbox)
+        };
+        let of_door = client.words.iter().filter(|(of, _, _)| *of == caller.door);
+        of_door
+            .filter(|(_, _, space)| kind_of(*space) == kind_of(caller.space))
+            .map(|(_, word, space)| (word.clone(), *space))
+            .collect()
+    }
+
+    /// The name of the space that a caller asks about.
+    pub fn space_name(&self, caller: &Caller) -> Option<String> {
+        let client = self.clients.get(&caller.client)?;
+        let space = client.spaces.iter().find(|(_, key, _)| *key == caller.space);
+        space.map(|(id, _, _)| id.clone())
+    }
+
+    /// Whom a client writes for; also of one that is switched off.
+    pub fn author_of(&self, client: &str) -> String {
+        match self.clients.get(client) {
+            Some(known) => known.registry.user.clone(),
+            None => attributes::author(client, None, &self.namespace),
+        }
+    }
+
+    /// Who a client is at the eHealth door; `None` when it is switched off.
+    pub fn registry_of(&self, client: &str) -> Option<ehealth::Caller> {
+        Some(self.clients.get(client)?.registry.clone())
+    }
+
+    /// The client of an API key, and whether the key is a sandbox one.
+    pub fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let (kind, prefix) = split_key(token)?;
+        let known = self.keys.get(prefix);
+        // An unknown prefix is compared as well: the time taken tells nothing.
+        let expected = known.map_or([0; 32], |(key, _)| key.hash);
+        let equal = bool::from(hash.ct_eq(&expected));
+        let (key, client) = known?;
+        let live = key.expires.is_none_or(|end| now < end);
+        (equal && live).then_some((client.as_ref(), kind == "test"))
+    }
+}
+
+/// The token of an `Authorization` header, when it has one.
+pub fn bearer(authorization: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(authorization).ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// `sk_test_<prefix>_<secret>` → `test` and `sk_test_<prefix>`.
+fn split_key(token: &str) -> Option<(&str, &str)> {
+    let (prefix, _secret) = token.rsplit_once('_')?;
+    let kind = prefix.strip_prefix("sk_")?.split('_').next()?;
+    matches!(kind, "live" | "test").then_some((kind, prefix))
+}

@@ -1,0 +1,133 @@
+//! `passerelle client`: who may call.
+
+use clap::{Args, Subcommand};
+use engine::{ClientPolicy, Scopes};
+use store::Store;
+use store::access::Client;
+
+use super::{Database, check_door, say};
+use crate::auth::attributes;
+
+/// `passerelle client …`
+#[derive(Subcommand)]
+pub enum ClientCommand {
+    /// Add a client, or change the one of this id to what is said here
+    Add(Box<NewClient>),
+    /// List the clients
+    List {
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// `passerelle client add …`
+#[derive(Args)]
+pub struct NewClient {
+    /// Its id
+    id: String,
+    /// Its name, for people [default: the id]
+    #[arg(long)]
+    name: Option<String>,
+    /// A space it may use; the first is its default one
+    #[arg(long = "space", required = true)]
+    spaces: Vec<String>,
+    /// A door it may use: fhir, medicapp-cloud, medicapp-connect, patient-graph, ehealth
+    #[arg(long = "door", required = true)]
+    doors: Vec<String>,
+    /// A scope, such as system/Patient.cruds, partner:administrative, preperson:read
+    #[arg(long = "scope", required = true)]
+    scopes: Vec<String>,
+    /// sas-regulator: this client pushes regulators' accounts
+    #[arg(long, value_parser = ["sas-regulator"])]
+    policy: Option<String>,
+    /// eHealth: UUID of the legal entity
+    #[arg(long)]
+    legal_entity_id: Option<String>,
+    /// eHealth: OUTPATIENT, EMERGENCY, …
+    #[arg(long)]
+    legal_entity_type: Option<String>,
+    /// eHealth: ACTIVE, SUSPENDED, CLOSED
+    #[arg(long)]
+    legal_entity_status: Option<String>,
+    /// UUID of the user for whom it writes [default: one made from the client's id]
+    #[arg(long)]
+    user_id: Option<String>,
+    /// Refuse every credential of it
+    #[arg(long)]
+    disabled: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+impl ClientCommand {
+    /// What it works on.
+    pub fn database(&self) -> Database {
+        match self {
+            ClientCommand::Add(new) => new.database.clone(),
+            ClientCommand::List { database } => database.clone(),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
+    match command {
+        ClientCommand::Add(new) => {
+            new.doors.iter().try_for_each(|door| check_door(door))?;
+            Scopes::parse(&new.scopes).map_err(anyhow::Error::msg)?;
+            let client = new.into_client();
+            // What `key issue` gave it is no matter of this command.
+            let access = store.access();
+            access
+                .put_client_keeping(client.clone(), &[attributes::API_KEY_SHA256])
+                .await?;
+            say(&format!(
+                "client {}. Give it a key: passerelle key issue {}",
+                client.id, client.id
+            ))
+        }
+        ClientCommand::List { .. } => {
+            let clients = store.access().snapshot().await?.clients;
+            clients.iter().try_for_each(|client| say(&line_of(client)))
+        }
+    }
+}
+
+fn line_of(client: &Client) -> String {
+    let state = if client.enabled { "enabled" } else { "disabled" };
+    format!(
+        "{}\t{}\t{}\t{}\t{}\t{state}",
+        client.id,
+        client.spaces.join(","),
+        client.doors.join(","),
+        client.scopes.join(","),
+        client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
+    )
+}
+
+impl NewClient {
+    fn into_client(self) -> Client {
+        let attributes = [
+            (attributes::LEGAL_ENTITY_ID, self.legal_entity_id),
+            (attributes::LEGAL_ENTITY_TYPE, self.legal_entity_type),
+            (attributes::LEGAL_ENTITY_STATUS, self.legal_entity_status),
+            (attributes::USER_ID, self.user_id),
+        ];
+        let attributes = attributes
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Client {
+            name: self.name.unwrap_or_else(|| self.id.clone()),
+            id: self.id,
+            spaces: self.spaces,
+            doors: self.doors,
+            scopes: self.scopes,
+            policy: self.policy,
+            attributes: attributes.collect(),
+            enabled: !self.disabled,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `passerelle key`: the credentials of clients. A secret is shown once, and never asked for on the command line.
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use fhir::Timestamp;
+use store::Store;
+use store::access::ClientKey;
+
+use super::{Database, say};
+use crate::auth::attributes::{API_KEY_SHA256, ApiKeyDigest, new_api_key};
+use crate::auth::new_key;
+
+/// `passerelle key …`
+#[derive(Subcommand)]
+pub enum KeyCommand {
+    /// Issue a key and show it, this once
+    Issue {
+        /// The client's id
+        client: String,
+        /// Days until it expires [default: never]
+        #[arg(long)]
+        days: Option<i64>,
+        /// Issue a value for the API-key header of the eHealth door instead; the older one ends within a second
+        #[arg(long, conflicts_with = "days")]
+        ehealth_api_key: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Replace a key by a new one; both work during an overlap
+    Rotate {
+        /// The older key's prefix, as `key list` shows it
+        prefix: String,
+        /// Hours for which the older key still works
+        #[arg(long, default_value_t = 24)]
+        overlap_hours: i64,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Revoke a key: every server refuses it within a second
+    Revoke {
+        /// The key's prefix, as `key list` shows it
+        prefix: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// List the keys (never the secrets)
+    List {
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+const HOUR_MICROS: i64 = 3_600_000_000;
+
+impl KeyCommand {
+    /// What it works on.
+    pub fn database(&self) -> Database {
+        match self {
+            KeyCommand::Issue { database, .. }
+            | KeyCommand::Rotate { database, .. }
+            | KeyCommand::Revoke { database, .. }
+            | KeyCommand::List { database } => database.clone(),
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn run(store: Store, command: KeyCommand) -> anyhow::Result<()> {
+    match command {
+        KeyCommand::Issue {
+            client,
+            ehealth_api_key: true,
+            ..
+        } => {
+            let key = new_api_key();
+            let digest = ApiKeyDigest::of(key.as_bytes()).to_string();
+            let access = store.access();
+            access.put_attribute(&client, API_KEY_SHA256, &digest).await?;
+            say(&format!(
+                "{key}\nThis API-key is shown only now. Send it with every request, as: API-key: …, beside the \
+                 token of {client}."
+            ))
+        }
+        KeyCommand::Issue { client, days, .. } => {
+            let expires = days.map(|days| hours_from_now(&store, days.saturating_mul(24)));
+            let key = issue_key(&store, &client, expires).await?;
+            say(&format!(
+                "{key}\nThis key is shown only now. Keep it in a secret store."
+            ))
+        }
+        KeyCommand::Rotate {
+            prefix,
+            overlap_hours,
+            ..
+        } => {
+            let known = store.access().snapshot().await?.keys;
+            let old = known.into_iter().find(|key| key.prefix == prefix);
+            let old = old.with_context(|| {
+                format!("no key of prefix '{prefix}' is in force; `passerelle key list` shows them")
+            })?;
+            let (key, row) = fresh_key(&store, &old.client, None).await?;
+            let end = hours_from_now(&store, overlap_hours.max(0));
+            store.access().rotate_key(&prefix, end, row).await?;
+            say(&format!(
+                "{key}\nThis key is shown only now. {prefix} works for {overlap_hours} more hours."
+            ))
+        }
+        KeyCommand::Revoke { prefix, .. } => {
+            store.access().revoke_key(&prefix).await?;
+            say(&format!("{prefix} is revoked"))
+        }
+        KeyCommand::List { .. } => {
+            let keys = store.access().snapshot().await?.keys;
+            keys.iter().try_for_each(|key| {
+                let expires = key
+                    .expires
+                    .map(|micros| Timestamp::from_micros(micros).to_instant());
+                let expires = expires.as_deref().unwrap_or("never expires");
+                say(&format!("{}\t{}\t{expires}", key.prefix, key.client))
+            })
+        }
+    }
+}
+
+fn hours_from_now(store: &Store, hours: i64) -> i64 {
+    store
+        .now()
+        .micros()
+        .saturating_add(hours.saturating_mul(HOUR_MICROS))
+}
+
+/// Issues a key for a client, of the kind of its default space.
+pub(crate) async fn issue_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<String> {
+    let (key, row) = fresh_key(store, client, expires).await?;
+    store.access().issue_key(row).await?;
+    Ok(key)
+}
+
+async fn fresh_key(store: &Store, client: &str, expires: Option<i64>) -> anyhow::Result<(String, ClientKey)> {
+    let snapshot = store.access().snapshot().await?;
+    let found = snapshot.clients.iter().find(|known| known.id == client);
+    let found = found
+        .with_context(|| format!("there is no client '{client}'; `passerelle client list` shows them"))?;
+    let default = found
+        .spaces
+        .first()
+        .and_then(|name| snapshot.spaces.iter().find(|space| space.id == *name));
+    let default =
+        default.with_context(|| format!("client '{client}' has no space; add one with `client add`"))?;
+    Ok(new_key(client, default.sandbox, store.now().micros(), expires))
+}
