@@ -10,6 +10,7 @@ use fhir::limits::MAX_BODY_BYTES;
 
 use crate::auth::Authenticator;
 use crate::proxy::Network;
+use crate::rate::Limiter;
 
 pub use crate::partner::settings::PartnerSettings;
 pub use crate::serve::{ServeError, serve, serve_until};
@@ -74,6 +75,8 @@ pub struct App {
     pub auth: Authenticator,
     /// The address listened on: the host of last resort.
     pub address: SocketAddr,
+    /// How often clients may ask.
+    pub(crate) limiter: Limiter,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -86,6 +89,7 @@ impl App {
             engine,
             auth,
             address,
+            limiter: Limiter::default(),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }

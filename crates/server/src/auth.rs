@@ -17,6 +17,8 @@ use store::access::{AccessSnapshot, ClientKey};
 use store::audit::AuditEntry;
 use store::{SpaceKey, Store, StoreError};
 
+use crate::rate::Rate;
+
 pub mod attributes;
 mod directory;
 #[cfg(test)]
@@ -195,6 +197,11 @@ impl Authenticator {
     /// Who a client is at the eHealth door. `None`: it was switched off a moment ago.
     pub fn registry_of(&self, client: &str) -> Option<ehealth::Caller> {
         self.directory().registry_of(client)
+    }
+
+    /// How often a client may ask at a door; `None`: as often as it likes.
+    pub(crate) fn rate_of(&self, door: Door, client: &str) -> Option<Rate> {
+        self.directory().rate_of(door, client)
     }
 
     fn directory(&self) -> Arc<Directory> {

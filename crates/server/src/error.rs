@@ -336,6 +336,16 @@ pub fn if_none_exist_unreadable(what: &str) -> Refusal {
     Refusal::new(400, Issue::error(IssueCode::Invalid, text))
 }
 
+/// 429 of a client that asks more often than it may.
+pub fn throttled(wait: Duration) -> Refusal {
+    let text = "This client asks more often than it may. Nothing was written. Wait as long as Retry-After says, \
+                then send the same request again.";
+    Refusal {
+        retry_after: Some(wait),
+        ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
+    }
+}
+
 /// 429 of more requests at once than the server works on.
 pub fn overloaded() -> Refusal {
     let text =

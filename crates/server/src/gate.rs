@@ -16,7 +16,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use engine::{Caller, Door, LogLevel};
+use engine::{Caller, Door, LogLevel, Refusal};
 use futures_util::FutureExt;
 
 use crate::app::App;
@@ -159,10 +159,22 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
 /// What a known caller is held to at its door before the body is read.
 fn admit(visit: &Visit<'_>, caller: &Caller) -> Result<(), Failure> {
     let App { settings, auth, .. } = visit.app;
-    partner::admit(caller, &settings.partner).map_err(|refusal| {
-        auth.record_denial(caller, &refusal);
-        refusal.into()
-    })
+    throttle(visit.app, caller)
+        .and_then(|()| partner::admit(caller, &settings.partner))
+        .map_err(|refusal| {
+            auth.record_denial(caller, &refusal);
+            refusal.into()
+        })
+}
+
+/// Takes a request out of the caller's bucket, whatever becomes of it.
+fn throttle(app: &App, caller: &Caller) -> Result<(), Refusal> {
+    let Some(rate) = app.auth.rate_of(caller.door, &caller.client) else {
+        return Ok(());
+    };
+    app.limiter
+        .take(caller.door, &caller.client, rate, Instant::now())
+        .map_err(error::throttled)
 }
 
 /// The sender's `X-Request-Id` when it can stand in a log, else one of our own.

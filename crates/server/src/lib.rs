@@ -26,6 +26,7 @@ mod partner;
 mod precondition;
 mod prefer;
 pub mod proxy;
+mod rate;
 mod respond;
 mod rest;
 mod routes;

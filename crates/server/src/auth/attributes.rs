@@ -17,6 +17,8 @@ pub const LEGAL_ENTITY_STATUS: &str = "legal-entity-status";
 pub const USER_ID: &str = "user-id";
 /// eHealth: SHA-256 of the value of `API-key`, in hexadecimal.
 pub const API_KEY_SHA256: &str = "api-key-sha256";
+/// How often it may ask, as [`crate::rate::Allowance`] writes it.
+pub const RATE_LIMIT: &str = "rate-limit";
 
 /// The value of a client's attribute.
 pub fn attribute<'c>(client: &'c Client, name: &str) -> Option<&'c str> {

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::attributes::{self, ApiKeyDigest, attribute};
+use crate::rate::{self, Allowance, Rate};
 
 /// Spaces, clients and keys at one moment, ready to be looked up.
 pub struct Directory {
@@ -35,6 +36,8 @@ pub struct KnownClient {
     pub policy: ClientPolicy,
     /// What it is held against at the eHealth door beside its token.
     pub api_key: Option<ApiKeyDigest>,
+    /// How often it may ask, unless the door says.
+    allowance: Option<Allowance>,
     /// Who it is at the eHealth door; the user is its author.
     registry: ehealth::Caller,
     /// Name, number and kind of its spaces, the default one first.
@@ -79,6 +82,7 @@ impl KnownClient {
             scopes,
             policy,
             api_key: api_key(client),
+            allowance: allowance(client),
             registry: registry(client, namespace),
             words: words.collect(),
             spaces,
@@ -121,6 +125,14 @@ fn api_key(client: &Client) -> Option<ApiKeyDigest> {
         tracing::error!(client = client.id, "a client's API-key is malformed");
     }
     digest
+}
+
+/// Its own allowance. One that makes no sense is none: the door's then holds.
+fn allowance(client: &Client) -> Option<Allowance> {
+    let text = attribute(client, attributes::RATE_LIMIT)?;
+    text.parse()
+        .inspect_err(|error| tracing::error!(client = client.id, error, "a client's rate limit is malformed"))
+        .ok()
 }
 
 /// A client that names no legal entity has none, of no type: it is granted nothing at that door.
@@ -182,6 +194,12 @@ impl Directory {
         let client = self.clients.get(&caller.client)?;
         let space = client.spaces.iter().find(|(_, key, _)| *key == caller.space);
         space.map(|(id, _, _)| id.clone())
+    }
+
+    /// How often a client may ask at a door; `None`: as often as it likes.
+    pub fn rate_of(&self, door: Door, client: &str) -> Option<Rate> {
+        let own = self.clients.get(client).and_then(|client| client.allowance);
+        rate::rate_at(door, own)
     }
 
     /// Whom a client writes for; also of one that is switched off.

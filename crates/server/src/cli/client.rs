@@ -6,7 +6,8 @@ use store::Store;
 use store::access::Client;
 
 use super::{Database, check_door, say};
-use crate::auth::attributes;
+use crate::auth::attributes::{self, attribute};
+use crate::rate::Allowance;
 
 /// `passerelle client …`
 #[derive(Subcommand)]
@@ -52,6 +53,10 @@ pub struct NewClient {
     /// UUID of the user for whom it writes [default: one made from the client's id]
     #[arg(long)]
     user_id: Option<String>,
+    /// Requests per second and at once that it may send to each of its doors, such as 50/100, or none for no limit
+    /// [default: 100/200 at the partner doors, none at fhir]
+    #[arg(long, value_name = "RATE/BURST")]
+    rate_limit: Option<Allowance>,
     /// Refuse every credential of it
     #[arg(long)]
     disabled: bool,
@@ -98,13 +103,15 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
 
 fn line_of(client: &Client) -> String {
     let state = if client.enabled { "enabled" } else { "disabled" };
+    let rate = attribute(client, attributes::RATE_LIMIT).map(|rate| format!("\trate {rate}"));
     format!(
-        "{}\t{}\t{}\t{}\t{}\t{state}",
+        "{}\t{}\t{}\t{}\t{}\t{state}{}",
         client.id,
         client.spaces.join(","),
         client.doors.join(","),
         client.scopes.join(","),
         client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
+        rate.unwrap_or_default(),
     )
 }
 
@@ -115,6 +122,10 @@ impl NewClient {
             (attributes::LEGAL_ENTITY_TYPE, self.legal_entity_type),
             (attributes::LEGAL_ENTITY_STATUS, self.legal_entity_status),
             (attributes::USER_ID, self.user_id),
+            (
+                attributes::RATE_LIMIT,
+                self.rate_limit.map(|allowance| allowance.to_string()),
+            ),
         ];
         let attributes = attributes
             .into_iter()

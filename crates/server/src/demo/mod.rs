@@ -18,6 +18,7 @@ use store::access::{Binding, Client};
 use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
 use crate::cli::{issue_key, say};
 use crate::config::Settings;
+use crate::rate::Allowance;
 use crate::start;
 
 /// How often the load of one sample is tried while the database does not answer. Each try waits for it.
@@ -135,7 +136,11 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
         doors: vec![door.as_str().to_owned()],
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         policy: None,
-        attributes: Vec::new(),
+        // Whoever tries it out measures it, too.
+        attributes: vec![(
+            attributes::RATE_LIMIT.to_owned(),
+            Allowance::Unlimited.to_string(),
+        )],
         enabled: true,
     };
     let mut sas = client(
@@ -153,15 +158,15 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
         &["preperson:read", "preperson:write"],
     );
     let digest = ApiKeyDigest::of(ehealth_api_key.as_bytes()).to_string();
-    ehealth.attributes = [
+    let registry = [
         (attributes::LEGAL_ENTITY_ID, LEGAL_ENTITY),
         (attributes::LEGAL_ENTITY_TYPE, "OUTPATIENT"),
         (attributes::LEGAL_ENTITY_STATUS, "ACTIVE"),
         (attributes::USER_ID, EHEALTH_USER),
         (attributes::API_KEY_SHA256, &digest),
     ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec();
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ehealth.attributes.extend(registry);
     vec![
         client(
             "demo-fhir",

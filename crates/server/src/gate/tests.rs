@@ -4,11 +4,13 @@ use actix_web::test::TestRequest;
 use actix_web::{FromRequest, dev};
 use engine::{Door, Engine, KeySystems, RandomIds};
 use serde_json::Value;
+use store::access::{Binding, Client};
 use store::{Options, Store};
 use testkit::sweep::TemporaryFolder;
 
 use crate::app::Settings;
-use crate::auth::Authenticator;
+use crate::auth::attributes::{self, ApiKeyDigest};
+use crate::auth::{Authenticator, new_key};
 
 use super::*;
 
@@ -56,6 +58,17 @@ static GUARDED: Row = Row {
     handler: Handler::Known(|_| Box::pin(async { Ok(HttpResponse::Ok().finish()) })),
 };
 
+/// The same at the registry's door; tells the space.
+static REGISTRY: Row = Row {
+    method: Method::GET,
+    pattern: "/registry",
+    door: Door::Ehealth,
+    interaction: None,
+    handler: Handler::Known(|ask| {
+        Box::pin(async move { Ok(HttpResponse::Ok().body(ask.caller.space.0.to_string())) })
+    }),
+};
+
 /// A server's shared state on an empty database, which goes away with the folder.
 async fn app(settings: Settings) -> (TemporaryFolder, Arc<App>) {
     let folder = TemporaryFolder::new("gate");
@@ -71,9 +84,19 @@ async fn app(settings: Settings) -> (TemporaryFolder, Arc<App>) {
 }
 
 async fn ask(app: &Arc<App>, row: &'static Row) -> (HttpResponse, Value) {
-    let request = TestRequest::default()
-        .insert_header((X_REQUEST_ID, "the-request"))
-        .to_http_request();
+    ask_with(app, row, &[]).await
+}
+
+async fn ask_with(
+    app: &Arc<App>,
+    row: &'static Row,
+    headers: &[(&'static str, &str)],
+) -> (HttpResponse, Value) {
+    let request = TestRequest::default().insert_header((X_REQUEST_ID, "the-request"));
+    let request = headers
+        .iter()
+        .fold(request, |request, header| request.append_header(*header));
+    let request = request.to_http_request();
     let payload = web::Payload::from_request(&request, &mut dev::Payload::None)
         .await
         .expect("a payload");
@@ -114,6 +137,46 @@ async fn without_a_credential_no_handler_is_reached() {
     assert_eq!(response.status().as_u16(), 401);
     assert!(response.headers().contains_key("www-authenticate"));
     assert_eq!(outcome["issue"][0]["code"], "login");
+}
+
+#[actix_web::test]
+async fn at_the_registry_both_credentials_are_needed_and_the_realm_tells_the_space() {
+    let (_folder, app) = app(Settings::default()).await;
+    let access = app.engine.store().access();
+    access.add_space("home", false).await.expect("a space");
+    let (ward, _) = access.add_space("ward", false).await.expect("a space");
+    let binding = Binding {
+        door: Door::Ehealth.as_str().to_owned(),
+        word: "realm".to_owned(),
+        space: ward.id.clone(),
+    };
+    access.add_binding(binding).await.expect("a binding");
+    let client = Client {
+        id: "registry".to_owned(),
+        name: "Registry".to_owned(),
+        spaces: vec!["home".to_owned(), ward.id],
+        doors: vec![Door::Ehealth.as_str().to_owned()],
+        scopes: vec!["preperson:read".to_owned()],
+        policy: None,
+        attributes: vec![(
+            attributes::API_KEY_SHA256.to_owned(),
+            ApiKeyDigest::of(b"the-api-key").to_string(),
+        )],
+        enabled: true,
+    };
+    access.put_client(client).await.expect("a client");
+    let (key, row) = new_key("registry", false, 0, None);
+    access.issue_key(row).await.expect("a key");
+    app.auth.refresh(&app.engine).await.expect("a directory");
+    let bearer = format!("Bearer {key}");
+    let (token, api_key) = (("authorization", bearer.as_str()), ("API-KEY", "the-api-key"));
+    for headers in [&[token][..], &[api_key], &[token, ("api-key", "another")]] {
+        let (response, outcome) = ask_with(&app, &REGISTRY, headers).await;
+        assert_eq!(response.status().as_u16(), 401, "{outcome}");
+    }
+    let (response, space) = ask_with(&app, &REGISTRY, &[token, api_key]).await;
+    assert_eq!(response.status().as_u16(), 200, "{space}");
+    assert_eq!(space, ward.key.0);
 }
 
 #[actix_web::test]

@@ -235,10 +235,9 @@ pub fn database_of(server: &Server) -> String {
 
 /// Runs SQL in the database of a server, past the server. Ends the test where there is no tool for it.
 #[track_caller]
-pub fn execute(server: &Server, sql: &str) {
+pub fn execute(server: &Server, sql: &str) -> String {
     if let Some(database) = server.postgres_database() {
-        database.query(sql);
-        return;
+        return database.query(sql).trim().to_owned();
     }
     let output = Command::new("sqlite3")
         .args(["-cmd", ".timeout 10000"])
@@ -247,7 +246,10 @@ pub fn execute(server: &Server, sql: &str) {
         .stdin(Stdio::null())
         .output();
     match output {
-        Ok(output) => assert!(output.status.success(), "{sql}: {output:?}"),
+        Ok(output) => {
+            assert!(output.status.success(), "{sql}: {output:?}");
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
         Err(_) => not_run("no sqlite3 program"),
     }
 }

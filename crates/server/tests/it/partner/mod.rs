@@ -1,11 +1,15 @@
 //! The partner doors over HTTP.
 
 mod patient_graph;
+mod rate;
 mod switches;
 
 use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite.both(patient_graph::TESTS).both(switches::TESTS)
+    suite
+        .both(patient_graph::TESTS)
+        .both(rate::TESTS)
+        .both(switches::TESTS)
 }
