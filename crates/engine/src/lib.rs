@@ -14,7 +14,7 @@ pub mod error;
 mod find_or_create;
 pub mod keys;
 mod list;
-mod patient_id;
+pub mod patient_id;
 mod prepare;
 mod read;
 pub mod reply;

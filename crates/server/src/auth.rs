@@ -127,7 +127,12 @@ pub fn medicapp_spaces(snapshot: &AccessSnapshot) -> Vec<SpaceKey> {
     let of_clients = snapshot
         .clients
         .iter()
-        .filter(|client| client.doors.iter().any(|door| door == Door::MedicappConnect.as_str()))
+        .filter(|client| {
+            client
+                .doors
+                .iter()
+                .any(|door| door == Door::MedicappConnect.as_str())
+        })
         .flat_map(|client| &client.spaces);
     let names: BTreeSet<&String> = bound.chain(of_clients).collect();
     let spaces = snapshot.spaces.iter();

@@ -2,14 +2,16 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
-use engine::Door;
+use engine::{Door, KeySystems, RandomIds};
 use fhir::ResourceType;
-use store::Store;
 use store::access::{Binding, KeySystem, Space};
+use store::{Change, Store};
 
+use crate::auth::{REFRESH, medicapp_spaces};
 use crate::config::Settings;
 use crate::{demo, start};
 
@@ -235,7 +237,11 @@ async fn binding(store: Store, command: BindingCommand) -> anyhow::Result<()> {
         } => {
             check_door(&door)?;
             let binding = Binding { door, word, space };
-            store.access().add_binding(binding.clone()).await?;
+            let change = store.access().add_binding(binding.clone()).await?;
+            if change == Change::Made {
+                servers_know().await;
+            }
+            fill_in_patient_ids(&store).await?;
             say(&format!(
                 "{} '{}' means space {}",
                 binding.door, binding.word, binding.space
@@ -248,6 +254,38 @@ async fn binding(store: Store, command: BindingCommand) -> anyhow::Result<()> {
                 .try_for_each(|row| say(&format!("{}\t{}\t{}", row.door, row.word, row.space)))
         }
     }
+}
+
+/// Waits until every server has read what was changed: from then on it gives new patients their ids itself.
+async fn servers_know() {
+    actix_web::rt::time::sleep(3 * REFRESH).await;
+}
+
+/// Gives the patients of all spaces that a Medicapp door shows their ids for it, where they have none.
+///
+/// # Errors
+/// What the store says.
+pub async fn fill_in_patient_ids(store: &Store) -> anyhow::Result<()> {
+    let Some(base) = store.access().setting(start::NAMING_BASE).await? else {
+        // No server has ever started here: there are no patients.
+        return Ok(());
+    };
+    let keys = Arc::new(KeySystems::new(&base, &[]));
+    for space in medicapp_spaces(&store.access().snapshot().await?) {
+        let progress = |given| {
+            // Progress is for a person; a closed standard error is no reason to stop.
+            let _ = write!(
+                std::io::stderr(),
+                "\rpatients that got an id for the Medicapp doors: {given}"
+            );
+        };
+        let ids = Arc::new(RandomIds);
+        let given = engine::patient_id::fill_in(store, ids, Arc::clone(&keys), space, progress).await?;
+        if given > 0 {
+            let _ = writeln!(std::io::stderr());
+        }
+    }
+    Ok(())
 }
 
 async fn key_system(store: Store, command: KeySystemCommand) -> anyhow::Result<()> {

@@ -3,8 +3,8 @@
 //! A partner never sees an OperationOutcome: every refusal, the router's and the gate's included, is told in the
 //! shape of the door whose path was asked (`adapters.md` 0).
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -90,7 +90,7 @@ pub fn refused(door: Door, failure: &Failure, visit: Visit<'_>) -> HttpResponse 
             (fault.status(), fault.render(visit.request_id))
         }
         (None, Door::Ehealth) => {
-            let fault = ehealth::fault_of(failure);
+            let fault = ehealth::fault_of(failure, visit.request.method());
             (fault.status(), ehealth::render(&fault, visit))
         }
         (None, Door::PatientGraph | Door::Fhir) => {
@@ -107,7 +107,11 @@ pub fn refused(door: Door, failure: &Failure, visit: Visit<'_>) -> HttpResponse 
     if let Some(wait) = refusal.retry_after {
         response.insert_header((RETRY_AFTER, error::whole_seconds(wait)));
     }
-    if let Some(allow) = failure.allow.as_ref().filter(|_| status == StatusCode::METHOD_NOT_ALLOWED) {
+    if let Some(allow) = failure
+        .allow
+        .as_ref()
+        .filter(|_| status == StatusCode::METHOD_NOT_ALLOWED)
+    {
         respond::header(&mut response, ALLOW, allow.clone());
     }
     response.insert_header((CONTENT_TYPE, JSON));

@@ -126,7 +126,13 @@ static NO_METHOD: Row = open(Method::GET, "(no method)", |visit| Box::pin(no_met
 pub fn register(app: &Arc<App>, config: &mut web::ServiceConfig) {
     for pattern in patterns() {
         let slashed = format!("{pattern}/");
-        let mut resource = web::resource([pattern, slashed.as_str()]);
+        // Partners' documents have no slash at the end: such a path is another one (`adapters.md` 0).
+        let is_partner = rows_of(pattern).any(|row| row.door != Door::Fhir);
+        let mut resource = if is_partner {
+            web::resource(pattern)
+        } else {
+            web::resource([pattern, slashed.as_str()])
+        };
         for row in rows_of(pattern) {
             resource = resource.route(web::method(row.method.clone()).to(answering(app, row)));
             if row.method == Method::GET {

@@ -206,6 +206,9 @@ pub trait Reader {
     /// The records of a resource, oldest first.
     fn records(&mut self, stored: &Stored) -> Result<Vec<Record>, StoreError>;
 
+    /// The live Patients behind `after` (a [`Stored::row`]) that have no id for the Medicapp doors, in order of rows.
+    fn without_medicapp_id(&mut self, after: i64, limit: usize) -> Result<Vec<Stored>, StoreError>;
+
     /// Whether the resource of this id was erased. What was deleted otherwise was not.
     fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError>;
 }
@@ -240,6 +243,15 @@ pub trait Writer: Reader {
     /// stays are the versions' numbers, times and authors, and `trace`, with a keyed digest of the last content. A
     /// deletion can be erased too.
     fn erase(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError>;
+
+    /// Gives a Patient its id for the Medicapp doors, with the key and index rows that find it by that. Makes no version.
+    fn give_medicapp_id(
+        &mut self,
+        current: &Stored,
+        id: &str,
+        keys: &[KeyRow],
+        index: &IndexRows,
+    ) -> Result<(), StoreError>;
 
     /// Attaches a record, or changes its status. Makes no version.
     fn put_record(&mut self, record: &Record) -> Result<(), StoreError>;

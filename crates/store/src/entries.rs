@@ -41,7 +41,11 @@ pub(crate) struct Entries<'a> {
 impl<'a> Entries<'a> {
     /// The rows of a version to be written.
     pub(crate) fn of(new: &'a NewResource) -> Entries<'a> {
-        let index: &IndexRows = &new.index;
+        Entries::of_parts(&new.index, &new.keys)
+    }
+
+    /// These rows.
+    pub(crate) fn of_parts(index: &'a IndexRows, keys: &'a [KeyRow]) -> Entries<'a> {
         Entries {
             // Extraction has bounded these texts.
             tokens: index
@@ -82,7 +86,7 @@ impl<'a> Entries<'a> {
                     value: fit(&row.value),
                 })
                 .collect(),
-            keys: keys_of(&new.keys),
+            keys: keys_of(keys),
         }
     }
 

@@ -29,7 +29,7 @@ mod store;
 mod text;
 mod transaction;
 
-pub use access::Access;
+pub use access::{Access, Change};
 pub use api::{
     Class, ClassFilter, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource, Page, Policy, Reader,
     Record, SpaceKey, Stored, Trace, Writer,

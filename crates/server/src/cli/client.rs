@@ -1,11 +1,11 @@
 //! `passerelle client`: who may call.
 
 use clap::{Args, Subcommand};
-use engine::{ClientPolicy, Scopes};
-use store::Store;
+use engine::{ClientPolicy, Door, Scopes};
 use store::access::Client;
+use store::{Change, Store};
 
-use super::{Database, check_door, say};
+use super::{Database, check_door, fill_in_patient_ids, say, servers_know};
 use crate::auth::attributes::{self, attribute};
 use crate::rate::Allowance;
 
@@ -86,9 +86,20 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
             let client = new.into_client();
             // What `key issue` gave it is no matter of this command.
             let access = store.access();
-            access
+            let change = access
                 .put_client_keeping(client.clone(), &[attributes::API_KEY_SHA256])
                 .await?;
+            // Its key is the word for its spaces: their patients are shown there.
+            if client
+                .doors
+                .iter()
+                .any(|door| door == Door::MedicappConnect.as_str())
+            {
+                if change == Change::Made {
+                    servers_know().await;
+                }
+                fill_in_patient_ids(&store).await?;
+            }
             say(&format!(
                 "client {}. Give it a key: passerelle key issue {}",
                 client.id, client.id

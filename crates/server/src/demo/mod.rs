@@ -16,7 +16,7 @@ use store::Store;
 use store::access::{Binding, Client};
 
 use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
-use crate::cli::{issue_key, say};
+use crate::cli::{self, issue_key, say};
 use crate::config::Settings;
 use crate::rate::Allowance;
 use crate::start;
@@ -67,10 +67,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let prepared = start::prepare(&settings).await?;
         let doors = set_up(&prepared.store, &read_back(&file)).await?;
+        // First: those who are loaded get their ids for the doors.
+        prepared.auth.refresh(&prepared.engine).await?;
+        cli::fill_in_patient_ids(&prepared.store).await?;
         if !options.empty {
             load(&prepared.engine).await?;
         }
-        prepared.auth.refresh(&prepared.engine).await?;
         let (listener, address) = start::bind(&settings)?;
         let base = format!("http://{address}");
         write_whole(&file, &describe(&base, &doors))?;

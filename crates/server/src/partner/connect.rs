@@ -38,7 +38,12 @@ pub async fn create(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
             });
         }
     };
-    let patient = dialect::show(&resource_of(&stored)?, &kept(&stored, &[]), &context, View::Answer);
+    let patient = dialect::show(
+        &resource_of(&stored)?,
+        &kept(&stored, &[]),
+        &context,
+        View::Answer,
+    );
     Ok(answer(StatusCode::CREATED, &stored, &patient))
 }
 
@@ -84,7 +89,12 @@ fn items(found: &ListPage, context: &Context<'_>) -> Result<Vec<dialect::Patient
     let item = |stored: &Stored| {
         let records = records_of(found.records.iter().filter(|record| record.row == stored.row));
         let patient = resource_of(stored)?;
-        Ok(dialect::show(&patient, &kept(stored, &records), context, View::Item))
+        Ok(dialect::show(
+            &patient,
+            &kept(stored, &records),
+            context,
+            View::Item,
+        ))
     };
     found.resources.iter().map(item).collect()
 }
@@ -96,7 +106,12 @@ pub async fn read(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let stored = find(&counter, &session).await?;
     let records = records(&counter, &session, &stored).await?;
     let context = counter.rules().within(Space::Connect(&space));
-    let patient = dialect::show(&resource_of(&stored)?, &kept(&stored, &records), &context, View::One);
+    let patient = dialect::show(
+        &resource_of(&stored)?,
+        &kept(&stored, &records),
+        &context,
+        View::One,
+    );
     Ok(answer(StatusCode::OK, &stored, &patient))
 }
 
@@ -136,7 +151,12 @@ pub async fn update(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     };
     let records = records(&counter, &session, &stored).await?;
     let context = counter.rules().within(Space::Connect(&space));
-    let patient = dialect::show(&resource_of(&stored)?, &kept(&stored, &records), &context, View::Answer);
+    let patient = dialect::show(
+        &resource_of(&stored)?,
+        &kept(&stored, &records),
+        &context,
+        View::Answer,
+    );
     Ok(answer(StatusCode::OK, &stored, &patient))
 }
 

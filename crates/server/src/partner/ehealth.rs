@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use adapters::ehealth::envelope::{self, Request};
 use adapters::ehealth::{self as dialect, Action, Body, Caller, Context, Fault, Kept, Switches};
 use adapters::naming::Naming;
@@ -77,7 +77,8 @@ pub async fn update(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let last = LastFault::none();
     let surroundings = Arc::clone(&window.surroundings);
     let named = Arc::clone(&path_id);
-    let edit = last.watch(move |stored| dialect::update(&named, &body, Some(stored), &surroundings.context()));
+    let edit =
+        last.watch(move |stored| dialect::update(&named, &body, Some(stored), &surroundings.context()));
     let interaction = Interaction::Edit {
         target: found.target,
         edit,
@@ -245,14 +246,17 @@ fn url(visit: Visit<'_>) -> String {
 }
 
 /// What the engine, the gate or the router refused, in the registry's words. It knows no 405.
-pub fn fault_of(failure: &Failure) -> Fault {
+pub fn fault_of(failure: &Failure, method: &Method) -> Fault {
     match (failure.denial, failure.refusal.status) {
         (Some(Denial::ApiKeyMissing), 401) => Fault::ApiKeyMissing,
         (Some(Denial::ApiKeyInvalid), 401) => Fault::ApiKeyInvalid,
         (Some(Denial::TokenMissing), 401) => Fault::TokenMissing,
         (_, 401) => Fault::TokenInvalid,
         (_, 403) => Fault::Scope {
-            missing: "preperson:read",
+            missing: match *method {
+                Method::GET | Method::HEAD => "preperson:read",
+                _ => "preperson:write",
+            },
         },
         (_, 404 | 405 | 410) => Fault::NoRoute,
         (_, 409) => Fault::Conflict,

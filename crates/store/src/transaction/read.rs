@@ -127,6 +127,21 @@ impl Reader for Transaction<'_> {
         self.records_of(&[stored.row])
     }
 
+    fn without_medicapp_id(&mut self, after: i64, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement = Statement::new("SELECT ")
+            .sql(CURRENT)
+            .sql(" FROM resource AS r WHERE r.space = ")
+            .bind(self.space)
+            .sql(" AND r.kind = ")
+            .bind(codes::kind(ResourceType::Patient))
+            .sql(" AND NOT r.deleted AND r.medicapp_id IS NULL AND r.row > ")
+            .bind(after)
+            .sql(" ORDER BY r.row LIMIT 0 + ")
+            .bind(limit);
+        self.resources("looking for patients without an id", &statement)
+    }
+
     fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError> {
         let statement = Statement::new("SELECT time FROM erasure WHERE space = ")
             .bind(self.space)

@@ -1,11 +1,12 @@
 //! [`Writer`] as SQL.
 
 use fhir::canonical::Digest;
+use fhir::index::IndexRows;
 use fhir::{Id, ResourceType, Target, VersionId};
 
 use super::read::Lock;
 use super::{Savepoint, Transaction, number};
-use crate::api::{NewResource, Record, Stored, Trace, Writer};
+use crate::api::{KeyRow, NewResource, Record, Stored, Trace, Writer};
 use crate::audit::AuditEntry;
 use crate::codes;
 use crate::entries::{self, Entries, Owner};
@@ -81,6 +82,26 @@ impl Writer for Transaction<'_> {
 
     fn erase(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError> {
         self.erase_all(current, trace)
+    }
+
+    fn give_medicapp_id(
+        &mut self,
+        current: &Stored,
+        id: &str,
+        keys: &[KeyRow],
+        index: &IndexRows,
+    ) -> Result<(), StoreError> {
+        self.begin_change()?;
+        let statement = Statement::new("UPDATE resource SET medicapp_id = ")
+            .bind(id)
+            .sql(" WHERE space = ")
+            .bind(self.space)
+            .sql(" AND row = ")
+            .bind(current.row);
+        self.run("giving an id", &statement)?;
+        let owner = self.owner(current.target.kind, current.row);
+        entries::insert(self.sql, owner, &Entries::of_parts(index, keys))
+            .map_err(|error| self.fail("writing the index", &error))
     }
 
     fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {
