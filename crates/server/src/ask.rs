@@ -157,7 +157,9 @@ impl Ask<'_> {
                 _ => BodyId::Counts,
             },
         };
-        body::decode(bytes, reading).await
+        let mut resource = body::decode(bytes, reading).await?;
+        self.visit.app.auth.rewrite_resource(&mut resource);
+        Ok(resource)
     }
 
     /// `If-Match` and `If-None-Match` of a write.
@@ -179,12 +181,9 @@ impl Ask<'_> {
             ClientPolicy::None => NameCase::Exact,
         };
         let query = self.visit.request.query_string();
-        Ok(parse::criteria(
-            resource.kind(),
-            query,
-            names,
-            self.session().now(),
-        )?)
+        let mut criteria = parse::criteria(resource.kind(), query, names, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut criteria);
+        Ok(criteria)
     }
 
     /// A create, conditional when `If-None-Exist` is there.
@@ -201,7 +200,8 @@ impl Ask<'_> {
             (Some(line), None) => std::str::from_utf8(line.as_bytes())
                 .map_err(|_| error::if_none_exist_unreadable("is not UTF-8"))?,
         };
-        let criteria = parse::if_none_exist(resource.kind(), header, self.session().now())?;
+        let mut criteria = parse::if_none_exist(resource.kind(), header, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut criteria);
         Ok(Interaction::ConditionalCreate { criteria, resource })
     }
 
@@ -237,7 +237,9 @@ impl Ask<'_> {
     fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {
         let pairs = parse::pairs(query)?;
         let handling = prefer::handling(self.visit.headers());
-        Ok(parse::search(kind, &pairs, handling, self.session().now())?)
+        let mut query = parse::search(kind, &pairs, handling, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut query.criteria);
+        Ok(query)
     }
 
     /// The body, as it was sent.

@@ -1,6 +1,8 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use store::access::{Binding, Client, Space};
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::mutants;
 
@@ -11,7 +13,7 @@ const API_KEY: &[u8] = b"the-api-key";
 
 /// One enabled client with one live space and one key.
 fn directory() -> Directory {
-    Directory::new(&snapshot(), NAMING_BASE)
+    Directory::new(&snapshot(), NAMING_BASE, &BTreeMap::new())
 }
 
 fn snapshot() -> AccessSnapshot {
@@ -66,7 +68,7 @@ fn registry(attributes: &[(&str, &str)]) -> Directory {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Directory::new(&snapshot, NAMING_BASE)
+    Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new())
 }
 
 fn with_api_key() -> Directory {
@@ -212,7 +214,7 @@ fn the_author_is_the_user_or_comes_from_the_clients_id() {
     assert_eq!(directory().author_of("demo"), derived);
     // Also of a client that has been switched off, or whose row names nobody.
     assert_eq!(
-        Directory::new(&AccessSnapshot::default(), NAMING_BASE).author_of("demo"),
+        Directory::new(&AccessSnapshot::default(), NAMING_BASE, &BTreeMap::new()).author_of("demo"),
         derived
     );
     assert_eq!(registry(&[(attributes::USER_ID, "")]).author_of("demo"), derived);

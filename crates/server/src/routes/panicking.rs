@@ -110,9 +110,14 @@ async fn app(url: &str) -> (Arc<App>, String) {
     let (key, row) = new_key("client", true, store.now().micros(), None);
     access.issue_key(row).await.expect("a key");
     let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::default());
-    let auth = Authenticator::start(store, &engine, "https://naming.example")
-        .await
-        .expect("a directory");
+    let auth = Authenticator::start(
+        store,
+        &engine,
+        "https://naming.example",
+        std::collections::BTreeMap::new(),
+    )
+    .await
+    .expect("a directory");
     let settings = Settings {
         max_concurrent_requests: 1,
         ..Settings::default()

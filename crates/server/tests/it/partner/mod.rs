@@ -1,5 +1,6 @@
 //! The partner doors over HTTP.
 
+mod alias;
 mod patient_graph;
 mod rate;
 mod switches;
@@ -9,6 +10,7 @@ use testkit::harness::Suite;
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
     suite
+        .both(alias::TESTS)
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
         .both(switches::TESTS)
