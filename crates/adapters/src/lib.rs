@@ -5,7 +5,7 @@
 //!
 //! What the doors share: [`json`] reads a partner's body, [`naming`] names our identifier systems and extensions,
 //! [`pick`] chooses among several names, telecoms and addresses, [`overlay`] keeps what FHIR cannot hold
-//! verbatim, [`gender`] is the table of genders.
+//! verbatim, [`gender`] is the table of genders. [`translate`] turns records of any dialect into any other.
 
 pub mod ehealth;
 pub mod gender;
@@ -15,4 +15,5 @@ pub mod naming;
 pub mod overlay;
 pub mod patient_graph;
 pub mod pick;
+pub mod translate;
 pub mod tree;

@@ -14,6 +14,8 @@ use crate::auth::new_key;
 use crate::config::Settings;
 use crate::{demo, start};
 
+mod translate;
+
 /// FHIR R4 server for Patient and Practitioner, with an upsert by identifier that never duplicates.
 #[derive(Parser)]
 #[command(name = "passerelle", version, about, disable_help_subcommand = true)]
@@ -30,6 +32,8 @@ enum Command {
     Migrate(WithFile),
     /// Start a sandbox with sample data and print curl lines that work
     Demo(demo::Options),
+    /// Show records of a partner as FHIR, or FHIR as a partner would see it; stores nothing
+    Translate(Box<translate::Options>),
     /// Tenants
     #[command(subcommand)]
     Space(SpaceCommand),
@@ -254,6 +258,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Serve(with_file) => start::serve(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
+        Command::Translate(options) => translate::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
