@@ -24,7 +24,7 @@ mod to_fhir;
 pub mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{Fault, Rule, Violation};
 pub use from_fhir::{Kept, preperson_id, show};

@@ -14,7 +14,7 @@ mod from_fhir;
 mod metadata;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod to_fhir;
 mod wire;
 

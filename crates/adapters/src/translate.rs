@@ -15,6 +15,7 @@ use crate::{medicapp, patient_graph};
 
 mod bundle;
 mod ehealth;
+mod fates;
 mod graph;
 mod key;
 mod ledger;
@@ -140,15 +141,24 @@ pub fn to_fhir(
     record: &[u8],
     options: &Options<'_>,
 ) -> Result<Translated<Resource>, Vec<Problem>> {
-    let translated = match dialect {
-        Dialect::Fhir => return decoded(record),
-        Dialect::MedicappCloud => spaces::cloud(record, options)?,
-        Dialect::MedicappConnect => spaces::connect(record, options)?,
-        Dialect::PatientGraph => graph::read(record, options)?,
-        Dialect::Ehealth => ehealth::read(record, options)?,
-    };
+    let translated = mapped(dialect, record, options)?;
     refuse_errors(fhir::validate::validate(&translated.content))?;
     Ok(translated)
+}
+
+/// A record as a Patient, not validated.
+fn mapped(
+    dialect: Dialect,
+    record: &[u8],
+    options: &Options<'_>,
+) -> Result<Translated<Resource>, Vec<Problem>> {
+    match dialect {
+        Dialect::Fhir => decoded(record),
+        Dialect::MedicappCloud => spaces::cloud(record, options),
+        Dialect::MedicappConnect => spaces::connect(record, options),
+        Dialect::PatientGraph => graph::read(record, options),
+        Dialect::Ehealth => ehealth::read(record, options),
+    }
 }
 
 /// A Patient as the door of this dialect would show it, on one line. A text that the form always has and
@@ -162,8 +172,11 @@ pub fn from_fhir(
     options: &Options<'_>,
 ) -> Result<Translated<String>, Vec<Problem>> {
     let text = shown::render(dialect, patient, options)?;
-    let ledger = shown::ledger(dialect, patient, &text, options);
-    Ok(Translated { content: text, ledger })
+    let ledger = fates::of_patient(dialect, patient, &text, options);
+    Ok(Translated {
+        content: text,
+        ledger,
+    })
 }
 
 /// A record of one dialect in another, on one line.
@@ -176,19 +189,18 @@ pub fn translate(
     record: &[u8],
     options: &Options<'_>,
 ) -> Result<Translated<String>, Vec<Problem>> {
-    let Translated { content, mut ledger } = to_fhir(from, record, options)?;
-    if to == Dialect::Fhir {
-        return Ok(Translated {
-            content: serde_json::to_string(content.tree()).unwrap_or_default(),
-            ledger,
-        });
+    let Translated { content, ledger } = to_fhir(from, record, options)?;
+    if from == Dialect::Fhir {
+        return from_fhir(to, &content, options);
     }
-    let shown = from_fhir(to, &content, options)?;
-    // What FHIR took by default on the way is in neither record.
-    ledger.forget_defaulted();
-    ledger.add(&shown.ledger);
+    let text = shown::render(to, &content, options)?;
+    let ledger = match to {
+        Dialect::Fhir => ledger,
+        // Not what FHIR held on the way, but what arrives of the record.
+        _ => fates::of_record(from, to, record, (&content, &text), options),
+    };
     Ok(Translated {
-        content: shown.content,
+        content: text,
         ledger,
     })
 }
@@ -218,7 +230,6 @@ fn decoded(record: &[u8]) -> Result<Translated<Resource>, Vec<Problem>> {
     let validate = |tree| fhir::validate::validate(&Resource::from_guarded(ResourceType::Patient, tree));
     let patient = decode(record, Format::Json, ResourceType::Patient)
         .map_err(|malformed| problem::of_issues(malformed.all_issues(validate)))?;
-    refuse_errors(fhir::validate::validate(&patient))?;
     Ok(Translated {
         content: patient,
         ledger: Ledger::default(),

@@ -33,6 +33,12 @@ enum Command {
     /// Start a sandbox with sample data and print curl lines that work
     Demo(demo::Options),
     /// Show records of a partner as FHIR, or FHIR as a partner would see it; stores nothing
+    ///
+    /// Reads NDJSON, one JSON list, a Bundle or a page of a door, and takes what a door is sent as well as what
+    /// it answers. Writes one line per record to standard output; what is refused, with its place, and what
+    /// became of each field go to standard error, and one refused record makes the command fail at its end.
+    /// Ids that a record carries are kept; where it carries none, none is made up: no Patient.id and no id of
+    /// the partner's, whose text is then empty.
     Translate(Box<translate::Options>),
     /// Tenants
     #[command(subcommand)]

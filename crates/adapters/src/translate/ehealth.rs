@@ -64,7 +64,10 @@ pub(super) fn read(bytes: &[u8], options: &Options<'_>) -> Result<Translated<Res
         return preperson(record, options);
     }
     let Some(Value::Object(data)) = record.get_mut("data").map(Value::take) else {
-        return Err(vec![Problem::at("data", "must be the object that the answer is about")]);
+        return Err(vec![Problem::at(
+            "data",
+            "must be the object that the answer is about",
+        )]);
     };
     preperson(data, options).map_err(|mut problems| {
         for problem in &mut problems {

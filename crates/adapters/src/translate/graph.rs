@@ -89,7 +89,9 @@ pub(super) fn read(bytes: &[u8], options: &Options<'_>) -> Result<Translated<Res
         push(tree, "identifier", id_entry(id, &context));
     }
     open.iter().for_each(|gap| (gap.clear)(tree));
-    extras.into_iter().for_each(|extra| push(tree, "extension", extra));
+    extras
+        .into_iter()
+        .for_each(|extra| push(tree, "extension", extra));
     if let Some(status) = status.filter(|status| status != "active") {
         tree.insert("active".to_owned(), json!(false));
         if status != "inactive" {

@@ -20,7 +20,8 @@ pub struct Counts {
     pub dropped: u64,
 }
 
-/// Fields by path: `$.address.city` of a partner's record, `Patient.name.given` of a FHIR one.
+/// Fields by path: `$.address.city` of a partner's record, `Patient.name.given` of a FHIR one, `result $.status`
+/// of the partner's form that is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger(BTreeMap<String, Counts>);
 
@@ -52,13 +53,6 @@ impl Ledger {
             counts.defaulted += more.defaulted;
             counts.dropped += more.dropped;
         }
-    }
-
-    pub(super) fn forget_defaulted(&mut self) {
-        self.0.retain(|_, counts| {
-            counts.defaulted = 0;
-            *counts != Counts::default()
-        });
     }
 
     /// The fields in the order of their paths.

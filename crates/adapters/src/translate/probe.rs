@@ -1,11 +1,10 @@
-//! Which elements of a Patient a projection reads: those whose absence changes it. The mapping is asked, not
+//! Which elements of a record a projection reads: those whose absence changes it. The mapping is asked, not
 //! written down a second time.
 
 use fhir::Resource;
 use serde_json::Value;
 
 use super::ledger::Ledger;
-use super::shown::Place;
 use crate::naming::Naming;
 use crate::tree::Object;
 
@@ -21,6 +20,38 @@ const WITH_ITS_ELEMENT: [&str; 8] = [
     "relationship",
 ];
 
+/// A place in a Patient: a property, or one item of it.
+pub(super) type Place = (&'static str, Option<usize>);
+
+/// What is only looked at as a whole.
+const WHOLE: [&str; 4] = ["extension", "identifier", "metadata", "external_ids"];
+
+/// Something that is a JSON object.
+pub(super) trait Tree {
+    fn object(&self) -> &Object;
+    fn object_mut(&mut self) -> &mut Object;
+}
+
+impl Tree for Resource {
+    fn object(&self) -> &Object {
+        self.tree()
+    }
+
+    fn object_mut(&mut self) -> &mut Object {
+        self.tree_mut()
+    }
+}
+
+impl Tree for Object {
+    fn object(&self) -> &Object {
+        self
+    }
+
+    fn object_mut(&mut self) -> &mut Object {
+        self
+    }
+}
+
 /// One step into a tree.
 #[derive(Clone)]
 enum Step {
@@ -28,24 +59,25 @@ enum Step {
     Item(usize),
 }
 
-/// A Patient whose elements are taken away one after the other.
-pub(super) struct Probe<'a> {
-    patient: Resource,
+/// A record whose elements are taken away one after the other.
+pub(super) struct Probe<'a, T> {
+    record: T,
     shown: &'a str,
     naming: &'a Naming,
-    show: &'a dyn Fn(&Resource) -> Option<String>,
+    /// The projection; `None` when it refuses what is left.
+    show: &'a dyn Fn(&T) -> Option<String>,
     steps: Vec<Step>,
 }
 
-impl<'a> Probe<'a> {
+impl<'a, T: Tree> Probe<'a, T> {
     pub(super) fn new(
-        patient: &Resource,
+        record: T,
         shown: &'a str,
         naming: &'a Naming,
-        show: &'a dyn Fn(&Resource) -> Option<String>,
-    ) -> Probe<'a> {
+        show: &'a dyn Fn(&T) -> Option<String>,
+    ) -> Probe<'a, T> {
         Probe {
-            patient: patient.clone(),
+            record,
             shown,
             naming,
             show,
@@ -72,12 +104,12 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Looks at all properties.
-    pub(super) fn run(mut self, ledger: &mut Ledger) {
-        let keys: Vec<String> = self.patient.tree().keys().cloned().collect();
+    /// Looks at all properties; their paths begin with `root`.
+    pub(super) fn run(mut self, root: &str, ledger: &mut Ledger) {
+        let keys: Vec<String> = self.record.object().keys().cloned().collect();
         for key in keys.iter().filter(|key| *key != "resourceType") {
             self.steps = vec![Step::Key(key.clone())];
-            self.element(&format!("Patient.{key}"), key, ledger);
+            self.element(&format!("{root}.{key}"), key, ledger);
         }
     }
 
@@ -121,7 +153,7 @@ impl<'a> Probe<'a> {
     }
 
     fn parts(&mut self, path: &str, key: &str, object: &Object, ledger: &mut Ledger) {
-        let is_leaf = matches!(key, "extension" | "identifier");
+        let is_leaf = WHOLE.contains(&key);
         let mut has_used_part = false;
         for (part, value) in object.iter().filter(|_| !is_leaf) {
             if WITH_ITS_ELEMENT.contains(&part.as_str()) || self.is_own(part, value) {
@@ -148,14 +180,18 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Extensions of ours inside an element repeat what it says in another way.
+    /// Extensions and tags of ours inside an element repeat in another way what is said there or elsewhere.
     fn is_own(&self, part: &str, value: &Value) -> bool {
-        let base = self.naming.extension("");
-        let urls = value.as_array().into_iter().flatten();
-        part == "extension"
-            && urls
-                .filter_map(|item| item.get("url").and_then(Value::as_str))
-                .all(|url| url.starts_with(&base))
+        let name = match part {
+            "extension" => "url",
+            "tag" => "system",
+            _ => return false,
+        };
+        let mut items = value.as_array().into_iter().flatten();
+        items.all(|item| {
+            let name = item.get(name).and_then(Value::as_str);
+            name.is_some_and(|name| name.starts_with(self.naming.base()))
+        })
     }
 
     /// What tells the items of a list apart: the system of an identifier, the URL of an extension.
@@ -165,23 +201,29 @@ impl<'a> Probe<'a> {
             "extension" => "url",
             _ => return String::new(),
         };
-        match item.get(property).and_then(Value::as_str) {
-            Some(name) => {
-                let base = self.naming.base();
-                let short = name.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
-                format!("({})", short.unwrap_or(name))
-            }
-            None => String::new(),
-        }
+        let Some(name) = item.get(property).and_then(Value::as_str) else {
+            return String::new();
+        };
+        let base = self.naming.base();
+        let ours = name.strip_prefix(base).and_then(|rest| rest.strip_prefix('/'));
+        let extension = name.strip_prefix(&self.naming.extension(""));
+        format!("({})", extension.or(ours).unwrap_or(name))
     }
 
-    /// Whether the projection is another without the element, or with the opposite of a truth value: `true`
-    /// may be what is taken for granted.
+    /// Whether the projection is another without the element. Without some it is refused, and with others it is
+    /// what is taken for granted: these are changed instead.
     fn matters(&mut self) -> bool {
         let taken = self.take();
-        let mut matters = !self.is_unchanged();
-        if !matters && let Some((place, Value::Bool(value))) = &taken {
-            self.put(Some((*place, Value::Bool(!value))));
+        let without = (self.show)(&self.record);
+        let other = taken.as_ref().and_then(|(_, value)| match &without {
+            None => altered(value),
+            Some(_) => opposite(value),
+        });
+        let mut matters = without.as_deref() != Some(self.shown);
+        if let (Some((place, _)), Some(other)) = (&taken, other)
+            && (without.is_none() || !matters)
+        {
+            self.put(Some((*place, other)));
             matters = !self.is_unchanged();
             self.take();
         }
@@ -190,7 +232,7 @@ impl<'a> Probe<'a> {
     }
 
     fn is_unchanged(&self) -> bool {
-        (self.show)(&self.patient).as_deref() == Some(self.shown)
+        (self.show)(&self.record).as_deref() == Some(self.shown)
     }
 
     fn at(&self) -> Option<&Value> {
@@ -198,7 +240,7 @@ impl<'a> Probe<'a> {
         let Some(Step::Key(first)) = steps.next() else {
             return None;
         };
-        steps.try_fold(self.patient.get(first)?, |value, step| match step {
+        steps.try_fold(self.record.object().get(first)?, |value, step| match step {
             Step::Key(key) => value.get(key),
             Step::Item(at) => value.get(at),
         })
@@ -207,7 +249,7 @@ impl<'a> Probe<'a> {
     /// Takes the element out, with its position.
     fn take(&mut self) -> Option<(usize, Value)> {
         let (last, steps) = self.steps.split_last()?;
-        match (parent(self.patient.tree_mut(), steps)?, last) {
+        match (parent(self.record.object_mut(), steps)?, last) {
             (Parent::Object(object), Step::Key(key)) => {
                 let position = object.keys().position(|known| known == key)?;
                 Some((position, object.shift_remove(key)?))
@@ -222,7 +264,7 @@ impl<'a> Probe<'a> {
             return;
         };
         let Some((position, value)) = taken else { return };
-        match (parent(self.patient.tree_mut(), steps), last) {
+        match (parent(self.record.object_mut(), steps), last) {
             (Some(Parent::Object(object)), Step::Key(key)) => {
                 object.shift_insert(position, key.clone(), value);
             }
@@ -230,6 +272,26 @@ impl<'a> Probe<'a> {
             _ => {}
         }
     }
+}
+
+/// Another value of the same kind, where there is one of no meaning.
+fn altered(value: &Value) -> Option<Value> {
+    let text = value.as_str()?;
+    Some(Value::String(format!("{text}x")))
+}
+
+/// The other of two values.
+fn opposite(value: &Value) -> Option<Value> {
+    let other = match value {
+        Value::Bool(value) => return Some(Value::Bool(!value)),
+        Value::String(text) => match text.as_str() {
+            "ACTIVE" => "INACTIVE",
+            "active" => "inactive",
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(other.into())
 }
 
 enum Parent<'t> {

@@ -9,7 +9,7 @@ use crate::{ehealth, json, medicapp, patient_graph};
 /// Characters of a path that are repeated.
 const MAX_PATH: usize = 200;
 
-/// One thing that is wrong with a record. Never the value: that may be personal.
+/// One thing that is wrong with a record. A door's own rules never repeat the value: that may be personal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where: `$.identificationKey.nir`, `Patient.name[0].given[1]`; `$` is the whole record.
@@ -42,7 +42,13 @@ impl Problem {
 /// The sender's words without what a terminal obeys, and not longer than a line or two.
 pub(super) fn printable(text: &str) -> String {
     let mut characters = text.chars();
-    let visible = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    let visible = |character: char| {
+        if character.is_control() {
+            '\u{fffd}'
+        } else {
+            character
+        }
+    };
     let mut short: String = characters.by_ref().take(MAX_PATH).map(visible).collect();
     if characters.next().is_some() {
         short.push('…');
@@ -55,9 +61,10 @@ pub(super) fn of_json(fault: &json::Fault) -> Problem {
     match fault {
         json::Fault::Empty => whole("is empty; write a JSON object".to_owned()),
         json::Fault::NotUtf8 => whole("is not UTF-8 text without a byte order mark".to_owned()),
-        json::Fault::Syntax { line, column } => whole(format!(
-            "is not valid JSON: line {line} of the record, column {column}"
-        )),
+        json::Fault::Syntax { line: 1, column } => whole(format!("is not valid JSON: see column {column}")),
+        json::Fault::Syntax { line, column } => {
+            whole(format!("is not valid JSON: see its line {line}, column {column}"))
+        }
         json::Fault::TooDeep => whole(format!("is nested deeper than {} levels", json::MAX_DEPTH)),
         json::Fault::NotAnObject => whole("must be a JSON object".to_owned()),
         json::Fault::Duplicate { path } => Problem::at(path, "stands twice in its object; leave one"),
@@ -106,7 +113,10 @@ pub(super) fn of_ehealth(fault: &ehealth::Fault) -> Vec<Problem> {
             .collect(),
         other => {
             let message = other.message();
-            vec![Problem::new("$", message.unwrap_or_else(|| "is refused".to_owned()))]
+            vec![Problem::new(
+                "$",
+                message.unwrap_or_else(|| "is refused".to_owned()),
+            )]
         }
     }
 }

@@ -136,7 +136,10 @@ pub(super) fn account(record: &Object, known: Known) -> Ledger {
             Value::Object(parts) if known.iter().any(|known| known.starts_with(&begins)) => {
                 for (part, value) in parts {
                     let path = format!("{path}.{part}");
-                    match known.iter().any(|known| known.strip_prefix(&begins) == Some(part)) {
+                    match known
+                        .iter()
+                        .any(|known| known.strip_prefix(&begins) == Some(part))
+                    {
                         _ if value.is_null() => {}
                         true => ledger.used(&path),
                         false => ledger.dropped(&path),
@@ -147,6 +150,11 @@ pub(super) fn account(record: &Object, known: Known) -> Ledger {
         }
     }
     ledger
+}
+
+/// Removes the fields that say nothing.
+pub(super) fn without_nulls_on_top(record: &mut Object) {
+    record.retain(|_, value| !says_nothing(value));
 }
 
 fn says_nothing(value: &Value) -> bool {

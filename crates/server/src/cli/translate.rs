@@ -161,7 +161,7 @@ impl std::fmt::Display for Tally {
         if self.passed_over > 0 {
             write!(
                 f,
-                "; passed over {} entries that hold no Patient",
+                ", passed over {} (entries that hold no Patient)",
                 self.passed_over
             )?;
         }

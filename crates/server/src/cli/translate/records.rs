@@ -283,9 +283,11 @@ impl<R: Read> Records<R> {
         let (mut in_string, mut is_escaped) = (false, false);
         let mut ends = ends;
         let is_outermost = self.inside.is_none() && depth == 0;
+        let mut was_closed = false;
         while let Some(byte) = self.peek()? {
             if byte == b'\n' {
-                if ends == Ends::Line && self.shape == Shape::First && goes_on(depth, in_string, text) {
+                let goes_on = goes_on(depth, in_string, text);
+                if ends == Ends::Line && self.shape == Shape::First && goes_on && !was_closed {
                     self.shape = Shape::Documents;
                     ends = Ends::Bracket;
                 }
@@ -318,7 +320,10 @@ impl<R: Read> Records<R> {
                         self.advance()?;
                         return Ok(if byte == b']' { End::Closed } else { End::Complete });
                     }
-                    b'}' | b']' => depth = depth.saturating_sub(1),
+                    b'}' | b']' => {
+                        depth = depth.saturating_sub(1);
+                        was_closed |= depth == 0;
+                    }
                     _ => {}
                 }
             }

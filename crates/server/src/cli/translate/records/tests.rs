@@ -35,7 +35,11 @@ fn a_record_a_line_whatever_stands_in_it() {
     let input = "\u{feff}\n{\"a\":\"]},{\\\"\"}\n\n  {\"b\":[1,2]}\r\n{\"c\":1";
     assert_eq!(
         records(input, None),
-        ["line 2: {\"a\":\"]},{\\\"\"}", "line 4: {\"b\":[1,2]}", "line 5: {\"c\":1"]
+        [
+            "line 2: {\"a\":\"]},{\\\"\"}",
+            "line 4: {\"b\":[1,2]}",
+            "line 5: {\"c\":1"
+        ]
     );
 }
 
@@ -53,6 +57,16 @@ fn a_broken_line_costs_no_other() {
             "line 6: {\"e\":1}",
         ]
     );
+}
+
+#[test]
+fn a_first_line_that_is_broken_is_no_beginning_of_a_document() {
+    for broken in ["{\"a\":{\"b\":1}", "{\"a\":1}[2,", "{\"a\":\"x,"] {
+        assert_eq!(
+            records(&format!("{broken}\n{{\"c\":1}}"), None),
+            [format!("line 1: {broken}"), "line 2: {\"c\":1}".to_owned()]
+        );
+    }
 }
 
 #[test]
