@@ -9,6 +9,7 @@ use adapters::naming::Naming;
 use adapters::translate::{self as translation, Dialect, Entry, Ledger, Problem, Translated};
 use anyhow::{Context as _, bail};
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 mod records;
 
@@ -28,14 +29,14 @@ pub(super) struct Options {
     /// Dialect of the output, one of the same
     #[arg(long, value_name = "DIALECT", value_parser = dialect)]
     to: Dialect,
-    /// Medicapp: the trust space or space; a record's own trustSpaceUuid comes first, towards Medicapp this one
-    #[arg(long, value_name = "NAME")]
+    /// Medicapp: the trust space or space of output, and of input records without a trustSpaceUuid of their own
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     space: Option<String>,
-    /// patient-graph: the brand; a record's own brand_id comes first, towards patient-graph this one
-    #[arg(long, value_name = "BRAND")]
+    /// patient-graph: the brand of output, and of input records without a brand_id of their own
+    #[arg(long, value_name = "BRAND", value_parser = NonEmptyStringValueParser::new())]
     brand: Option<String>,
     /// eHealth: UUID of the legal entity whose external ids the records carry
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = NonEmptyStringValueParser::new())]
     legal_entity: Option<String>,
     /// Base of the server's own identifier systems and profiles
     #[arg(
