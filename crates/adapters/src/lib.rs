@@ -6,6 +6,7 @@
 //! What the doors share: [`json`] reads a partner's body, [`naming`] names our identifier systems and extensions,
 //! [`pick`] chooses among several names, telecoms and addresses, [`overlay`] keeps what FHIR cannot hold
 //! verbatim, [`gender`] is the table of genders, [`sticky`] says what stays when a FHIR client replaces a patient.
+//! [`translate`] turns records of any dialect into any other.
 
 pub mod ehealth;
 pub mod gender;
@@ -16,4 +17,5 @@ pub mod overlay;
 pub mod patient_graph;
 pub mod pick;
 pub mod sticky;
+pub mod translate;
 pub mod tree;

@@ -19,6 +19,7 @@ mod client;
 mod key;
 #[cfg(test)]
 mod tests;
+mod translate;
 
 use client::ClientCommand;
 use key::KeyCommand;
@@ -40,6 +41,14 @@ enum Command {
     Migrate(WithFile),
     /// Start a sandbox with sample data and print curl lines that work
     Demo(demo::Options),
+    /// Show records of a partner as FHIR, or FHIR as a partner would see it; stores nothing
+    ///
+    /// Reads NDJSON, one JSON list, a Bundle or a page of a door, and takes what a door is sent as well as what
+    /// it answers. Writes one line per record to standard output; what is refused, with its place, and what
+    /// became of each field go to standard error, and one refused record makes the command fail at its end.
+    /// Ids that a record carries are kept; where it carries none, none is made up: no Patient.id and no id of
+    /// the partner's, whose text is then empty.
+    Translate(Box<translate::Options>),
     /// Tenants
     #[command(subcommand)]
     Space(SpaceCommand),
@@ -173,6 +182,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(with_file) => start::serve(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
+        Command::Translate(options) => translate::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),

@@ -1,0 +1,41 @@
+//! By what a Patient is known when it comes again.
+
+use fhir::{Identifier, Resource};
+
+use crate::naming::Naming;
+
+/// The identifier that at most one live Patient of a space has, and that a second import finds the first by:
+/// NIR with rank, else a partner's external id, else the id that a Medicapp door or patient-graph gave, else
+/// the preperson's id. A preperson's external id is none: it is not unique (`adapters.md` 5.1).
+pub fn idempotency_key(patient: &Resource, naming: &Naming) -> Option<Identifier> {
+    let held: Vec<Identifier> = fhir::identifier::of(patient)
+        .map(|held| held.identifier)
+        .collect();
+    let ranks: [&dyn Fn(&str) -> bool; 5] = [
+        &|system| system == naming.nir_rang(),
+        &|system| is_external_id(system, naming),
+        &|system| system == naming.medicapp_patient_id(),
+        &|system| system == naming.patient_graph_id(),
+        &|system| system == naming.preperson_id(),
+    ];
+    ranks
+        .iter()
+        .find_map(|is_meant| held.iter().find(|identifier| is_meant(&identifier.system)))
+        .cloned()
+}
+
+/// Whether a system holds external ids that are unique within it.
+fn is_external_id(system: &str, naming: &Naming) -> bool {
+    let Some(path) = system
+        .strip_prefix(naming.base())
+        .and_then(|rest| rest.strip_prefix('/'))
+    else {
+        return false;
+    };
+    let segments: Vec<&str> = path.split('/').collect();
+    matches!(
+        segments.as_slice(),
+        ["medicapp", "trust-space" | "space", _, "external-id"]
+            | ["patient-graph", "brand", _, "external-id", _]
+    )
+}
