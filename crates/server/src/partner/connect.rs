@@ -9,7 +9,7 @@ use adapters::medicapp::connect::{self as dialect, Listing as Listed, Template, 
 use adapters::medicapp::{Context, Fault, Record, Rules, Space};
 use engine::{Reply, Session};
 use fhir::interaction::{Interaction, Listing, Replaced};
-use fhir::{Resource, ResourceType};
+use fhir::{Canonical, Resource, ResourceType};
 use serde_json::value::RawValue;
 use store::{ListPage, Stored};
 
@@ -73,16 +73,21 @@ pub async fn list(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
             pagination,
         }),
         Template::Fhir => text(&Listed {
-            data: found
-                .resources
-                .iter()
-                .map(|stored| RawValue::from_string(stored.body.clone()))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|_| error::broken("a stored body is no JSON"))?,
+            data: patients(&found, &rules.within(Space::Connect(&space)))?,
             pagination,
         }),
     };
     Ok(listed(body))
+}
+
+/// The page as FHIR Patients: their text, so that numbers stay as they were written.
+fn patients(found: &ListPage, context: &Context<'_>) -> Result<Vec<Box<RawValue>>, Failure> {
+    let patient = |stored: &Stored| {
+        let shown = dialect::show_fhir(&resource_of(stored)?, context);
+        let text = Canonical::of(&shown).body(&stored.target.id, stored.version, stored.updated);
+        RawValue::from_string(text).map_err(|_| error::broken("a patient is no JSON").into())
+    };
+    found.resources.iter().map(patient).collect()
 }
 
 fn items(found: &ListPage, context: &Context<'_>) -> Result<Vec<dialect::Patient>, Failure> {
