@@ -5,8 +5,9 @@
 //!
 //! What the doors share: [`json`] reads a partner's body, [`naming`] names our identifier systems and extensions,
 //! [`pick`] chooses among several names, telecoms and addresses, [`overlay`] keeps what FHIR cannot hold
-//! verbatim, [`gender`] is the table of genders.
+//! verbatim, [`gender`] and [`status`] are the tables of genders and statuses.
 
+pub mod concept_map;
 pub mod ehealth;
 pub mod gender;
 pub mod json;
@@ -15,4 +16,5 @@ pub mod naming;
 pub mod overlay;
 pub mod patient_graph;
 pub mod pick;
+pub mod status;
 pub mod tree;
