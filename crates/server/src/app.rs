@@ -9,6 +9,7 @@ use engine::Engine;
 use fhir::limits::MAX_BODY_BYTES;
 
 use crate::auth::Authenticator;
+use crate::conformance::Catalogue;
 use crate::proxy::Network;
 
 pub use crate::serve::{ServeError, serve, serve_until};
@@ -70,6 +71,8 @@ pub struct App {
     pub auth: Authenticator,
     /// The address listened on: the host of last resort.
     pub address: SocketAddr,
+    /// The conformance resources, under the naming base in force.
+    pub(crate) conformance: Catalogue,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -77,11 +80,13 @@ pub struct App {
 impl App {
     /// Before the first request.
     pub fn new(settings: Settings, engine: Engine, auth: Authenticator, address: SocketAddr) -> App {
+        let conformance = Catalogue::new(auth.naming_base());
         App {
             settings,
             engine,
             auth,
             address,
+            conformance,
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }
