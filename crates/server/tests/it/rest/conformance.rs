@@ -20,7 +20,7 @@ pub const TESTS: &[Test] = tests![
     a_posted_search_finds_the_same,
     everything_published_is_told_in_xml_as_well,
     what_is_known_by_its_tag_is_not_sent_again,
-    head_is_get_without_the_body,
+    head_of_what_is_published_is_get_without_the_body,
     another_naming_base_stands_in_what_is_published,
     nobody_writes_what_is_published,
     a_parameter_that_is_not_known_is_refused_by_name_when_that_is_wanted,
@@ -241,7 +241,7 @@ fn what_is_known_by_its_tag_is_not_sent_again(context: &Context) {
     assert_ne!(another.header("ETag"), Some(tag));
 }
 
-fn head_is_get_without_the_body(context: &Context) {
+fn head_of_what_is_published_is_get_without_the_body(context: &Context) {
     let fhir = shared_fhir(context);
     for target in ["/CodeSystem/adapter", "/CodeSystem?name=adapter", "/CodeSystem/"] {
         let get = fhir.get(target).send().expect(200);
