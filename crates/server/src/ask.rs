@@ -218,6 +218,15 @@ impl Ask<'_> {
     /// # Errors
     /// As [`Ask::search`]; 415 of a body that is no form.
     pub async fn posted_search(&self, kind: ResourceType) -> Result<Query, Failure> {
+        let query = self.posted_query().await?;
+        self.parse_search(kind, &query)
+    }
+
+    /// The query string and the body's form, as one query string.
+    ///
+    /// # Errors
+    /// 415 of a body that is no form, 400 of one that is no text, 406 of a `_format` in it that cannot be sent.
+    pub async fn posted_query(&self) -> Result<String, Failure> {
         media::check_form(self.visit.headers())?;
         let body = self.body().await?;
         let form = std::str::from_utf8(&body)
@@ -231,7 +240,7 @@ impl Ask<'_> {
         self.visit
             .answer
             .set(media::answer(self.visit.headers(), &joined)?);
-        self.parse_search(kind, &joined)
+        Ok(joined)
     }
 
     fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {

@@ -13,6 +13,7 @@ mod bundle;
 mod capability;
 pub mod cli;
 pub mod config;
+mod conformance;
 mod cors;
 mod damage;
 mod demo;
