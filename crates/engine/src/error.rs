@@ -156,9 +156,9 @@ impl Error {
                 .with_diagnostics(format!("{target}/_history/{version}")),
             ),
             Error::Erased(target) => Refusal::new(
-                410,
+                409,
                 Issue::error(
-                    IssueCode::Deleted,
+                    IssueCode::Conflict,
                     format!("{target} was erased for good, and its id is not used again. Create the person anew, under another id."),
                 )
                 .with_diagnostics(target.to_string()),
