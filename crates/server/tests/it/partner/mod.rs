@@ -1,5 +1,6 @@
 //! The partner doors over HTTP.
 
+mod ehealth;
 mod patient_graph;
 mod rate;
 mod switches;
@@ -8,7 +9,7 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite
+    ehealth::add(suite)
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
         .both(switches::TESTS)
