@@ -1,5 +1,6 @@
 //! The partner doors over HTTP.
 
+mod cross;
 mod ehealth;
 mod patient_graph;
 mod rate;
@@ -9,7 +10,7 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    ehealth::add(suite)
+    cross::add(ehealth::add(suite))
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
         .both(switches::TESTS)

@@ -177,12 +177,17 @@ impl Entity<'_> {
     /// Tells the server what it is; again, to change it.
     #[track_caller]
     pub fn put(&self, context: &Context, server: &Server) {
+        self.put_into(context, server, "demo");
+    }
+
+    #[track_caller]
+    fn put_into(&self, context: &Context, server: &Server, space: &str) {
         let mut arguments = vec![
             "client",
             "add",
             self.client,
             "--space",
-            "demo",
+            space,
             "--door",
             "ehealth",
         ];
@@ -198,7 +203,13 @@ impl Entity<'_> {
     /// Puts it and gives back its client, once its credentials are known to the server.
     #[track_caller]
     pub fn enter(&self, context: &Context, server: &Server) -> Client {
-        self.put(context, server);
+        self.enter_space(context, server, "demo")
+    }
+
+    /// The same in another space.
+    #[track_caller]
+    pub fn enter_space(&self, context: &Context, server: &Server, space: &str) -> Client {
+        self.put_into(context, server, space);
         let token = issue_key(context, server, self.client);
         let printed = succeeds(
             context,
