@@ -1,7 +1,7 @@
 //! The partner doors over HTTP.
 
 mod cross;
-mod ehealth;
+pub mod ehealth;
 mod patient_graph;
 mod rate;
 mod switches;

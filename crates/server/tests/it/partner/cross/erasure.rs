@@ -24,7 +24,7 @@ const CANARIES: [&str; 14] = [
     "Straße des Kanari",
     "SHOP-KANARI",
     "Kanari-Notiz",
-    "kanarienvogel",
+    "канарка",
     "PREPERSON-KANARI",
 ];
 

@@ -277,12 +277,7 @@ fn x18_no_door_speaks_the_language_of_another(context: &Context) {
             partner.push(client.get(&target).send());
             partner.push(client.get(format!("{target}x")).send());
             partner.push(send(client, "PUT", &target, &json!([])));
-            partner.push(send(
-                client,
-                "PATCH",
-                &target,
-                &json!({ "resourceType": "Patient" }),
-            ));
+            partner.push(send(client, "PATCH", &target, &json!({ "gender": "?" })));
         }
         fhir.push(doors.patient(&row.fhir_id));
         fhir.push(doors.patient("nobody"));
