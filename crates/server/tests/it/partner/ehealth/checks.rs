@@ -186,6 +186,14 @@ fn e14_the_first_check_that_fails_is_the_answer(context: &Context) {
             "Legal entity must be ACTIVE"
         );
     }
+    // The body is looked at after the caller and before the id.
+    let send = |client: &Client, kind: &str, body: &str| {
+        let request = client.patch(format!("/prepersons/{NOBODY}"));
+        request.header("Content-Type", kind).body(body).send()
+    };
+    error(&send(&closed, "text/plain", "{"), 409, "request_conflict");
+    error(&send(&active, "text/plain", "{"), 415, "content_type_invalid");
+    error(&send(&active, "application/json", "{"), 400, "request_malformed");
     assert_eq!(get(&active, id(&made)).version(), 1);
 }
 
