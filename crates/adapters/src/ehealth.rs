@@ -198,7 +198,8 @@ impl Caller {
 }
 
 impl Context<'_> {
-    fn not_found(&self) -> Fault {
+    /// The refusal of an id that means no preperson, as the deployment words it.
+    pub fn not_found(&self) -> Fault {
         match self.switches.not_found_message {
             NotFoundMessage::Stated => Fault::NotFound,
             NotFoundMessage::None => Fault::NotFoundBare,

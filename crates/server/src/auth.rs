@@ -365,7 +365,7 @@ impl Authenticator {
 }
 
 /// The client whose credentials these are, and whether they are those of a sandbox. At the eHealth door the
-/// `API-key` is missed first, but can only be judged last: the token tells whose it should be (`adapters.md` 2.5).
+/// `API-key` is looked at first (`adapters.md` 2.5); whether it is the one of the token's client can only be said last.
 fn holder<'d>(
     directory: &'d Directory,
     door: Door,
@@ -380,6 +380,11 @@ fn holder<'d>(
         (Door::Ehealth, sent) => sent,
         _ => None,
     };
+    // Nobody's: that is said before anything of the token.
+    if api_key.is_some_and(|key| !directory.knows_api_key(key)) {
+        let text = "The API-key is not valid. Check it, or ask the operator for a new one.";
+        return Err(Denied::login(Denial::ApiKeyInvalid, text));
+    }
     let Some(authorization) = headers.authorization else {
         let text = "No credential was sent. Send your API key as: Authorization: Bearer sk_…";
         return Err(Denied::login(Denial::TokenMissing, text));

@@ -220,6 +220,14 @@ impl Directory {
         Some(self.clients.get(client)?.registry.clone())
     }
 
+    /// Whether this is the eHealth door's API-key of some client. All are compared: the time taken tells nothing of which.
+    pub fn knows_api_key(&self, key: &[u8]) -> bool {
+        let known = self.clients.values().filter_map(|client| client.api_key.as_ref());
+        known.fold(false, |found, digest| {
+            found | ApiKeyDigest::is_of(Some(digest), key)
+        })
+    }
+
     /// The client of an API key, and whether the key is a sandbox one.
     pub fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();

@@ -138,7 +138,7 @@ fn denial(directory: &Directory, door: Door, api_key: Option<&[u8]>, bearer: Opt
 }
 
 #[test]
-fn the_registry_misses_the_api_key_first_and_judges_it_last() {
+fn the_registry_judges_the_api_key_before_the_token() {
     let directory = with_api_key();
     let good = format!("Bearer {KEY}");
     let (good, wrong, basic) = (
@@ -151,10 +151,12 @@ fn the_registry_misses_the_api_key_first_and_judges_it_last() {
         (None, None, Some(Denial::ApiKeyMissing)),
         (None, wrong, Some(Denial::ApiKeyMissing)),
         (None, good, Some(Denial::ApiKeyMissing)),
-        (other_key, None, Some(Denial::TokenMissing)),
-        (other_key, basic, Some(Denial::TokenMissing)),
+        (other_key, None, Some(Denial::ApiKeyInvalid)),
+        (other_key, basic, Some(Denial::ApiKeyInvalid)),
+        (right_key, None, Some(Denial::TokenMissing)),
+        (right_key, basic, Some(Denial::TokenMissing)),
         (right_key, Some("Bearer "), Some(Denial::TokenMissing)),
-        (other_key, wrong, Some(Denial::TokenInvalid)),
+        (other_key, wrong, Some(Denial::ApiKeyInvalid)),
         (right_key, wrong, Some(Denial::TokenInvalid)),
         (other_key, good, Some(Denial::ApiKeyInvalid)),
         (Some(&b""[..]), good, Some(Denial::ApiKeyInvalid)),

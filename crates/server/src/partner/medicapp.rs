@@ -72,6 +72,7 @@ impl<'a> Counter<'a> {
             engine::Error::NotFound(_) | engine::Error::Gone { .. } | engine::Error::Erased(_) => {
                 Some(Fault::PatientNotFound(Some(id.to_owned())))
             }
+            engine::Error::Store(StoreError::Contention(_)) => Some(Fault::VersionConflict),
             other => fault_of_write(other, self),
         };
         match fault {
@@ -85,7 +86,6 @@ impl<'a> Counter<'a> {
 pub fn fault_of_write(error: &engine::Error, counter: &Counter<'_>) -> Option<Fault> {
     match error {
         engine::Error::Duplicate { system, .. } => Some(Fault::of_owned(system, &counter.desk.naming)),
-        engine::Error::Store(StoreError::Contention(_)) => Some(Fault::VersionConflict),
         _ => None,
     }
 }

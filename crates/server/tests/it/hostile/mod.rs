@@ -3,6 +3,7 @@
 
 mod bodies;
 mod mutations;
+mod partners;
 mod paths;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use testkit::server::{Backend, Server};
 pub fn add(suite: Suite) -> Suite {
     suite
         .both(mutations::TESTS)
+        .both(partners::TESTS)
         .both(bodies::TESTS)
         .both(paths::TESTS)
 }

@@ -1,6 +1,8 @@
 //! The partner doors over HTTP.
 
 mod alias;
+mod cross;
+pub mod ehealth;
 mod patient_graph;
 mod rate;
 mod switches;
@@ -9,7 +11,7 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite
+    cross::add(ehealth::add(suite))
         .both(alias::TESTS)
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
