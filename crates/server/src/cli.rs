@@ -17,6 +17,7 @@ use crate::{demo, start};
 
 mod client;
 mod key;
+mod record;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -24,6 +25,7 @@ mod translate;
 use client::ClientCommand;
 use key::KeyCommand;
 pub(crate) use key::issue_key;
+use record::RecordCommand;
 
 /// FHIR R4 server for Patient and Practitioner, with an upsert by identifier that never duplicates.
 #[derive(Parser)]
@@ -61,6 +63,9 @@ enum Command {
     /// Callers
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Records of patients that the Medicapp connect door shows
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// API keys of clients
     #[command(subcommand)]
     Key(KeyCommand),
@@ -187,6 +192,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
         Command::Client(command) => administer(command.database(), |store| client::run(store, command)),
+        Command::Record(command) => administer(command.database(), |store| record::run(store, command)),
         Command::Key(command) => administer(command.database(), |store| key::run(store, command)),
     }
 }

@@ -1,4 +1,4 @@
-//! Mutants of what partners send at the patient-graph and the eHealth door.
+//! Mutants of what partners send at each of their doors.
 
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
@@ -11,10 +11,12 @@ use super::{GROWTH_KIB, memory_kib};
 pub const TESTS: &[Test] = tests![
     t12_mutated_bodies_at_the_patient_graph_door_are_answered,
     t12_mutated_bodies_at_the_ehealth_door_are_answered,
+    t12_mutated_bodies_at_the_cloud_door_are_answered,
+    t12_mutated_bodies_at_the_connect_door_are_answered,
 ];
 
-/// Mutants per door and database: ten thousand of two doors on two databases.
-const ROUNDS: u64 = 2_500;
+/// Mutants per door and database: ten thousand of each door on two databases.
+const ROUNDS: u64 = 5_000;
 
 /// What is wrong with an answer.
 fn fault(answer: &Result<Response, Failure>, has_shape: fn(&Value) -> bool) -> Option<String> {
@@ -108,6 +110,79 @@ fn t12_mutated_bodies_at_the_patient_graph_door_are_answered(context: &Context) 
         |server| server.client("patient-graph"),
         |client, _| client.post("/patients"),
         |body| body.as_object().is_some_and(|body| body.len() == 2) && body["message"].is_string(),
+    );
+}
+
+/// The envelope of both Medicapp doors.
+fn has_medicapp_shape(body: &Value) -> bool {
+    let error = &body["error"];
+    error.as_object().is_some_and(|error| error.len() == 4)
+        && error["code"].is_string()
+        && error["status"].is_u64()
+}
+
+/// What a cloud or connect partner sends, with and without what is optional.
+fn medicapp_corpus() -> [Value; 3] {
+    [
+        json!({
+            "trustSpaceUuid": "ts_demo00000001", "firstName": "Sophie", "lastName": "Bernard",
+            "birthDate": "1988-11-03", "gender": "F", "phone": "+33612345678", "email": "s@example.org",
+            "externalId": "EMP-4821", "identificationKey": { "nir": "1881103750016", "rang": "01" },
+            "address": { "street": "12 rue X\nBât B", "city": "Paris", "postalCode": "75002", "country": "FR" }
+        }),
+        json!({
+            "trustSpaceUuid": "ts_demo00000001", "firstName": "e\u{301}", "lastName": "\u{200f}\u{5d0}",
+            "birthDate": "2000-02-29", "gender": "M", "identificationKey": { "nir": "185052A00412356" }
+        }),
+        json!({
+            "trustSpaceUuid": "ts_demo00000001", "firstName": "A", "lastName": "B", "birthDate": "1980-01-01",
+            "gender": "M", "email": null, "phone": null, "externalId": null, "address": null
+        }),
+    ]
+}
+
+/// Somebody to change at either Medicapp door.
+const MEDICAPP_TARGET: &str = "pat_0123456789abcdef";
+
+fn medicapp_door(server: &testkit::server::Server, door: &str) -> Client {
+    let body = json!({
+        "resourceType": "Patient", "name": [{ "use": "official", "family": "Bernard", "given": ["Sophie", "Anne"] }],
+        "gender": "female", "birthDate": "1988-11-03",
+        "identifier": [{ "system": "https://fhir-facade.example/ns/medicapp/patient-id", "value": MEDICAPP_TARGET }]
+    });
+    server
+        .client("fhir")
+        .post("/Patient")
+        .json(&body)
+        .send()
+        .expect(201);
+    server.client(door)
+}
+
+fn medicapp_call(client: &Client, seed: u64) -> testkit::http::Request<'_> {
+    match seed % 8 {
+        0..4 => client.post("/patients"),
+        _ => client.put(format!("/patients/{MEDICAPP_TARGET}")),
+    }
+}
+
+fn t12_mutated_bodies_at_the_cloud_door_are_answered(context: &Context) {
+    bombard(
+        context,
+        &medicapp_corpus(),
+        |server| medicapp_door(server, "medicapp-cloud"),
+        medicapp_call,
+        has_medicapp_shape,
+    );
+}
+
+fn t12_mutated_bodies_at_the_connect_door_are_answered(context: &Context) {
+    bombard(
+        context,
+        &medicapp_corpus(),
+        |server| medicapp_door(server, "medicapp-connect"),
+        medicapp_call,
+        has_medicapp_shape,
     );
 }
 

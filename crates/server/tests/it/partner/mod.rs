@@ -3,6 +3,7 @@
 mod alias;
 mod cross;
 pub mod ehealth;
+mod medicapp;
 mod patient_graph;
 mod rate;
 mod switches;
@@ -11,7 +12,7 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    cross::add(ehealth::add(suite))
+    cross::add(medicapp::add(ehealth::add(suite)))
         .both(alias::TESTS)
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
