@@ -64,6 +64,22 @@ static PANICKING: &[Row] = &[
     }),
 ];
 
+/// The same at the partners' doors; the refusal is to be told in the shape of the door whose path was asked.
+static PANICKING_AT_DOORS: &[Row] = &[
+    open(Method::GET, "/cloud/partner/v5/panics", |_| {
+        Box::pin(async { panic!("{SECRET}") })
+    }),
+    open(Method::GET, "/v5/panics", |_| {
+        Box::pin(async { panic!("{SECRET}") })
+    }),
+    open(Method::GET, "/v1/panics", |_| {
+        Box::pin(async { panic!("{SECRET}") })
+    }),
+    open(Method::GET, "/api/panics", |_| {
+        Box::pin(async { panic!("{SECRET}") })
+    }),
+];
+
 fn target(id: &str) -> Target {
     Target {
         kind: ResourceType::Patient,
@@ -136,7 +152,7 @@ fn served(url: String) -> (http::Client, std::thread::JoinHandle<()>, ServerHand
             let stopping = Arc::clone(&app);
             let server = HttpServer::new(move || {
                 actix_web::App::new().configure(|config| {
-                    for row in PANICKING {
+                    for row in PANICKING.iter().chain(PANICKING_AT_DOORS) {
                         config.route(
                             row.pattern,
                             web::method(row.method.clone()).to(answering(&app, row)),
@@ -197,6 +213,18 @@ fn a_panic_harms_nobody_else(url: String) {
         let read = client.get(&path).send().expect(200);
         assert_eq!(read.json(), answer.json());
         client.get("/health/ready").send().expect(200);
+    }
+    for row in PANICKING_AT_DOORS {
+        let answer = client.get(row.pattern).send().expect(500);
+        assert!(!answer.text().contains(SECRET), "{answer:?}");
+        let body = answer.json();
+        let text = |pointer: &str| body.pointer(pointer).and_then(serde_json::Value::as_str);
+        let in_shape = match row.pattern {
+            "/v1/panics" => text("/error") == Some("internal_error") && body.get("message").is_some(),
+            "/api/panics" => text("/error/type") == Some("internal_error") && body.get("meta").is_some(),
+            _ => text("/error/code") == Some("INTERNAL_ERROR"),
+        };
+        assert!(in_shape, "{}: {body}", row.pattern);
     }
     client.get("/fhir/Patient/half-done").send().expect(404);
     let found = client.get("/fhir/Patient?family=half-done").send().expect(200);
