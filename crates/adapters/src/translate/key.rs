@@ -2,7 +2,8 @@
 
 use fhir::{Identifier, Resource};
 
-use crate::naming::Naming;
+use super::Dialect;
+use crate::naming::{Naming, from_segment};
 
 /// The identifier that at most one live Patient of a space has, and that a second import finds the first by:
 /// NIR with rank, else a partner's external id, else the id that a Medicapp door or patient-graph gave, else
@@ -37,5 +38,33 @@ fn is_external_id(system: &str, naming: &Naming) -> bool {
         segments.as_slice(),
         ["medicapp", "trust-space" | "space", _, "external-id"]
             | ["patient-graph", "brand", _, "external-id", _]
+    )
+}
+
+/// The field of a record that an identifier of its Patient comes from.
+pub fn field_of(dialect: Dialect, system: &str, patient: &Resource, naming: &Naming) -> String {
+    let key = || {
+        let (_, key) = system.rsplit_once('/')?;
+        from_segment(key)
+    };
+    let field = match dialect {
+        Dialect::Fhir => None,
+        Dialect::MedicappCloud if system == naming.medicapp_patient_id() => Some("patientUuid".to_owned()),
+        Dialect::MedicappCloud if system == naming.nir_rang() => Some("identificationKey".to_owned()),
+        Dialect::MedicappConnect if system == naming.medicapp_patient_id() => Some("id".to_owned()),
+        Dialect::MedicappCloud | Dialect::MedicappConnect => Some("externalId".to_owned()),
+        Dialect::PatientGraph if system == naming.patient_graph_id() => Some("id".to_owned()),
+        Dialect::PatientGraph => key().map(|key| format!("external_ids.{key}")),
+        Dialect::Ehealth if system == naming.preperson_id() => Some("id".to_owned()),
+        Dialect::Ehealth => Some("external_id".to_owned()),
+    };
+    field.map_or_else(
+        || {
+            let mut held = fhir::identifier::of(patient);
+            let position = held.find_map(|held| (held.identifier.system == system).then_some(held.position));
+            let place = "Patient.identifier";
+            position.map_or_else(|| place.to_owned(), |position| format!("{place}[{position}]"))
+        },
+        |field| format!("$.{field}"),
     )
 }
