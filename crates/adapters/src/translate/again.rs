@@ -2,8 +2,10 @@
 
 use fhir::canonical::{self, Digest};
 use fhir::limits::MAX_INDEXED_CHARS;
-use fhir::query::param::fold_string;
-use fhir::query::{Clause, Criteria, DatePrefix, DateTest, SearchParam, StringTest, Test, TokenTest};
+use fhir::query::param::{fold_string, fold_token};
+use fhir::query::{
+    Clause, Criteria, DatePrefix, DateTest, IndexParam, SearchParam, StringTest, Test, TokenTest,
+};
 use fhir::time::TimeRange;
 use fhir::{Resource, ResourceType};
 use serde_json::Value;
@@ -57,10 +59,11 @@ impl Likeness {
         clauses.extend(text(tree, "birthDate").and_then(born));
         if clauses.len() < 2 {
             let telecom = objects(tree, "telecom").find_map(|point| text(point, "value"));
-            let telecom = telecom.map(|value| (SearchParam::Telecom, value));
-            let gender = text(tree, "gender").map(|code| (SearchParam::Gender, code));
+            let telecom =
+                telecom.map(|value| (SearchParam::Telecom, fold_token(IndexParam::OtherTelecom, value)));
+            let gender = text(tree, "gender").map(|code| (SearchParam::Gender, code.to_owned()));
             let more = telecom.into_iter().chain(gender);
-            clauses.extend(more.map(|(param, code)| token(param, TokenTest::Code(code.to_owned()))));
+            clauses.extend(more.map(|(param, code)| token(param, TokenTest::Code(code))));
         }
         Criteria {
             kind: ResourceType::Patient,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Dialect, Ledger, Options, Problem, Translated, from_fhir, to_fhir, translate};
 use crate::naming::Naming;
 
+mod again;
 mod answers;
 mod fates;
 mod hostile;

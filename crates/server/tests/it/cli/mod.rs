@@ -2,6 +2,9 @@
 
 mod commands;
 mod demo;
+mod export;
+mod import;
+mod resume;
 mod translate;
 
 use testkit::harness::Suite;
@@ -11,5 +14,8 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(commands::TESTS)
         .both(demo::TESTS)
+        .both(export::TESTS)
+        .both(import::TESTS)
+        .both(resume::TESTS)
         .sqlite(translate::TESTS)
 }
