@@ -34,7 +34,7 @@ mod tests;
 pub use again::{Likeness, replacement};
 pub use bundle::{Entry, entry, list_key};
 pub use export::with_medicapp_id;
-pub use key::{field_of, idempotency_key};
+pub use key::{field_of, idempotency_key, is_given, is_known_by_key};
 pub use ledger::{Counts, Ledger, MAX_PATHS};
 pub use problem::Problem;
 

@@ -3,11 +3,17 @@
 use fhir::{Identifier, Resource};
 
 use super::Dialect;
+use crate::medicapp;
 use crate::naming::{Naming, from_segment};
+use crate::sticky::given_systems;
+
+/// The first ranks of a key: those that go over to whom replaces a Patient.
+const SHARED_RANKS: usize = 2;
 
 /// The identifier that at most one live Patient of a space has, and that a second import finds the first by:
 /// NIR with rank, else a partner's external id, else the id that a Medicapp door or patient-graph gave, else
-/// the preperson's id. A preperson's external id is none: it is not unique (`adapters.md` 5.1).
+/// the preperson's id. A preperson's external id is none: it is not unique (`adapters.md` 5.1). Of a Patient that
+/// another one replaced only the ids that a server gave: the rest may be the other's by now.
 pub fn idempotency_key(patient: &Resource, naming: &Naming) -> Option<Identifier> {
     let held: Vec<Identifier> = fhir::identifier::of(patient)
         .map(|held| held.identifier)
@@ -19,10 +25,35 @@ pub fn idempotency_key(patient: &Resource, naming: &Naming) -> Option<Identifier
         &|system| system == naming.patient_graph_id(),
         &|system| system == naming.preperson_id(),
     ];
+    let shared = if medicapp::is_visible(patient) {
+        0
+    } else {
+        SHARED_RANKS
+    };
     ranks
         .iter()
+        .skip(shared)
         .find_map(|is_meant| held.iter().find(|identifier| is_meant(&identifier.system)))
         .cloned()
+}
+
+/// Whether the values of a system are ids that a server gives: who has one keeps it, even when replaced.
+pub fn is_given(system: &str, naming: &Naming) -> bool {
+    given_systems(naming).iter().any(|given| given == system)
+}
+
+/// Whether a Patient that carries the key of an imported one is that one. Who was replaced lends its key to nobody else:
+/// it must have an id of the imported one.
+pub fn is_known_by_key(stored: &Resource, imported: &Resource, naming: &Naming) -> bool {
+    if medicapp::is_visible(stored) || (stored.body_id().is_some() && stored.body_id() == imported.body_id())
+    {
+        return true;
+    }
+    let is_shared = |identifier: &Identifier| {
+        is_given(&identifier.system, naming)
+            && fhir::identifier::of(imported).any(|held| held.identifier == *identifier)
+    };
+    fhir::identifier::of(stored).any(|held| is_shared(&held.identifier))
 }
 
 /// Whether a system holds external ids that are unique within it.

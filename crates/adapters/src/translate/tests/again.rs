@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::{BASE, World};
 use crate::naming::Naming;
-use crate::translate::{Dialect, Likeness, field_of, replacement, with_medicapp_id};
+use crate::translate::{
+    Dialect, Likeness, field_of, idempotency_key, is_known_by_key, replacement, with_medicapp_id,
+};
 
 fn patient(value: Value) -> Resource {
     let Value::Object(tree) = value else {
@@ -165,4 +167,28 @@ fn the_field_of_an_identifier_is_named_in_the_words_of_the_dialect() {
     ] {
         assert_eq!(field_of(dialect, &system, &held, &naming), field);
     }
+}
+
+#[test]
+fn who_was_replaced_does_not_stand_for_the_survivor() {
+    let naming = Naming::new(BASE);
+    let external = identifier("medicapp/space/a/external-id", "2");
+    let (old, new) = (
+        identifier("medicapp/patient-id", "pat_old"),
+        identifier("medicapp/patient-id", "pat_new"),
+    );
+    let link = json!([{ "type": "replaced-by", "other": { "reference": "Patient/new" } }]);
+    let replaced = patient(json!({ "id": "old", "identifier": [external, old], "link": link }));
+    let survivor = patient(json!({ "id": "new", "identifier": [external, new] }));
+    // The key of each is its own.
+    let value = |patient: &Resource| idempotency_key(patient, &naming).map(|key| key.value);
+    assert_eq!(value(&replaced).as_deref(), Some("pat_old"));
+    assert_eq!(value(&survivor).as_deref(), Some("2"));
+    assert!(!is_known_by_key(&replaced, &survivor, &naming));
+    assert!(is_known_by_key(&survivor, &survivor, &naming));
+    // A record of the time before the merge is still the one that was replaced.
+    let before = |value: Value| is_known_by_key(&replaced, &patient(value), &naming);
+    assert!(before(json!({ "id": "old", "identifier": [external] })));
+    assert!(before(json!({ "identifier": [external, old] })));
+    assert!(!before(json!({ "identifier": [external] })));
 }

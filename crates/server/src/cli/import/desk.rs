@@ -251,9 +251,15 @@ impl Desk {
         let overflow = Arc::new(AtomicBool::new(false));
         let (search, judge, alone): (Criteria, Judge, Vec<String>) = match &import.key {
             Some(key) => {
-                let judge = |found: &[Resource]| match found {
-                    [] => Judgement::Create { remark: None },
-                    _ => found_at(0),
+                let (words, imported) = (self.words(), import.patient.clone());
+                // Beside whom a given key stands, its resource does not say: a value of it has one owner for ever.
+                let is_given = translation::is_given(&key.system, &words.naming);
+                let judge = move |found: &[Resource]| {
+                    let known = |stored: &Resource| {
+                        is_given || translation::is_known_by_key(stored, &imported, &words.naming)
+                    };
+                    let position = found.iter().position(known);
+                    position.map_or(Judgement::Create { remark: None }, found_at)
                 };
                 let search = Criteria::by_identifier(ResourceType::Patient, key);
                 (search, Box::new(judge), Vec::new())
