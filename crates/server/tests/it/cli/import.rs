@@ -17,7 +17,6 @@ use crate::support::*;
 
 /// All tests of this file.
 pub const TESTS: &[Test] = tests![
-    the_people_of_every_dialect_are_seen_through_their_door,
     every_fixture_imported_twice_adds_nobody_and_changes_nobody,
     a_bad_record_costs_no_other,
     a_record_without_a_key_is_known_by_its_content,
@@ -28,8 +27,8 @@ pub const TESTS: &[Test] = tests![
     an_unknown_space_and_another_naming_base_are_named,
 ];
 
-const TRUST_SPACE: &str = "ts_demo00000001";
-const LEGAL_ENTITY: &str = "7cc91a5d-c02f-41e9-b571-1ea4f2375552";
+pub const TRUST_SPACE: &str = "ts_demo00000001";
+pub const LEGAL_ENTITY: &str = "7cc91a5d-c02f-41e9-b571-1ea4f2375552";
 const BASE: &str = "https://fhir-facade.example/ns";
 
 /// The command on the database of a server.
@@ -76,20 +75,12 @@ pub fn counts(told: &str) -> &str {
     line.unwrap_or_else(|| panic!("no counts: {told}"))
 }
 
-fn ehealth(server: &Server) -> Client {
-    let key = server.credential("ehealth").entry["api_key"]
-        .as_str()
-        .expect("an API-key")
-        .to_owned();
-    server.client("ehealth").with_header("API-key", key)
-}
-
 pub fn total(fhir: &Client) -> u64 {
     let bundle = fhir.get("/Patient?_count=0").send().expect(200).json();
     bundle["total"].as_u64().expect("a total")
 }
 
-fn lines(records: &[Value]) -> String {
+pub fn lines(records: &[Value]) -> String {
     records.iter().map(|record| format!("{record}\n")).collect()
 }
 
@@ -102,114 +93,6 @@ pub fn people(count: usize) -> String {
         })
     };
     lines(&(0..count).map(person).collect::<Vec<_>>())
-}
-
-fn the_people_of_every_dialect_are_seen_through_their_door(context: &Context) {
-    let (server, fhir) = context.fhir();
-    let cloud = json!({
-        "patientUuid": "pat_0123456789abcdef", "created": true, "warning": null, "trustSpaceUuid": TRUST_SPACE,
-        "firstName": "Élodie", "lastName": "Marchand", "birthDate": "1991-04-17", "gender": "F",
-        "email": "elodie@exemple.fr", "phone": "+33698111213", "externalId": "SAL-0317",
-        "identificationKey": { "nir": "2910475056018", "rang": "01" },
-    });
-    let told = imported(
-        context,
-        &server,
-        &["--from", "medicapp-cloud"],
-        &format!("{cloud}\n"),
-    );
-    assert!(counts(&told).starts_with("read 1, created 1, already there 0, replaced 0, refused 0"));
-    assert!(told.contains("$.identificationKey.nir"), "{told}");
-    let shown = server
-        .client("medicapp-cloud")
-        .get("/patients/pat_0123456789abcdef")
-        .send()
-        .expect(200)
-        .json();
-    for field in [
-        "patientUuid",
-        "firstName",
-        "lastName",
-        "birthDate",
-        "gender",
-        "email",
-        "phone",
-        "identificationKey",
-    ] {
-        assert_eq!(shown[field], cloud[field], "{shown}");
-    }
-
-    let connect = json!({
-        "id": "pat_connect0000", "firstName": "Luc", "lastName": "Besnard", "birthDate": "1979-12-05", "gender": "O",
-        "email": null, "phone": "+33612131415", "externalId": "IPP-7781",
-        "address": { "street": "3 quai Sud", "city": "Lyon", "postalCode": "69002", "country": "FR" },
-        "recordsCount": 0, "createdAt": "2025-02-03T08:15:00Z", "modifiedAt": "2025-06-01T10:00:00Z",
-    });
-    let page = json!({ "data": [connect], "pagination": { "page": 1 } }).to_string();
-    imported(context, &server, &["--from", "medicapp-connect"], &page);
-    let door = server.client("medicapp-connect");
-    let shown = door.get("/patients/pat_connect0000").send().expect(200).json();
-    for field in ["id", "firstName", "gender", "phone", "externalId", "address"] {
-        assert_eq!(shown[field], connect[field], "{shown}");
-    }
-
-    let id = "5b0c9c1e-7c0f-4c55-9d0e-2d8f8a6f1a77";
-    let graph = json!({
-        "id": id, "first_name": "Noor", "last_name": "Haddad", "gender": "Non-Binary", "external_ids": { "shop/eu": "771" },
-        "status": "suspended", "metadata": { "score": 1 }, "age_verified_at": "2025-05-06T07:08:09.123Z",
-    });
-    // The brand is the one that is bound to the space.
-    imported(context, &server, &["--from", "patient-graph"], &graph.to_string());
-    let shown = server
-        .client("patient-graph")
-        .get(format!("/patients/{id}"))
-        .send()
-        .expect(200)
-        .json();
-    for field in graph.as_object().expect("an object").keys() {
-        assert_eq!(shown[field], graph[field], "{shown}");
-    }
-    fhir.get(format!("/Patient/{id}")).send().expect(200);
-
-    let id = "9d0e5b0c-9c1e-4c55-8f0e-2d8f8a6f1a77";
-    let preperson = json!({
-        "id": id, "external_id": "#77", "first_name": "Оксана", "last_name": "Коваль", "gender": "FEMALE",
-        "birth_date": "1975-06-30", "death_date": "2024-02-29", "status": "INACTIVE", "note": "x",
-    });
-    let arguments = ["--from", "ehealth", "--legal-entity", LEGAL_ENTITY];
-    imported(
-        context,
-        &server,
-        &arguments,
-        &lines(&[json!({ "meta": {}, "data": preperson })]),
-    );
-    let shown = ehealth(&server)
-        .get(format!("/prepersons/{id}"))
-        .send()
-        .expect(200)
-        .json();
-    for field in preperson.as_object().expect("an object").keys() {
-        assert_eq!(shown["data"][field], preperson[field], "{shown}");
-    }
-
-    let patient = json!({
-        "resourceType": "Patient", "id": "from-elsewhere", "meta": { "versionId": "9" },
-        "identifier": [{ "system": LOCAL, "value": "1" }], "multipleBirthInteger": 2,
-    });
-    let bundle = json!({ "resourceType": "Bundle", "entry": [
-        { "resource": patient }, { "resource": { "resourceType": "OperationOutcome" } }
-    ] });
-    let told = imported(context, &server, &["--from", "fhir"], &bundle.to_string());
-    assert!(
-        counts(&told).ends_with("passed over 1 (entries that hold no Patient)"),
-        "{told}"
-    );
-    let shown = fhir.get("/Patient/from-elsewhere").send().expect(200).json();
-    assert_eq!(shown["multipleBirthInteger"], 2);
-    assert_eq!(shown["meta"]["versionId"], "1");
-    // Whoever is imported has an id for the Medicapp doors, as everybody in the space.
-    let listed = door.get("/patients?per_page=100").send().expect(200).json();
-    assert_eq!(listed["pagination"]["total"], 5, "{listed}");
 }
 
 fn every_fixture_imported_twice_adds_nobody_and_changes_nobody(context: &Context) {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod demo;
+mod dialects;
 mod export;
 mod import;
 mod resume;
@@ -14,6 +15,7 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(commands::TESTS)
         .both(demo::TESTS)
+        .both(dialects::TESTS)
         .both(export::TESTS)
         .both(import::TESTS)
         .both(resume::TESTS)
