@@ -114,7 +114,7 @@ impl Shared {
 }
 
 /// The key systems in force, with the spaces whose patients the Medicapp doors show.
-fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
+pub fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
     KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(medicapp_spaces(snapshot))
 }
 
