@@ -409,7 +409,8 @@ fn n26_a_body_of_another_kind_is_refused_before_it_is_read(context: &Context) {
 }
 
 fn n27_a_patient_of_a_hospital_is_shown_with_what_is_known(context: &Context) {
-    let doors = Doors::of(shared(context));
+    let server = context.server();
+    let doors = Doors::of(&server);
     let fhir_id =
         doors.fhir_post(&json!({ "resourceType": "Patient", "birthDate": "1980-05", "gender": "unknown" }));
     let id = doors.medicapp_id(&fhir_id);
