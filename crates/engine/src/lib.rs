@@ -12,6 +12,7 @@ mod edit;
 mod erase;
 pub mod error;
 mod find_or_create;
+mod history;
 pub mod keys;
 mod list;
 pub mod patient_id;

@@ -13,7 +13,7 @@ use crate::keys::KeySystems;
 use crate::prepare::{BodyId, Valid, validate};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, erase, find_or_create, list, read, update};
+use crate::{create, delete, edit, erase, find_or_create, history, list, read, update};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -145,6 +145,7 @@ impl Session {
                 .await
                 .map(Reply::Resource),
             Interaction::Search(query) => read::search(self, query).await.map(Reply::Page),
+            Interaction::History(history) => history::history(self, history).await.map(Reply::History),
             Interaction::Create(resource) => create::create(self, resource).await.map(Reply::Written),
             Interaction::ConditionalCreate { criteria, resource } => {
                 create::conditional_create(self, criteria, resource)
@@ -166,6 +167,12 @@ impl Session {
                 .await
                 .map(Reply::Written),
             Interaction::Delete { target, precondition } => delete::delete(self, target, precondition)
+                .await
+                .map(Reply::Deleted),
+            Interaction::ConditionalDelete {
+                criteria,
+                precondition,
+            } => delete::conditional_delete(self, criteria, precondition)
                 .await
                 .map(Reply::Deleted),
             Interaction::FindOrCreate(wanted) => find_or_create::find_or_create(self, wanted)
@@ -251,7 +258,7 @@ impl Session {
     fn audit_unless_written(
         &self,
         interaction: &'static str,
-        kind: ResourceType,
+        kind: Option<ResourceType>,
         named: Option<Id>,
         result: &Result<Reply, Error>,
     ) -> Result<(), Error> {
@@ -268,7 +275,7 @@ impl Session {
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
             Ok(Reply::Page(_) | Reply::List(_)) => (None, None, "ok"),
-            Ok(Reply::Records(_)) => (named, None, "ok"),
+            Ok(Reply::History(_) | Reply::Records(_)) => (named, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),
         };
         let recorded = self.engine.inner.store.audit_later(AuditEntry {
@@ -278,7 +285,7 @@ impl Session {
             space: Some(self.caller.space),
             door: self.caller.door.as_str(),
             interaction,
-            kind: Some(kind),
+            kind,
             id,
             version,
             outcome,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::id::{Id, Target, VersionId};
 use crate::outcome::Issue;
+use crate::query::history::{History, Scope};
 use crate::query::{Criteria, Query};
 use crate::resource::{Resource, ResourceType};
 use crate::time::Timestamp;
@@ -17,6 +18,8 @@ pub enum Interaction {
     VersionRead(Target, VersionId),
     /// <https://hl7.org/fhir/R4/search.html>
     Search(Query),
+    /// <https://hl7.org/fhir/R4/http.html#history>
+    History(History),
     /// <https://hl7.org/fhir/R4/http.html#create>; the body's id means nothing.
     Create(Resource),
     /// <https://hl7.org/fhir/R4/http.html#ccreate>
@@ -48,6 +51,13 @@ pub enum Interaction {
     Delete {
         /// Which resource.
         target: Target,
+        /// The versions it may remove.
+        precondition: Precondition,
+    },
+    /// <https://hl7.org/fhir/R4/http.html#delete>, of the one resource that the criteria find.
+    ConditionalDelete {
+        /// The criteria of the URL.
+        criteria: Criteria,
         /// The versions it may remove.
         precondition: Precondition,
     },
@@ -174,11 +184,17 @@ impl Interaction {
             Interaction::Read(_) => "read",
             Interaction::VersionRead(..) => "vread",
             Interaction::Search(_) => "search-type",
+            Interaction::History(history) => match history.scope {
+                Scope::Resource(_) => "history-instance",
+                Scope::Type(_) => "history-type",
+                Scope::System => "history-system",
+            },
             Interaction::Create(_) => "create",
             Interaction::ConditionalCreate { .. } => "conditional-create",
             Interaction::Update { .. } => "update",
             Interaction::ConditionalUpdate { .. } => "conditional-update",
             Interaction::Delete { .. } => "delete",
+            Interaction::ConditionalDelete { .. } => "conditional-delete",
             Interaction::FindOrCreate(_) => "find-or-create",
             Interaction::Edit { .. } => "edit",
             Interaction::Erase(_) => "erase",
@@ -197,18 +213,23 @@ impl Interaction {
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
             | Interaction::Records(target) => Some(&target.id),
+            Interaction::History(history) => match &history.scope {
+                Scope::Resource(target) => Some(&target.id),
+                Scope::Type(_) | Scope::System => None,
+            },
             Interaction::Search(_)
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
             | Interaction::ConditionalUpdate { .. }
+            | Interaction::ConditionalDelete { .. }
             | Interaction::FindOrCreate(_)
             | Interaction::List(_) => None,
         }
     }
 
-    /// The type it is about.
-    pub fn kind(&self) -> ResourceType {
-        match self {
+    /// The type it is about, when it is about one.
+    pub fn kind(&self) -> Option<ResourceType> {
+        let kind = match self {
             Interaction::Read(target)
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
@@ -216,12 +237,19 @@ impl Interaction {
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
             | Interaction::Records(target) => target.kind,
+            Interaction::History(history) => match &history.scope {
+                Scope::Resource(target) => target.kind,
+                Scope::Type(kind) => *kind,
+                Scope::System => return None,
+            },
             Interaction::Search(query) => query.criteria.kind,
+            Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,
             Interaction::FindOrCreate(wanted) => wanted.resource.kind(),
             Interaction::Create(resource)
             | Interaction::ConditionalCreate { resource, .. }
             | Interaction::ConditionalUpdate { resource, .. } => resource.kind(),
-        }
+        };
+        Some(kind)
     }
 }

@@ -8,6 +8,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 use engine::{Caller, ClientPolicy, Reply, Session};
 use fhir::interaction::Precondition;
+use fhir::query::history::{History, Scope};
 use fhir::query::parse::{self, NameCase};
 use fhir::query::subset::{self, Subset};
 use fhir::query::{Criteria, Query};
@@ -180,10 +181,35 @@ impl Ask<'_> {
             ClientPolicy::None if regulator::applies(resource) => NameCase::AnyCase,
             ClientPolicy::None => NameCase::Exact,
         };
+        self.parse_criteria(resource.kind(), names)
+    }
+
+    /// The criteria of a conditional interaction without a body.
+    ///
+    /// # Errors
+    /// As [`Ask::criteria`].
+    pub fn criteria_of(&self, kind: ResourceType) -> Result<Criteria, Failure> {
+        self.parse_criteria(kind, NameCase::Exact)
+    }
+
+    fn parse_criteria(&self, kind: ResourceType, names: NameCase) -> Result<Criteria, Failure> {
         let query = self.visit.request.query_string();
-        let mut criteria = parse::criteria(resource.kind(), query, names, self.session().now())?;
+        let mut criteria = parse::criteria(kind, query, names, self.session().now())?;
         self.visit.app.auth.rewrite_criteria(&mut criteria);
         Ok(criteria)
+    }
+
+    /// The history that the query string asks for.
+    ///
+    /// # Errors
+    /// 400 naming every parameter that cannot be applied.
+    pub fn history(&self, scope: Scope) -> Result<History, Failure> {
+        let pairs = parse::pairs(self.visit.request.query_string())?;
+        Ok(History::parse(
+            scope,
+            &pairs,
+            prefer::handling(self.visit.headers()),
+        )?)
     }
 
     /// A create, conditional when `If-None-Exist` is there.

@@ -1,6 +1,7 @@
-//! The searchset Bundle — <https://hl7.org/fhir/R4/search.html#response>
+//! The searchset Bundle — <https://hl7.org/fhir/R4/search.html#response>; that of a history is in [`history`].
 
 use fhir::canonical::write_value;
+use fhir::query::history::{History, Scope};
 use fhir::query::{Query, encoding};
 use serde_json::{Map, Value, json};
 use store::Page;
@@ -8,15 +9,16 @@ use store::Page;
 use crate::base::Base;
 use crate::damage;
 
+pub mod history;
 #[cfg(test)]
 mod tests;
 
 /// Room for what stands around a stored body in the Bundle, in bytes.
 const ENTRY_OVERHEAD: usize = 200;
 
-/// The query strings of a search's links: what was applied, and nothing else.
+/// The query strings of a page's links: what was applied, and nothing else.
 pub struct Links {
-    path: &'static str,
+    path: String,
     own: String,
     first: String,
 }
@@ -25,23 +27,37 @@ impl Links {
     /// The links of this search.
     pub fn of(query: &Query) -> Links {
         Links {
-            path: query.criteria.kind.as_str(),
+            path: format!("/{}", query.criteria.kind),
             own: query.link(query.cursor.as_deref()),
             first: query.link(None),
         }
     }
 
+    /// The links of this history.
+    pub fn of_history(history: &History) -> Links {
+        Links {
+            path: match &history.scope {
+                Scope::Resource(target) => format!("/{target}/_history"),
+                Scope::Type(kind) => format!("/{kind}/_history"),
+                Scope::System => "/_history".to_owned(),
+            },
+            own: history.link(history.cursor.as_deref()),
+            first: history.link(None),
+        }
+    }
+
     /// Relation and URL of each link of a page.
-    fn urls(&self, base: &Base, page: &Page) -> Vec<(&'static str, String)> {
+    fn urls(&self, base: &Base, next: Option<&str>, previous: Option<&str>) -> Vec<(&'static str, String)> {
         let url = |query: &str| match query {
-            "" => format!("{base}/{}", self.path),
-            query => format!("{base}/{}?{query}", self.path),
+            "" => format!("{base}{}", self.path),
+            query => format!("{base}{}?{query}", self.path),
         };
         let mut urls = vec![("self", url(&self.own)), ("first", url(&self.first))];
-        if let Some(cursor) = &page.next {
+        for (relation, cursor) in [("previous", previous), ("next", next)] {
+            let Some(cursor) = cursor else { continue };
             let separator = if self.first.is_empty() { "" } else { "&" };
             let query = format!("{}{separator}_cursor={}", self.first, encoding::encode(cursor));
-            urls.push(("next", url(&query)));
+            urls.push((relation, url(&query)));
         }
         urls
     }
@@ -62,7 +78,10 @@ pub fn text(base: &Base, page: &Page, links: &Links) -> String {
         text.push_str(&total.to_string());
     }
     text.push_str(",\"link\":");
-    write_value(&mut text, &link_elements(&links.urls(base, page)));
+    write_value(
+        &mut text,
+        &link_elements(&links.urls(base, page.next.as_deref(), None)),
+    );
     for (position, stored) in page.matches.iter().enumerate() {
         text.push_str(if position == 0 { ",\"entry\":[" } else { "," });
         if !damage::is_whole(stored) {
@@ -96,7 +115,10 @@ pub fn tree(
     if let Some(total) = page.total {
         bundle.insert("total".to_owned(), json!(total));
     }
-    bundle.insert("link".to_owned(), link_elements(&links.urls(base, page)));
+    bundle.insert(
+        "link".to_owned(),
+        link_elements(&links.urls(base, page.next.as_deref(), None)),
+    );
     let mut entries = Vec::with_capacity(page.matches.len());
     for stored in &page.matches {
         entries.push(match damage::tree(stored).filter(&showable) {

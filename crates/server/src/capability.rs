@@ -27,7 +27,19 @@ static STARTED: LazyLock<String> = LazyLock::new(|| Utc::now().format("%Y-%m-%dT
 /// The path of the types that are stored.
 const STORED: &str = "/fhir/{type}";
 /// The order of the codes in the statement.
-const INTERACTIONS: [&str; 6] = ["read", "vread", "update", "delete", "create", "search-type"];
+const INTERACTIONS: [&str; 8] = [
+    "read",
+    "vread",
+    "update",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+];
+/// The path of everything together, and the codes of what can be asked there.
+const SYSTEM: &str = "/fhir";
+const SYSTEM_INTERACTIONS: [&str; 1] = ["history-system"];
 
 /// <https://hl7.org/fhir/R4/http.html#capabilities>
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
@@ -71,6 +83,7 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
             },
             "resource": resources,
+            "interaction": interactions(&SYSTEM_INTERACTIONS, SYSTEM),
         }],
     })
 }
@@ -84,15 +97,15 @@ fn stored(kind: ResourceType) -> Value {
         .collect();
     json!({
         "type": kind.as_str(),
-        "interaction": interactions(STORED),
+        "interaction": interactions(&INTERACTIONS, STORED),
         "versioning": "versioned-update",
         "readHistory": offers("vread"),
         "updateCreate": offers("update"),
         // `create` reads If-None-Exist, reads answer 304.
         "conditionalCreate": offers("create"),
         "conditionalRead": if offers("read") { "full-support" } else { "not-supported" },
-        "conditionalUpdate": ROUTES.iter().any(|row| row.pattern == STORED && row.interaction == Some("update")),
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": offers_by_criteria("update"),
+        "conditionalDelete": if offers_by_criteria("delete") { "single" } else { "not-supported" },
         "searchParam": params,
     })
 }
@@ -106,7 +119,7 @@ fn published(kind: Kind) -> Value {
     json!({
         "type": kind.as_str(),
         "documentation": "What this server publishes of itself. Any client that may call reads it, without a scope.",
-        "interaction": interactions(conformance::TYPE_PATH),
+        "interaction": interactions(&INTERACTIONS, conformance::TYPE_PATH),
         "versioning": "no-version",
         "conditionalRead": "not-match",
         "searchParam": params,
@@ -114,8 +127,8 @@ fn published(kind: Kind) -> Value {
 }
 
 /// The interactions below a path, in the order of the statement.
-fn interactions(path: &str) -> Vec<Value> {
-    let offered = INTERACTIONS.into_iter().filter(|code| offers(path, code));
+fn interactions(codes: &[&str], path: &str) -> Vec<Value> {
+    let offered = codes.iter().filter(|code| offers(path, code));
     offered.map(|code| json!({ "code": code })).collect()
 }
 
@@ -123,6 +136,13 @@ fn offers(path: &str, code: &str) -> bool {
     ROUTES
         .iter()
         .any(|row| row.pattern.starts_with(path) && row.interaction == Some(code))
+}
+
+/// Whether an interaction works on the type too, with criteria in the place of the id.
+fn offers_by_criteria(code: &str) -> bool {
+    ROUTES
+        .iter()
+        .any(|row| row.pattern == STORED && row.interaction == Some(code))
 }
 
 fn search_param(definition: &Definition) -> Value {

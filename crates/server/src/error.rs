@@ -207,7 +207,10 @@ pub fn unknown_operation(name: &str) -> Refusal {
 /// 404 of a type that is not served, or not at such a path.
 pub fn unknown_type(name: &str) -> Refusal {
     if Kind::parse(name).is_some() {
-        return not_offered(&format!("A version of a {name}"), "Read the resource itself.");
+        return not_offered(
+            &format!("A version or history of a {name}"),
+            "Read the resource itself.",
+        );
     }
     let served: Vec<&str> = ResourceType::ALL.iter().map(|kind| kind.as_str()).collect();
     let published: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();

@@ -1,7 +1,7 @@
 //! Sealed cursors: where a page ended, readable and makeable by this server alone, good for one search.
 //!
 //! The row is encrypted too: its number would tell how much other spaces store. The construction is the
-//! synthetic one: the code of context and row is the nonce of the mask over the row.
+//! synthetic one: the code of context and numbers is the nonce of the mask over the numbers.
 
 use fhir::query::Query;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 use crate::error::StoreError;
 
 const CODE_BYTES: usize = 16;
-const ROW_BYTES: usize = 8;
+const NUMBER_BYTES: usize = 8;
 const BLOCK_BYTES: usize = 64;
 
 /// HMAC-SHA256 (RFC 2104) of parts one after the other.
@@ -31,27 +31,43 @@ pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 
 /// Seals the last row of a page of the search with this fingerprint.
 pub(crate) fn seal(key: &[u8; 32], search: &[u8; 32], row: i64) -> String {
-    let row = row.to_le_bytes();
-    let code = code(key, search, row);
-    let masked = mask(key, code, row);
+    seal_numbers(key, search, [row])
+}
+
+/// The row of a cursor that was sealed for this search.
+pub(crate) fn open(key: &[u8; 32], search: &[u8; 32], cursor: &str) -> Result<i64, StoreError> {
+    open_numbers(key, search, cursor).map(|[row]| row)
+}
+
+/// Seals up to four numbers: where a page ended that is found by more than a row.
+pub(crate) fn seal_numbers<const N: usize>(key: &[u8; 32], search: &[u8; 32], numbers: [i64; N]) -> String {
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(i64::to_le_bytes).collect();
+    let code = code(key, search, &bytes);
+    let masked = mask(key, code, bytes);
     code.iter()
         .chain(&masked)
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
 
-/// The row of a cursor that was sealed for this search.
-pub(crate) fn open(key: &[u8; 32], search: &[u8; 32], cursor: &str) -> Result<i64, StoreError> {
-    let bytes = unhex(cursor).ok_or(StoreError::BadCursor)?;
+/// The numbers of such a cursor.
+pub(crate) fn open_numbers<const N: usize>(
+    key: &[u8; 32],
+    search: &[u8; 32],
+    cursor: &str,
+) -> Result<[i64; N], StoreError> {
+    let bytes = unhex(cursor, CODE_BYTES + N * NUMBER_BYTES).ok_or(StoreError::BadCursor)?;
     let (given, masked) = bytes.split_at_checked(CODE_BYTES).ok_or(StoreError::BadCursor)?;
     let given: [u8; CODE_BYTES] = given.try_into().map_err(|_| StoreError::BadCursor)?;
-    let masked: [u8; ROW_BYTES] = masked.try_into().map_err(|_| StoreError::BadCursor)?;
-    let row = mask(key, given, masked);
-    if bool::from(code(key, search, row).ct_eq(&given)) {
-        Ok(i64::from_le_bytes(row))
-    } else {
-        Err(StoreError::BadCursor)
+    let plain = mask(key, given, masked.to_vec());
+    if !bool::from(code(key, search, &plain).ct_eq(&given)) {
+        return Err(StoreError::BadCursor);
     }
+    let mut numbers = [0; N];
+    for (number, bytes) in numbers.iter_mut().zip(plain.chunks_exact(NUMBER_BYTES)) {
+        *number = i64::from_le_bytes(bytes.try_into().map_err(|_| StoreError::BadCursor)?);
+    }
+    Ok(numbers)
 }
 
 /// The row at which a search goes on, when it has a cursor.
@@ -63,31 +79,30 @@ pub(crate) fn start(key: &[u8; 32], search: &[u8; 32], query: &Query) -> Result<
         .transpose()
 }
 
-fn code(key: &[u8; 32], search: &[u8; 32], row: [u8; ROW_BYTES]) -> [u8; CODE_BYTES] {
-    let full = hmac(key, &[b"cursor code", search, &row]);
+fn code(key: &[u8; 32], search: &[u8; 32], numbers: &[u8]) -> [u8; CODE_BYTES] {
+    let full = hmac(key, &[b"cursor code", search, numbers]);
     let mut code = [0; CODE_BYTES];
     code.iter_mut().zip(full).for_each(|(to, from)| *to = from);
     code
 }
 
-fn mask(key: &[u8; 32], code: [u8; CODE_BYTES], row: [u8; ROW_BYTES]) -> [u8; ROW_BYTES] {
+fn mask(key: &[u8; 32], code: [u8; CODE_BYTES], mut numbers: Vec<u8>) -> Vec<u8> {
     let stream = hmac(key, &[b"cursor mask", &code]);
-    let mut masked = row;
-    masked
+    numbers
         .iter_mut()
         .zip(stream)
         .for_each(|(byte, mask)| *byte ^= mask);
-    masked
+    numbers
 }
 
 /// Lower-case hexadecimal only, so that a cursor has one spelling.
-fn unhex(text: &str) -> Option<Vec<u8>> {
+fn unhex(text: &str, bytes: usize) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
-    if text.len() != 2 * (CODE_BYTES + ROW_BYTES) {
+    if text.len() != 2 * bytes {
         return None;
     }
     text.as_bytes()

@@ -1,6 +1,7 @@
 //! One transaction of one space: the reads and writes of [`Reader`] and [`Writer`] as SQL.
 
 mod erase;
+mod history;
 mod list;
 mod read;
 mod write;
@@ -298,15 +299,20 @@ impl<'c> Transaction<'c> {
     pub(crate) fn explain(&mut self, criteria: &Criteria) -> Result<Vec<String>, StoreError> {
         let dialect = self.sql.dialect();
         let matching = search::matches(dialect, SpaceKey(self.space), criteria, ClassFilter::Any, 2);
-        match dialect {
+        self.plan_of(matching)
+    }
+
+    /// The plan of a statement.
+    fn plan_of(&mut self, statement: Statement<'_>) -> Result<Vec<String>, StoreError> {
+        match self.sql.dialect() {
             Dialect::Sqlite => {
-                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(matching);
+                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(statement);
                 let steps = self.sql.plan_steps(&statement);
                 let steps = steps.map_err(|error| self.fail("explaining", &error))?;
                 Ok(steps.into_iter().map(|(_, _, _, step)| step).collect())
             }
             Dialect::Postgres => {
-                let statement = Statement::new("EXPLAIN ").then(matching).uncached();
+                let statement = Statement::new("EXPLAIN ").then(statement).uncached();
                 let lines = self.sql.texts(&statement);
                 lines.map_err(|error| self.fail("explaining", &error))
             }

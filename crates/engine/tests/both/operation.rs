@@ -25,6 +25,8 @@ pub enum Operation {
     /// If-None-Exist, a query string.
     PostUnless(&'static str, Body),
     Delete(&'static str, Guard),
+    /// By an identifier.
+    DeleteBy(&'static str),
     Read(&'static str),
     /// A query string.
     Search(&'static str),
@@ -72,6 +74,10 @@ impl Operation {
                 target: target(id),
                 precondition: guard.precondition(),
             },
+            Operation::DeleteBy(value) => Interaction::ConditionalDelete {
+                criteria: criteria(session, &format!("identifier={}|{value}", system_of(value))),
+                precondition: Precondition::None,
+            },
             Operation::Read(id) => Interaction::Read(target(id)),
             Operation::Search(query) => {
                 let pairs = parse::pairs(query).unwrap();
@@ -99,7 +105,9 @@ impl Operation {
             | Operation::Post(body)
             | Operation::PostUnless(_, body) => body.1.split_whitespace().collect(),
             Operation::Add(_, value) => vec![value],
-            Operation::Delete(..) | Operation::Read(_) | Operation::Search(_) => Vec::new(),
+            Operation::Delete(..) | Operation::DeleteBy(_) | Operation::Read(_) | Operation::Search(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -173,7 +181,9 @@ fn answer(result: &Result<Reply, Error>) -> String {
             let found: Vec<String> = page.matches.iter().map(family_of).collect();
             format!("found [{}]", found.join(" "))
         }
-        Ok(Reply::List(_) | Reply::Records(_)) => "no operation of these schedules".to_owned(),
+        Ok(Reply::List(_) | Reply::Records(_) | Reply::History(_)) => {
+            "no operation of these schedules".to_owned()
+        }
         Err(error) => format!("{} {}", error.refusal().status, error.code().as_str()),
     }
 }

@@ -4,7 +4,7 @@ use store::pause::{ASKED, BEGUN, CHANGING, COMMITTED, COMMITTING, LOCKED, RAN};
 
 use crate::operation::Body;
 use crate::operation::Guard::{Absent, Nothing, Version};
-use crate::operation::Operation::{self, Add, Delete, Post, PostUnless, Put, PutBy, Read, Search};
+use crate::operation::Operation::{self, Add, Delete, DeleteBy, Post, PostUnless, Put, PutBy, Read, Search};
 use crate::run::{Outcome, Schedule};
 
 /// Every point that a write which changes something comes to.
@@ -193,6 +193,50 @@ pub const SCHEDULES: &[Schedule] = &[
         allowed: &[
             ends(&["updated 2", "412 conflict"], &["Nouveau 2 [a]"]),
             ends(&["created 1", "deleted 2"], &["one deleted 2", "Nouveau 1 [a]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_of_two_conditional_deletes_one_makes_a_version",
+        given: &[ONE],
+        first: DeleteBy("a"),
+        held: EVERYWHERE,
+        others: &[DeleteBy("a")],
+        allowed: &[
+            ends(&["deleted 2", "nothing to delete"], &["one deleted 2"]),
+            ends(&["nothing to delete", "deleted 2"], &["one deleted 2"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_delete_beside_a_conditional_update_deletes_before_or_after_it",
+        given: &[ONE],
+        first: PutBy("a", Body("Nouveau", "a")),
+        held: EVERYWHERE,
+        others: &[DeleteBy("a")],
+        allowed: &[
+            ends(&["updated 2", "deleted 3"], &["one deleted 3"]),
+            ends(&["created 1", "deleted 2"], &["one deleted 2", "Nouveau 1 [a]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_delete_beside_a_conditional_create_leaves_it_or_finds_it",
+        given: &[],
+        first: PostUnless("identifier=urn:example:local|local-a", Body("Premier", "local-a")),
+        held: EVERYWHERE,
+        others: &[DeleteBy("local-a")],
+        allowed: &[
+            ends(&["created 1", "nothing to delete"], &["Premier 1 [local-a]"]),
+            ends(&["created 1", "deleted 2"], &[]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_match_that_loses_the_identifier_meanwhile_is_not_deleted_by_it",
+        given: &[ONE],
+        first: Put("one", Body("Nouveau", "b"), Nothing),
+        held: EVERYWHERE,
+        others: &[DeleteBy("a")],
+        allowed: &[
+            ends(&["updated 2", "nothing to delete"], &["Nouveau 2 [b]"]),
+            ends(&["created 3", "deleted 2"], &["Nouveau 3 [b]"]),
         ],
     },
     // Conditional writes, by keys and by identifiers that nobody owns.

@@ -266,15 +266,7 @@ impl SearchParser {
                 ));
             }
             (ResultParam::Total, text) => {
-                self.query.total = match text {
-                    "none" => Total::None,
-                    // An estimate may be exact.
-                    "estimate" | "accurate" => Total::Accurate,
-                    _ => {
-                        let fault = Fault::value("the value is none of `none`, `estimate` and `accurate`.");
-                        return Err(about(pair, fault));
-                    }
-                };
+                self.query.total = total(text).map_err(|fault| about(pair, fault))?;
                 self.apply(pair);
             }
         }
@@ -283,13 +275,25 @@ impl SearchParser {
 }
 
 /// A page size: more than [`MAX_COUNT`] is lowered to it, however many digits it has.
-fn count(text: &str) -> Result<u32, Fault> {
+pub(super) fn count(text: &str) -> Result<u32, Fault> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Fault::value(
             "the value is no number of resources; write 0 or more.",
         ));
     }
     Ok(text.parse().map_or(MAX_COUNT, |count: u32| count.min(MAX_COUNT)))
+}
+
+/// How to count — `_total`
+pub(super) fn total(text: &str) -> Result<Total, Fault> {
+    match text {
+        "none" => Ok(Total::None),
+        // An estimate may be exact.
+        "estimate" | "accurate" => Ok(Total::Accurate),
+        _ => Err(Fault::value(
+            "the value is none of `none`, `estimate` and `accurate`.",
+        )),
+    }
 }
 
 fn meaning(kind: ResourceType, name: &str, names: NameCase) -> Meaning {

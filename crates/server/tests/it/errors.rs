@@ -219,7 +219,14 @@ fn everyday<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
         ("ask for a type that is not served", fhir.get("/Observation/1")),
         ("misspell a type's case", fhir.get("/patient/ada")),
         ("ask for a path that is nothing", fhir.get("/Patient/ada/extra")),
-        ("ask for history", fhir.get("/Patient/ada/_history")),
+        (
+            "ask for the history of nobody",
+            fhir.get("/Patient/nobody/_history"),
+        ),
+        (
+            "ask for a history of an unreadable time",
+            fhir.get("/Patient/ada/_history?_since=yesterday"),
+        ),
         ("call an operation", fhir.get("/Patient/$everything")),
         ("use a wrong method", fhir.post("/Patient/ada").json(&ada)),
         (
@@ -387,6 +394,11 @@ fn writing<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
         (
             "delete with a stale version",
             fhir.delete("/Patient/ada").header("If-Match", "W/\"7\""),
+        ),
+        ("delete without criteria", fhir.delete("/Patient")),
+        (
+            "delete conditionally where several match",
+            fhir.delete(format!("/Patient?{}", by_local("twin"))),
         ),
         (
             "search by a parameter that does not exist, strictly",

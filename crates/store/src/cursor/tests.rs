@@ -31,6 +31,31 @@ fn a_cursor_opens_to_its_row_for_its_search_alone() {
 }
 
 #[test]
+fn a_cursor_of_several_numbers_opens_to_all_of_them_and_to_no_other_count() {
+    let numbers = [1, 1_795_000_000_123_456, i64::MAX];
+    let cursor = seal_numbers(&KEY, &SEARCH, numbers);
+    assert_eq!(open_numbers(&KEY, &SEARCH, &cursor), Ok(numbers));
+    assert_eq!(
+        open_numbers::<3>(&KEY, &[2; 32], &cursor),
+        Err(StoreError::BadCursor)
+    );
+    assert_eq!(
+        open_numbers::<2>(&KEY, &SEARCH, &cursor),
+        Err(StoreError::BadCursor)
+    );
+    assert_eq!(open(&KEY, &SEARCH, &cursor), Err(StoreError::BadCursor));
+    for position in 0..cursor.len() {
+        let mut changed = cursor.clone().into_bytes();
+        changed[position] = if changed[position] == b'0' { b'1' } else { b'0' };
+        let changed = String::from_utf8(changed).expect("ASCII");
+        assert_eq!(
+            open_numbers::<3>(&KEY, &SEARCH, &changed),
+            Err(StoreError::BadCursor)
+        );
+    }
+}
+
+#[test]
 fn a_changed_cursor_does_not_open() {
     let cursor = seal(&KEY, &SEARCH, 42);
     for position in 0..cursor.len() {

@@ -5,6 +5,7 @@ mod conformance;
 mod create;
 mod delete;
 mod headers;
+mod history;
 mod keys;
 mod meta;
 mod precondition;
@@ -24,6 +25,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(create::TESTS)
         .both(update::TESTS)
         .both(delete::TESTS);
+    let suite = history::add(suite);
     let suite = suite
         .both(conditional::TESTS)
         .both(precondition::TESTS)
