@@ -10,6 +10,8 @@ use serde_json::Value;
 use store::access::KeySystem;
 use store::{KeyRow, KeyState, Policy, SpaceKey};
 
+use crate::prepare::is_replaced;
+
 /// The key systems in force.
 #[derive(Clone, Debug, Default)]
 pub struct KeySystems {
@@ -50,6 +52,14 @@ impl KeySystems {
         format!("{}/{PATIENT_ID}", self.base)
     }
 
+    /// Whether it is a system of ids that a door gave: they mean the resource, not the person.
+    fn is_own_id(&self, system: &str) -> bool {
+        let path = system
+            .strip_prefix(&self.base)
+            .and_then(|rest| rest.strip_prefix('/'));
+        path.is_some_and(|path| OWN_IDS.contains(&path))
+    }
+
     /// The base of our own names.
     pub(crate) fn naming_base(&self) -> &str {
         &self.base
@@ -63,10 +73,13 @@ impl KeySystems {
     /// The key rows of an ordinary resource, sorted, without duplicates.
     pub fn rows(&self, resource: &Resource) -> Vec<KeyRow> {
         let inactive = resource.get("active") == Some(&Value::Bool(false));
+        let replaced = is_replaced(resource);
         let mut rows: Vec<KeyRow> = identifier::of(resource)
             .filter_map(|held| {
                 let system = self.governing(resource.kind(), &held)?;
-                let state = if system.active_only && inactive {
+                // Who took its place may take its keys (`adapters.md` 8.2); ids that doors gave stay its own.
+                let given_up = replaced && !self.is_own_id(&system.system);
+                let state = if given_up || system.active_only && inactive {
                     KeyState::Held
                 } else {
                     KeyState::Owning
@@ -96,6 +109,7 @@ impl KeySystems {
 }
 
 const PATIENT_ID: &str = "medicapp/patient-id";
+const OWN_IDS: [&str; 3] = [PATIENT_ID, "patient-graph/patient-id", "ehealth/preperson-id"];
 
 fn built_in(base: &str) -> Vec<KeySystem> {
     let own = [

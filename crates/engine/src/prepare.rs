@@ -109,7 +109,7 @@ pub(crate) fn is_active(resource: &Resource) -> bool {
 }
 
 /// Whether a link says that another resource took this one's place.
-fn is_replaced(resource: &Resource) -> bool {
+pub(crate) fn is_replaced(resource: &Resource) -> bool {
     let links = resource.get("link").and_then(Value::as_array);
     links.is_some_and(|links| {
         links
