@@ -17,12 +17,14 @@ use crate::{demo, start};
 
 mod client;
 mod key;
+mod record;
 #[cfg(test)]
 mod tests;
 
 use client::ClientCommand;
 use key::KeyCommand;
 pub(crate) use key::issue_key;
+use record::RecordCommand;
 
 /// FHIR R4 server for Patient and Practitioner, with an upsert by identifier that never duplicates.
 #[derive(Parser)]
@@ -55,6 +57,9 @@ enum Command {
     /// API keys of clients
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Records (dossiers) of patients, as the Medicapp connect door counts and shows them
+    #[command(subcommand)]
+    Record(RecordCommand),
 }
 
 /// Settings, and the file that completes them.
@@ -178,6 +183,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
         Command::Client(command) => administer(command.database(), |store| client::run(store, command)),
         Command::Key(command) => administer(command.database(), |store| key::run(store, command)),
+        Command::Record(command) => administer(command.database(), |store| record::run(store, command)),
     }
 }
 
