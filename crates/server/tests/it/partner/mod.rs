@@ -1,5 +1,7 @@
 //! The partner doors over HTTP.
 
+mod cloud;
+mod medicapp;
 mod patient_graph;
 mod rate;
 mod switches;
@@ -8,8 +10,9 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite
+    let suite = suite
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
-        .both(switches::TESTS)
+        .both(switches::TESTS);
+    cloud::add(suite)
 }
