@@ -1,6 +1,7 @@
 //! The partner doors over HTTP.
 
 mod cloud;
+mod connect;
 mod medicapp;
 mod patient_graph;
 mod rate;
@@ -14,5 +15,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
         .both(switches::TESTS);
-    cloud::add(suite)
+    connect::add(cloud::add(suite))
 }
