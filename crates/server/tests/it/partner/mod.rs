@@ -2,6 +2,7 @@
 
 mod cloud;
 mod connect;
+mod doors;
 mod medicapp;
 mod patient_graph;
 mod rate;
@@ -14,6 +15,8 @@ pub fn add(suite: Suite) -> Suite {
     let suite = suite
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
-        .both(switches::TESTS);
+        .both(switches::TESTS)
+        .both(doors::TESTS)
+        .postgres(doors::POSTGRES);
     connect::add(cloud::add(suite))
 }

@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = tests![
 ];
 
 /// A server with this configuration file.
-fn with_file(context: &Context, text: &str) -> Server {
+pub fn with_file(context: &Context, text: &str) -> Server {
     let folder = TemporaryFolder::new("switches");
     let file = folder.path().join("passerelle.toml");
     fs::write(&file, text).expect("a file");
