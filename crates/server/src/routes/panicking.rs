@@ -23,6 +23,16 @@ const SECRET: &str = "1 85 05 78 006 084 36";
 /// What the panicking write takes its locks on.
 const CONTESTED: &str = "contested";
 
+/// Below the mounts of the Medicapp doors.
+static PANICKING_DOORS: &[Row] = &[
+    open(Method::GET, "/cloud/partner/v5/panics", |_| {
+        Box::pin(async { panic!("{SECRET}") })
+    }),
+    open(Method::GET, "/v5/panics", |_| {
+        Box::pin(async { panic!("{SECRET}") })
+    }),
+];
+
 static PANICKING: &[Row] = &[
     open(Method::GET, "/panics/open", |_| {
         Box::pin(async { panic!("{SECRET}") })
@@ -131,7 +141,7 @@ fn served(url: String) -> (http::Client, std::thread::JoinHandle<()>, ServerHand
             let stopping = Arc::clone(&app);
             let server = HttpServer::new(move || {
                 actix_web::App::new().configure(|config| {
-                    for row in PANICKING {
+                    for row in PANICKING.iter().chain(PANICKING_DOORS) {
                         config.route(
                             row.pattern,
                             web::method(row.method.clone()).to(answering(&app, row)),
@@ -182,6 +192,20 @@ fn a_panic_harms_nobody_else(url: String) {
             );
             assert!(answer.text().contains("the-request"), "{answer:?}");
             assert!(!answer.text().contains(SECRET), "{answer:?}");
+        }
+        for row in PANICKING_DOORS {
+            let answer = client
+                .get(row.pattern)
+                .header("X-Request-Id", "the-request")
+                .send()
+                .expect(500);
+            assert_eq!(
+                answer.json()["error"],
+                json!({
+                    "code": "INTERNAL_ERROR", "status": 500,
+                    "message": "Internal error; tell support the requestId", "requestId": "the-request"
+                })
+            );
         }
         // The same resource, the same locks.
         let answer = client.put(&path).json(&body(turn)).send().expect(200);

@@ -2,6 +2,7 @@
 //! stays alive and small.
 
 mod bodies;
+mod doors;
 mod mutations;
 mod paths;
 
@@ -15,6 +16,7 @@ use testkit::server::{Backend, Server};
 pub fn add(suite: Suite) -> Suite {
     suite
         .both(mutations::TESTS)
+        .both(doors::TESTS)
         .both(bodies::TESTS)
         .both(paths::TESTS)
 }
@@ -56,6 +58,15 @@ fn connection(fhir: &Client, bare: bool) -> Cow<'_, Client> {
 
 /// What is wrong with an answer to hostile input; `bare` allows a 400 of the HTTP parser.
 fn fault(answer: &Result<Response, Failure>, bare: bool) -> Option<String> {
+    fault_unless(is_outcome, answer, bare)
+}
+
+/// The same where a refusal has another shape.
+fn fault_unless(
+    is_useful: fn(&Response) -> bool,
+    answer: &Result<Response, Failure>,
+    bare: bool,
+) -> Option<String> {
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => return Some(format!("no answer: {failure}")),
@@ -63,16 +74,20 @@ fn fault(answer: &Result<Response, Failure>, bare: bool) -> Option<String> {
     if answer.status < 400 {
         return None;
     }
-    let text = answer.text();
-    let useful = answer
-        .issues()
-        .iter()
-        .any(|issue| !issue.text.is_empty() && !issue.code.is_empty())
-        || (text.contains("<OperationOutcome") && text.contains("<details><text value="));
-    let parser = bare && answer.status == 400 && text.is_empty();
-    if answer.status < 500 && (useful || parser) {
+    let parser = bare && answer.status == 400 && answer.body.is_empty();
+    if answer.status < 500 && (is_useful(answer) || parser) {
         None
     } else {
         Some(format!("{answer:?}"))
     }
+}
+
+/// Whether it is an OperationOutcome that says something.
+fn is_outcome(answer: &Response) -> bool {
+    let text = answer.text();
+    answer
+        .issues()
+        .iter()
+        .any(|issue| !issue.text.is_empty() && !issue.code.is_empty())
+        || (text.contains("<OperationOutcome") && text.contains("<details><text value="))
 }
