@@ -3,7 +3,7 @@
 
 mod erase;
 mod list;
-mod records;
+pub mod records;
 mod update;
 
 use serde_json::{Value, json};

@@ -330,6 +330,11 @@ fn x14_another_path_or_verb_is_refused_in_the_doors_shape(context: &Context) {
             faulty(&door.client.get(path).send(), 404, "NOT_FOUND");
             faulty(&with_json(door.client.post(path), "{}").send(), 404, "NOT_FOUND");
         }
+        for verb in ["PUT", "DELETE"] {
+            let refused = door.client.request(verb, "/patients").send();
+            faulty(&refused, 405, "METHOD_NOT_ALLOWED");
+            assert_eq!(refused.header("Allow"), Some("POST, GET, HEAD"));
+        }
         for verb in ["PATCH", "OPTIONS", "TRACE", "PURGE"] {
             for path in ["/patients".to_owned(), format!("/patients/{id}")] {
                 let refused = door.client.request(verb, path).send();

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod connect;
+mod crossing;
 mod doors;
 mod medicapp;
 mod patient_graph;
@@ -17,6 +18,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(rate::TESTS)
         .both(switches::TESTS)
         .both(doors::TESTS)
+        .both(crossing::TESTS)
         .postgres(doors::POSTGRES);
     connect::add(cloud::add(suite))
 }

@@ -12,6 +12,7 @@ use crate::support::*;
 pub const TESTS: &[Test] = tests![
     c34_twenty_equal_posts_at_once_create_one,
     c34_posts_that_share_one_key_each_create_one,
+    c34_posts_of_one_person_with_more_and_fewer_keys_create_one,
     x08_two_puts_of_different_fields_at_once_both_survive,
     x08_a_key_that_two_want_at_once_gets_one_owner,
 ];
@@ -85,6 +86,22 @@ fn c34_posts_that_share_one_key_each_create_one(context: &Context) {
         let external = unique();
         one_patient(race_of(&client, CLIENTS, |client, _| {
             sent(client, &cloud_person(json!({ "externalId": external })))
+        }));
+    }
+}
+
+fn c34_posts_of_one_person_with_more_and_fewer_keys_create_one(context: &Context) {
+    let client = cloud(context);
+    for _ in 0..ROUNDS {
+        let person = cloud_person(json!({}));
+        let keys = [
+            json!({ "externalId": unique() }),
+            json!({ "identificationKey": { "nir": fresh_nir(), "rang": "01" } }),
+        ];
+        one_patient(race_of(&client, CLIENTS, |client, number| {
+            let wanted = keys.iter().enumerate().filter(|(bit, _)| number >> bit & 1 == 1);
+            let body = wanted.fold(person.clone(), |body, (_, key)| and(body, key.clone()));
+            sent(client, &body)
         }));
     }
 }
