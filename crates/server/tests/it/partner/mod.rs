@@ -17,8 +17,6 @@ pub fn add(suite: Suite) -> Suite {
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
         .both(switches::TESTS)
-        .both(doors::TESTS)
-        .both(crossing::TESTS)
-        .postgres(doors::POSTGRES);
-    connect::add(cloud::add(suite))
+        .both(crossing::TESTS);
+    doors::add(connect::add(cloud::add(suite)))
 }
