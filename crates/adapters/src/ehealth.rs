@@ -24,16 +24,16 @@ mod to_fhir;
 pub mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{Fault, Rule, Violation};
 pub use from_fhir::{Kept, preperson_id, show};
 pub use schema::{MAX_NAME, MAX_NOTE, MAX_VIOLATIONS};
-pub use to_fhir::to_fhir;
+pub use to_fhir::{to_fhir, to_fhir_with};
 use wire::{Fields, Preperson, Status};
 
-const IDENTIFICATION_STATUS: &str = "patient-identification-status";
-const UNIDENTIFIED: &str = "unidentified";
+pub(crate) const IDENTIFICATION_STATUS: &str = "patient-identification-status";
+pub(crate) const UNIDENTIFIED: &str = "unidentified";
 const IDENTIFIED: &str = "identified";
 const NOTE: &str = "preperson-note";
 /// Which name is shown: by `use`, `""` being a name without one.
@@ -198,7 +198,8 @@ impl Caller {
 }
 
 impl Context<'_> {
-    fn not_found(&self) -> Fault {
+    /// The refusal of an id that means no preperson, as the deployment words it.
+    pub fn not_found(&self) -> Fault {
         match self.switches.not_found_message {
             NotFoundMessage::Stated => Fault::NotFound,
             NotFoundMessage::None => Fault::NotFoundBare,

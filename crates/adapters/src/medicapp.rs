@@ -25,7 +25,7 @@ pub use error::Fault;
 pub use fields::Violation;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The switches of `adapters.md` 10 that these doors know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

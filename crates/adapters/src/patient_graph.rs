@@ -14,19 +14,21 @@ mod from_fhir;
 mod metadata;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod to_fhir;
 mod wire;
 
 pub use duplicate::{criteria, find_or_create, is_duplicate, lock_values};
 pub use error::{Fault, Missing, Violation};
 pub use from_fhir::{is_shown_as, show, show_list, show_safe};
+pub(crate) use metadata::property;
 pub use metadata::{MAX_METADATA_BYTES, Metadata};
 pub use read::{
     Create, DEFAULT_LIMIT, ListParameters, MAX_EMAIL_CHARS, MAX_EXTERNAL_IDS, MAX_LIMIT, MAX_TEXT_CHARS,
     read_create, read_list,
 };
-pub use to_fhir::to_fhir;
+pub(crate) use to_fhir::id_entry;
+pub use to_fhir::{to_fhir, to_fhir_with};
 pub use wire::{List, Patient, SafePatient, render};
 
 /// The door's name: in overlays, statuses and configuration.
@@ -71,8 +73,8 @@ impl Default for Switches {
 }
 
 /// Names of fields with an overlay, and of our extensions.
-mod names {
-    pub(super) const GENDER_AS_RECEIVED: &str = "gender-as-received";
-    pub(super) const METADATA: &str = "metadata";
-    pub(super) const PARTNER_STATUS: &str = "partner-status";
+pub(crate) mod names {
+    pub(crate) const GENDER_AS_RECEIVED: &str = "gender-as-received";
+    pub(crate) const METADATA: &str = "metadata";
+    pub(crate) const PARTNER_STATUS: &str = "partner-status";
 }

@@ -55,7 +55,7 @@ pub fn keep(
 }
 
 /// The systems whose values the server gives.
-fn given_systems(naming: &Naming) -> [String; 3] {
+pub(crate) fn given_systems(naming: &Naming) -> [String; 3] {
     [
         naming.medicapp_patient_id(),
         naming.patient_graph_id(),

@@ -52,7 +52,8 @@ pub struct Arguments {
     pub binary: Option<PathBuf>,
 
     /// What to run, comma-separated: put-new, put-changed, put-same, put-hot, race, race-post, read, find,
-    /// ine-new, ine-known, demographics, mixed; or all
+    /// ine-new, ine-known, demographics, mixed; with --demo also the partner doors' cloud, connect, graph, preperson,
+    /// list-first, list-1000; or all (without those)
     #[arg(long, value_name = "LIST", value_parser = Workload::parse_list, default_value = "all")]
     pub workload: WorkloadList,
 

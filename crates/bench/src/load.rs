@@ -8,6 +8,7 @@ use testkit::http::{AnswerBody, Connection, Failure, Response, Timeouts};
 use testkit::random::Random;
 
 use crate::arguments::Arguments;
+use crate::doors::{Door, DoorAccess, deep_page};
 use crate::process;
 use crate::report::Measured;
 use crate::requests::{Body, Plan, Writer};
@@ -31,12 +32,15 @@ pub struct Written {
     pub accounts: Vec<u64>,
     /// Patients.
     pub patients: Vec<u64>,
+    /// Patients that came in through a partner door.
+    pub partners: Vec<(Door, u64)>,
 }
 
 impl Written {
     fn merge(&mut self, other: Written) {
         self.accounts.extend(other.accounts);
         self.patients.extend(other.patients);
+        self.partners.extend(other.partners);
     }
 }
 
@@ -242,6 +246,7 @@ enum Effect {
     Nothing,
     Account(u64),
     Patient(u64),
+    Partner(Door, u64),
 }
 
 fn drive(plan: &Plan, workload: Workload, thread: u16, measure_from: Instant, stop_at: Instant) -> Outcome {
@@ -271,6 +276,7 @@ fn drive(plan: &Plan, workload: Workload, thread: u16, measure_from: Instant, st
                 Effect::Nothing => {}
                 Effect::Account(number) => outcome.written.accounts.push(number),
                 Effect::Patient(number) => outcome.written.patients.push(number),
+                Effect::Partner(door, number) => outcome.written.partners.push((door, number)),
             }
             if outcome.requests.is_multiple_of(LOOKED_INTO) && !holds(&line.response.body, &writer.proof) {
                 outcome.statistics.wrong += 1;
@@ -341,8 +347,28 @@ fn prepare(
             };
             prepare(plan, chosen, hot, random, writer)
         }
+        Workload::Create(door) => {
+            let number = plan.new_patient();
+            writer.post_through(doors(plan), door, number);
+            Effect::Partner(door, number)
+        }
+        Workload::ListFirst | Workload::ListDeep => {
+            let stored = plan.patients.len() as u64;
+            let page = if workload == Workload::ListFirst {
+                1
+            } else {
+                deep_page(stored)
+            };
+            writer.list_page(doors(plan), page);
+            Effect::Nothing
+        }
         Workload::Race | Workload::RacePost => unreachable!("races run in rounds"),
     }
+}
+
+/// The doors; a run with their workloads has been refused without.
+pub fn doors(plan: &Plan) -> &DoorAccess {
+    plan.doors.as_ref().expect("the run was checked for them")
 }
 
 /// Whether `body` holds `proof`; an empty proof proves nothing.

@@ -11,6 +11,7 @@
 )]
 
 mod arguments;
+mod doors;
 mod floor;
 mod load;
 mod process;
@@ -64,6 +65,15 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     };
     report.note_start(server.pid);
     let mut plan = Plan::new(server, arguments.first_number(), arguments.seed);
+    plan.doors = target.doors();
+    if plan.doors.is_none()
+        && arguments
+            .workload
+            .iter()
+            .any(|workload| workload.is_of_partners())
+    {
+        return Err("the partner doors' workloads need --demo: it knows their credentials".to_owned());
+    }
     load::preload(&mut plan, &arguments.workload, arguments.stored)?;
     for connections in &arguments.connections {
         for workload in arguments.workload.iter() {

@@ -44,11 +44,11 @@ pub fn run(plan: &Plan, workload: Workload, rounds: u32) -> Result<Measured, Str
     let written = match workload {
         Workload::Race => Written {
             accounts: numbers,
-            patients: Vec::new(),
+            ..Written::default()
         },
         _ => Written {
-            accounts: Vec::new(),
             patients: numbers,
+            ..Written::default()
         },
     };
     let verified = verify::all(plan, &written)?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use testkit::http::percent_encode;
 use testkit::samples::{Account, INTERNAL_SYSTEM, LOCAL_SYSTEM, NATIONAL_SYSTEM, Patient};
 
+use crate::doors::DoorAccess;
 use crate::target::ServerAccess;
 
 /// Private-use characters that mark the places of a template.
@@ -61,6 +62,8 @@ pub struct Plan {
     pub accounts: Vec<(u64, Box<str>)>,
     /// Numbers of the stored patients.
     pub patients: Vec<u64>,
+    /// How to come in at the partner doors; known of a demo only.
+    pub doors: Option<DoorAccess>,
     next_account: AtomicU64,
     next_patient: AtomicU64,
     next_change: AtomicU64,
@@ -115,6 +118,7 @@ impl Plan {
             seed,
             accounts: Vec::new(),
             patients: Vec::new(),
+            doors: None,
             next_account: AtomicU64::new(first),
             next_patient: AtomicU64::new(first),
             next_change: AtomicU64::new(0),
@@ -258,6 +262,31 @@ impl<'a> Writer<'a> {
         );
         self.push(&["\r\n"]);
         self.proof.clone_from(&patient.local_id);
+    }
+
+    /// The first lines of a request to a partner door, `credential` included.
+    pub fn partner_line(&mut self, method: &str, target: &str, credential: &str) {
+        self.request.clear();
+        let host = self.plan.access.address.to_string();
+        self.push(&[
+            method,
+            " ",
+            target,
+            " HTTP/1.1\r\nHost: ",
+            &host,
+            "\r\n",
+            credential,
+        ]);
+    }
+
+    /// The first lines of a request to the FHIR door.
+    pub fn fhir_line(&mut self, method: &str, target: &[&str]) {
+        self.line(method, target);
+    }
+
+    /// Appends text to the request.
+    pub fn append(&mut self, text: &str) {
+        self.push(&[text]);
     }
 
     fn line(&mut self, method: &str, target: &[&str]) {

@@ -7,6 +7,7 @@ use testkit::postgres::{Database, Postgres};
 use testkit::server::{Backend, Server, Settings};
 
 use crate::arguments::Arguments;
+use crate::doors::DoorAccess;
 
 /// How to reach the server.
 #[derive(Clone, Debug)]
@@ -103,6 +104,11 @@ impl Target {
     /// How to reach the server, when there is one.
     pub fn server(&self) -> Option<ServerAccess> {
         self.access.clone()
+    }
+
+    /// How to come in at the partner doors of a server that was started here.
+    pub fn doors(&self) -> Option<DoorAccess> {
+        self.started.as_ref().map(DoorAccess::of)
     }
 
     /// Where the flush floor is measured: beside the data of the server started here, else where

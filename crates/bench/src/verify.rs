@@ -6,7 +6,8 @@ use std::thread;
 use serde_json::Value;
 use testkit::random::Random;
 
-use crate::load::{Line, Written};
+use crate::doors::Door;
+use crate::load::{Line, Written, doors};
 use crate::requests::{Plan, Writer};
 
 /// Most identifiers looked for after one workload; a larger number is sampled.
@@ -47,6 +48,14 @@ pub fn written(plan: &Plan, written: &Written) -> Result<Verified, String> {
         &Written {
             accounts: sample(&written.accounts),
             patients: sample(&written.patients),
+            partners: Door::ALL
+                .into_iter()
+                .flat_map(|door| {
+                    let of_door = written.partners.iter().filter(|(of, _)| *of == door);
+                    let numbers: Vec<u64> = of_door.map(|(_, number)| *number).collect();
+                    sample(&numbers).into_iter().map(move |number| (door, number))
+                })
+                .collect(),
         },
     )
 }
@@ -59,7 +68,14 @@ pub fn all(plan: &Plan, written: &Written) -> Result<Verified, String> {
     let patients = count_each(plan, &written.patients, |writer, number| {
         writer.find_patient(number)
     })?;
-    let counts: Vec<usize> = accounts.into_iter().chain(patients).collect();
+    let mut counts: Vec<usize> = accounts.into_iter().chain(patients).collect();
+    for door in Door::ALL {
+        let of_door = written.partners.iter().filter(|(of, _)| *of == door);
+        let numbers: Vec<u64> = of_door.map(|(_, number)| *number).collect();
+        counts.extend(count_each(plan, &numbers, |writer, number| {
+            writer.find_of_door(doors(plan), door, number);
+        })?);
+    }
     Ok(Verified {
         looked_for: counts.len() as u64,
         doubled: counts.iter().filter(|count| **count > 1).count() as u64,

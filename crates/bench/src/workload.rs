@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::doors::Door;
+
 /// One kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
@@ -29,6 +31,12 @@ pub enum Workload {
     Demographics,
     /// 70 % read and find, 25 % put-changed, 5 % put-new.
     Mixed,
+    /// A creation through a partner door.
+    Create(Door),
+    /// The first page of the connect door's list.
+    ListFirst,
+    /// Its thousandth page, or the last.
+    ListDeep,
 }
 
 impl Workload {
@@ -48,6 +56,16 @@ impl Workload {
         Workload::RacePost,
     ];
 
+    /// Those of the partner doors, in the order of a run: the list comes before it has grown.
+    pub const PARTNERS: [Workload; 6] = [
+        Workload::ListFirst,
+        Workload::ListDeep,
+        Workload::Create(Door::Cloud),
+        Workload::Create(Door::Connect),
+        Workload::Create(Door::Graph),
+        Workload::Create(Door::Preperson),
+    ];
+
     /// Its name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,6 +81,12 @@ impl Workload {
             Workload::IneKnown => "ine-known",
             Workload::Demographics => "demographics",
             Workload::Mixed => "mixed",
+            Workload::Create(Door::Cloud) => "cloud",
+            Workload::Create(Door::Connect) => "connect",
+            Workload::Create(Door::Graph) => "graph",
+            Workload::Create(Door::Preperson) => "preperson",
+            Workload::ListFirst => "list-first",
+            Workload::ListDeep => "list-1000",
         }
     }
 
@@ -75,6 +99,7 @@ impl Workload {
             .map(|name| {
                 Workload::ALL
                     .into_iter()
+                    .chain(Workload::PARTNERS)
                     .find(|workload| workload.name() == name.trim())
                     .ok_or_else(|| format!("there is no workload {name:?}"))
             })
@@ -84,6 +109,11 @@ impl Workload {
     /// Whether it runs in rounds.
     pub fn is_race(self) -> bool {
         matches!(self, Workload::Race | Workload::RacePost)
+    }
+
+    /// Whether it asks a partner door.
+    pub fn is_of_partners(self) -> bool {
+        Workload::PARTNERS.contains(&self)
     }
 
     /// Whether it needs stored accounts.
@@ -98,6 +128,7 @@ impl Workload {
             | Workload::PutNew
             | Workload::Race => true,
             Workload::RacePost | Workload::IneNew | Workload::IneKnown | Workload::Demographics => false,
+            Workload::Create(_) | Workload::ListFirst | Workload::ListDeep => false,
         }
     }
 
@@ -113,7 +144,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back_and_strangers_are_named() {
-        for workload in Workload::ALL {
+        for workload in Workload::ALL.into_iter().chain(Workload::PARTNERS) {
             assert_eq!(
                 Workload::parse_list(workload.name()).unwrap().as_ref(),
                 [workload]

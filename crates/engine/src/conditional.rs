@@ -109,7 +109,7 @@ fn taken(caller: &Caller, kind: ResourceType, key: &KeyRow, owner: &Stored) -> E
     );
     Error::Duplicate {
         system: key.identifier.system.clone(),
-        issue: Issue::error(IssueCode::Duplicate, text).at(format!("{kind}.identifier")),
+        issue: Box::new(Issue::error(IssueCode::Duplicate, text).at(format!("{kind}.identifier"))),
         owner: visible.then(|| (owner.target.clone(), owner.version)),
         rule: key.policy,
     }

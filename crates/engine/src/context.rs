@@ -114,7 +114,7 @@ pub trait IdSource: Send + Sync {
             *place = BASE32.chars().nth((bits & 31) as usize).unwrap_or('0');
             bits >>= 5;
         }
-        format!("pat_{}", String::from_iter(text))
+        format!("{}{}", fhir::query::ALLOCATED_PREFIX, String::from_iter(text))
     }
 }
 

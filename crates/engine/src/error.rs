@@ -39,7 +39,7 @@ pub enum Error {
         /// The identifier's system.
         system: String,
         /// What is taken.
-        issue: Issue,
+        issue: Box<Issue>,
         /// The owner, when the caller may see it.
         owner: Option<(Target, VersionId)>,
         /// Under which rule: accounts answer 422, key systems 409.
@@ -156,9 +156,9 @@ impl Error {
                 .with_diagnostics(format!("{target}/_history/{version}")),
             ),
             Error::Erased(target) => Refusal::new(
-                410,
+                409,
                 Issue::error(
-                    IssueCode::Deleted,
+                    IssueCode::Conflict,
                     format!("{target} was erased for good, and its id is not used again. Create the person anew, under another id."),
                 )
                 .with_diagnostics(target.to_string()),
@@ -168,7 +168,7 @@ impl Error {
                     store::Policy::Account => 422,
                     store::Policy::KeySystem => 409,
                 };
-                Refusal { location: owner.clone(), ..Refusal::new(status, issue.clone()) }
+                Refusal { location: owner.clone(), ..Refusal::new(status, Issue::clone(issue)) }
             }
             Error::IdInUse(target) => Refusal::new(
                 409,

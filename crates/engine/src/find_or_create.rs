@@ -17,7 +17,7 @@ use crate::scope::Permission;
 use crate::session::Session;
 
 /// So many matches of one search are judged. They are those of an identifier or of a name and date of birth.
-const CANDIDATES: usize = 256;
+pub const CANDIDATES: usize = 256;
 
 /// Finds or creates.
 pub(crate) async fn find_or_create(session: &Session, wanted: FindOrCreate) -> Result<WriteReply, Error> {
@@ -38,7 +38,7 @@ pub(crate) async fn find_or_create(session: &Session, wanted: FindOrCreate) -> R
         .read(move |reader| look(reader, &early.0, &early.1))
         .await?
     {
-        return Ok(reply);
+        return Ok(*reply);
     }
     let prepared = Arc::new(valid.prepare(&session.keys()));
     let mut locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[]);
@@ -51,7 +51,7 @@ pub(crate) async fn find_or_create(session: &Session, wanted: FindOrCreate) -> R
     session
         .write(locks, move |tx| {
             let remark = match look(tx, &looking.0, &looking.1)? {
-                Found::One(reply) => return Ok(reply),
+                Found::One(reply) => return Ok(*reply),
                 Found::Nobody(remark) => remark,
             };
             let stored = insert(tx, &context, &prepared.new, id.as_ref())?;
@@ -65,7 +65,7 @@ pub(crate) async fn find_or_create(session: &Session, wanted: FindOrCreate) -> R
 
 /// What the searches came to.
 enum Found {
-    One(WriteReply),
+    One(Box<WriteReply>),
     Nobody(Option<&'static str>),
 }
 
@@ -75,12 +75,12 @@ fn look(reader: &mut dyn Reader, searches: &[Criteria], judge: &Judge) -> Result
         Judgement::Create { remark } => Ok(Found::Nobody(remark)),
         Judgement::Refuse(refusal) => Err(Error::Rule(refusal.issues)),
         Judgement::Found { position, remark } => match stored.into_iter().nth(position) {
-            Some(stored) => Ok(Found::One(WriteReply {
+            Some(stored) => Ok(Found::One(Box::new(WriteReply {
                 written: Written::Found,
                 stored,
                 issues: Vec::new(),
                 remark,
-            })),
+            }))),
             None => Err(Error::Store(store::StoreError::Internal(
                 "a judge named a candidate that is none".to_owned(),
             ))),

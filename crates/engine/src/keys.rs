@@ -10,8 +10,6 @@ use serde_json::Value;
 use store::access::KeySystem;
 use store::{KeyRow, KeyState, Policy, SpaceKey};
 
-use crate::prepare::is_replaced;
-
 /// The key systems in force.
 #[derive(Clone, Debug, Default)]
 pub struct KeySystems {
@@ -52,14 +50,6 @@ impl KeySystems {
         format!("{}/{PATIENT_ID}", self.base)
     }
 
-    /// Whether it is a system of ids that a door gave: they mean the resource, not the person.
-    fn is_own_id(&self, system: &str) -> bool {
-        let path = system
-            .strip_prefix(&self.base)
-            .and_then(|rest| rest.strip_prefix('/'));
-        path.is_some_and(|path| OWN_IDS.contains(&path))
-    }
-
     /// The base of our own names.
     pub(crate) fn naming_base(&self) -> &str {
         &self.base
@@ -70,16 +60,16 @@ impl KeySystems {
         &self.systems
     }
 
-    /// The key rows of an ordinary resource, sorted, without duplicates.
+    /// The key rows of an ordinary resource, sorted, without duplicates. Who was replaced owns nothing but the ids that
+    /// the server gave: the survivor may take the rest (`adapters.md` 8.2).
     pub fn rows(&self, resource: &Resource) -> Vec<KeyRow> {
         let inactive = resource.get("active") == Some(&Value::Bool(false));
         let replaced = is_replaced(resource);
         let mut rows: Vec<KeyRow> = identifier::of(resource)
             .filter_map(|held| {
                 let system = self.governing(resource.kind(), &held)?;
-                // Who took its place may take its keys (`adapters.md` 8.2); ids that doors gave stay its own.
-                let given_up = replaced && !self.is_own_id(&system.system);
-                let state = if given_up || system.active_only && inactive {
+                let released = replaced && !self.is_given(&held.identifier.system);
+                let state = if released || (system.active_only && inactive) {
                     KeyState::Held
                 } else {
                     KeyState::Owning
@@ -96,6 +86,14 @@ impl KeySystems {
         rows
     }
 
+    /// Whether the server gives the values of this system.
+    fn is_given(&self, system: &str) -> bool {
+        let path = system
+            .strip_prefix(&self.base)
+            .and_then(|rest| rest.strip_prefix('/'));
+        path.is_some_and(|path| GIVEN.contains(&path))
+    }
+
     fn governing(&self, kind: ResourceType, held: &Held<'_>) -> Option<&KeySystem> {
         self.systems.iter().find(|key| {
             key.kind == kind
@@ -109,7 +107,18 @@ impl KeySystems {
 }
 
 const PATIENT_ID: &str = "medicapp/patient-id";
-const OWN_IDS: [&str; 3] = [PATIENT_ID, "patient-graph/patient-id", "ehealth/preperson-id"];
+/// Paths below the base of the ids that the server gives.
+const GIVEN: [&str; 3] = [PATIENT_ID, "patient-graph/patient-id", "ehealth/preperson-id"];
+
+/// Whether a link says that another resource took this one's place.
+pub(crate) fn is_replaced(resource: &Resource) -> bool {
+    let links = resource.get("link").and_then(Value::as_array);
+    links.is_some_and(|links| {
+        links
+            .iter()
+            .any(|link| link.get("type").and_then(Value::as_str) == Some("replaced-by"))
+    })
+}
 
 fn built_in(base: &str) -> Vec<KeySystem> {
     let own = [

@@ -24,7 +24,8 @@ mod update;
 
 pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds};
 pub use error::{Error, LogLevel, Refusal};
+pub use find_or_create::CANDIDATES;
 pub use keys::KeySystems;
-pub use reply::{Reply, Written};
+pub use reply::{Reply, WriteReply, Written};
 pub use scope::{Permission, Scopes};
 pub use session::{Engine, Session};

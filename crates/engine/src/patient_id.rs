@@ -38,7 +38,7 @@ pub(crate) fn keep(keys: &KeySystems, held: Option<&str>, new: &NewResource) -> 
 fn rows(keys: &KeySystems, id: &str) -> (TokenRow, KeyRow) {
     let system = keys.patient_id_system();
     let token = TokenRow {
-        param: IndexParam::Identifier,
+        param: IndexParam::AllocatedIdentifier,
         system: system.clone(),
         code: fhir::query::param::fold_token(IndexParam::Identifier, id),
     };

@@ -9,7 +9,7 @@ use store::{Class, KeyRow, KeyState, NewResource, Policy, Stored};
 
 use crate::context::{Caller, ClientPolicy};
 use crate::error::Error;
-use crate::keys::KeySystems;
+use crate::keys::{KeySystems, is_replaced};
 
 /// A valid resource. What only a write needs is not made yet.
 #[derive(Clone)]
@@ -106,16 +106,6 @@ pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) ->
 /// Whether `active` is true. (An account without it does not get this far.)
 pub(crate) fn is_active(resource: &Resource) -> bool {
     resource.get("active") == Some(&Value::Bool(true))
-}
-
-/// Whether a link says that another resource took this one's place.
-pub(crate) fn is_replaced(resource: &Resource) -> bool {
-    let links = resource.get("link").and_then(Value::as_array);
-    links.is_some_and(|links| {
-        links
-            .iter()
-            .any(|link| link.get("type").and_then(Value::as_str) == Some("replaced-by"))
-    })
 }
 
 /// Reads a stored resource back into a tree.

@@ -9,6 +9,7 @@ use engine::Engine;
 use fhir::limits::MAX_BODY_BYTES;
 
 use crate::auth::Authenticator;
+use crate::conformance::Catalogue;
 use crate::proxy::Network;
 use crate::rate::Limiter;
 
@@ -77,6 +78,8 @@ pub struct App {
     pub address: SocketAddr,
     /// How often clients may ask.
     pub(crate) limiter: Limiter,
+    /// The conformance resources, under the naming base in force.
+    pub(crate) conformance: Catalogue,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -84,12 +87,14 @@ pub struct App {
 impl App {
     /// Before the first request.
     pub fn new(settings: Settings, engine: Engine, auth: Authenticator, address: SocketAddr) -> App {
+        let conformance = Catalogue::new(auth.naming_base());
         App {
             settings,
             engine,
             auth,
             address,
             limiter: Limiter::default(),
+            conformance,
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }

@@ -157,7 +157,9 @@ impl Ask<'_> {
                 _ => BodyId::Counts,
             },
         };
-        body::decode(bytes, reading).await
+        let mut resource = body::decode(bytes, reading).await?;
+        self.visit.app.auth.rewrite_resource(&mut resource);
+        Ok(resource)
     }
 
     /// `If-Match` and `If-None-Match` of a write.
@@ -179,12 +181,9 @@ impl Ask<'_> {
             ClientPolicy::None => NameCase::Exact,
         };
         let query = self.visit.request.query_string();
-        Ok(parse::criteria(
-            resource.kind(),
-            query,
-            names,
-            self.session().now(),
-        )?)
+        let mut criteria = parse::criteria(resource.kind(), query, names, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut criteria);
+        Ok(criteria)
     }
 
     /// A create, conditional when `If-None-Exist` is there.
@@ -201,7 +200,8 @@ impl Ask<'_> {
             (Some(line), None) => std::str::from_utf8(line.as_bytes())
                 .map_err(|_| error::if_none_exist_unreadable("is not UTF-8"))?,
         };
-        let criteria = parse::if_none_exist(resource.kind(), header, self.session().now())?;
+        let mut criteria = parse::if_none_exist(resource.kind(), header, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut criteria);
         Ok(Interaction::ConditionalCreate { criteria, resource })
     }
 
@@ -218,6 +218,15 @@ impl Ask<'_> {
     /// # Errors
     /// As [`Ask::search`]; 415 of a body that is no form.
     pub async fn posted_search(&self, kind: ResourceType) -> Result<Query, Failure> {
+        let query = self.posted_query().await?;
+        self.parse_search(kind, &query)
+    }
+
+    /// The query string and the body's form, as one query string.
+    ///
+    /// # Errors
+    /// 415 of a body that is no form, 400 of one that is no text, 406 of a `_format` in it that cannot be sent.
+    pub async fn posted_query(&self) -> Result<String, Failure> {
         media::check_form(self.visit.headers())?;
         let body = self.body().await?;
         let form = std::str::from_utf8(&body)
@@ -231,13 +240,15 @@ impl Ask<'_> {
         self.visit
             .answer
             .set(media::answer(self.visit.headers(), &joined)?);
-        self.parse_search(kind, &joined)
+        Ok(joined)
     }
 
     fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {
         let pairs = parse::pairs(query)?;
         let handling = prefer::handling(self.visit.headers());
-        Ok(parse::search(kind, &pairs, handling, self.session().now())?)
+        let mut query = parse::search(kind, &pairs, handling, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut query.criteria);
+        Ok(query)
     }
 
     /// The body, as it was sent.

@@ -3,7 +3,7 @@
 //! What the operator set is held in memory as one [`Directory`], read again within [`REFRESH`] of every
 //! change, so that a revocation is in force in every process in less than a second.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use adapters::ehealth;
 use engine::{Caller, Door, Engine, KeySystems, Refusal};
-use fhir::{Issue, IssueCode};
+use fhir::query::Criteria;
+use fhir::{Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
 use store::access::{AccessSnapshot, ClientKey};
 use store::audit::AuditEntry;
@@ -97,6 +98,8 @@ pub struct Authenticator {
 struct Shared {
     store: Store,
     naming_base: String,
+    /// OIDs of the deployment's own for our identifier systems, by path below the base.
+    oids: BTreeMap<String, String>,
     directory: RwLock<Arc<Directory>>,
     wrong: Mutex<HashMap<IpAddr, Wrong>>,
     stopped: AtomicBool,
@@ -105,13 +108,13 @@ struct Shared {
 impl Shared {
     fn put(&self, snapshot: &AccessSnapshot, engine: &Engine) {
         engine.set_key_systems(key_systems(&self.naming_base, snapshot));
-        let fresh = Arc::new(Directory::new(snapshot, &self.naming_base));
+        let fresh = Arc::new(Directory::new(snapshot, &self.naming_base, &self.oids));
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 }
 
 /// The key systems in force, with the spaces whose patients the Medicapp doors show.
-fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
+pub fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
     KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(medicapp_spaces(snapshot))
 }
 
@@ -158,13 +161,15 @@ impl Authenticator {
         store: Store,
         engine: &Engine,
         naming_base: &str,
+        oids: BTreeMap<String, String>,
     ) -> Result<Authenticator, StoreError> {
         let snapshot = store.access().snapshot().await?;
         engine.set_key_systems(key_systems(naming_base, &snapshot));
         let shared = Arc::new(Shared {
             store,
             naming_base: naming_base.to_owned(),
-            directory: RwLock::new(Arc::new(Directory::new(&snapshot, naming_base))),
+            directory: RwLock::new(Arc::new(Directory::new(&snapshot, naming_base, &oids))),
+            oids,
             wrong: Mutex::new(HashMap::new()),
             stopped: AtomicBool::new(false),
         });
@@ -207,6 +212,16 @@ impl Authenticator {
     /// How often a client may ask at a door; `None`: as often as it likes.
     pub(crate) fn rate_of(&self, door: Door, client: &str) -> Option<Rate> {
         self.directory().rate_of(door, client)
+    }
+
+    /// Writes the canonical systems in the place of their OID spellings into criteria.
+    pub fn rewrite_criteria(&self, criteria: &mut Criteria) {
+        self.directory().aliases.rewrite(criteria);
+    }
+
+    /// The same in the identifiers of a resource.
+    pub fn rewrite_resource(&self, resource: &mut Resource) {
+        self.directory().aliases.rewrite_resource(resource);
     }
 
     fn directory(&self) -> Arc<Directory> {
@@ -350,7 +365,7 @@ impl Authenticator {
 }
 
 /// The client whose credentials these are, and whether they are those of a sandbox. At the eHealth door the
-/// `API-key` is missed first, but can only be judged last: the token tells whose it should be (`adapters.md` 2.5).
+/// `API-key` is looked at first (`adapters.md` 2.5); whether it is the one of the token's client can only be said last.
 fn holder<'d>(
     directory: &'d Directory,
     door: Door,
@@ -365,6 +380,11 @@ fn holder<'d>(
         (Door::Ehealth, sent) => sent,
         _ => None,
     };
+    // Nobody's: that is said before anything of the token.
+    if api_key.is_some_and(|key| !directory.knows_api_key(key)) {
+        let text = "The API-key is not valid. Check it, or ask the operator for a new one.";
+        return Err(Denied::login(Denial::ApiKeyInvalid, text));
+    }
     let Some(authorization) = headers.authorization else {
         let text = "No credential was sent. Send your API key as: Authorization: Bearer sk_…";
         return Err(Denied::login(Denial::TokenMissing, text));

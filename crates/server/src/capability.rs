@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::ask::Visit;
 use crate::base::Base;
+use crate::conformance::{self, Kind, PARAMETERS, Parameter};
 use crate::error::Failure;
 use crate::media;
 use crate::respond;
@@ -23,6 +24,8 @@ mod tests;
 /// The date of the statement: when this process first told it.
 static STARTED: LazyLock<String> = LazyLock::new(|| Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string());
 
+/// The path of the types that are stored.
+const STORED: &str = "/fhir/{type}";
 /// The order of the codes in the statement.
 const INTERACTIONS: [&str; 6] = ["read", "vread", "update", "delete", "create", "search-type"];
 
@@ -47,7 +50,8 @@ enum Cors {
 }
 
 fn statement(base: &Base, date: &str, cors: Cors) -> Value {
-    let resources: Vec<Value> = ResourceType::ALL.into_iter().map(resource).collect();
+    let stored = ResourceType::ALL.into_iter().map(stored);
+    let resources: Vec<Value> = stored.chain(Kind::ALL.into_iter().map(published)).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -71,12 +75,8 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
     })
 }
 
-fn resource(kind: ResourceType) -> Value {
-    let interactions: Vec<Value> = INTERACTIONS
-        .into_iter()
-        .filter(|code| offers(code))
-        .map(|code| json!({ "code": code }))
-        .collect();
+fn stored(kind: ResourceType) -> Value {
+    let offers = |code| offers(STORED, code);
     let params: Vec<Value> = DEFINITIONS
         .iter()
         .filter(|definition| definition.on.contains(&kind))
@@ -84,33 +84,69 @@ fn resource(kind: ResourceType) -> Value {
         .collect();
     json!({
         "type": kind.as_str(),
-        "interaction": interactions,
+        "interaction": interactions(STORED),
         "versioning": "versioned-update",
         "readHistory": offers("vread"),
         "updateCreate": offers("update"),
         // `create` reads If-None-Exist, reads answer 304.
         "conditionalCreate": offers("create"),
         "conditionalRead": if offers("read") { "full-support" } else { "not-supported" },
-        "conditionalUpdate": ROUTES.iter().any(|row| row.pattern == "/fhir/{type}" && row.interaction == Some("update")),
+        "conditionalUpdate": ROUTES.iter().any(|row| row.pattern == STORED && row.interaction == Some("update")),
         "conditionalDelete": "not-supported",
         "searchParam": params,
     })
 }
 
-fn offers(code: &str) -> bool {
-    ROUTES.iter().any(|row| row.interaction == Some(code))
+fn published(kind: Kind) -> Value {
+    let params: Vec<Value> = PARAMETERS
+        .iter()
+        .filter(|parameter| parameter.on.contains(&kind))
+        .map(published_param)
+        .collect();
+    json!({
+        "type": kind.as_str(),
+        "documentation": "What this server publishes of itself. Any client that may call reads it, without a scope.",
+        "interaction": interactions(conformance::TYPE_PATH),
+        "versioning": "no-version",
+        "conditionalRead": "not-match",
+        "searchParam": params,
+    })
+}
+
+/// The interactions below a path, in the order of the statement.
+fn interactions(path: &str) -> Vec<Value> {
+    let offered = INTERACTIONS.into_iter().filter(|code| offers(path, code));
+    offered.map(|code| json!({ "code": code })).collect()
+}
+
+fn offers(path: &str, code: &str) -> bool {
+    ROUTES
+        .iter()
+        .any(|row| row.pattern.starts_with(path) && row.interaction == Some(code))
 }
 
 fn search_param(definition: &Definition) -> Value {
     json!({
         "name": definition.name,
         "definition": definition.definition,
-        "type": match definition.kind {
-            ParamType::Token => "token",
-            ParamType::String => "string",
-            ParamType::Date => "date",
-            ParamType::Reference => "reference",
-            ParamType::Uri => "uri",
-        },
+        "type": type_name(definition.kind),
     })
+}
+
+fn published_param(parameter: &Parameter) -> Value {
+    let mut param = json!({ "name": parameter.name, "type": type_name(parameter.kind) });
+    if let (Some(map), Some(definition)) = (param.as_object_mut(), parameter.definition) {
+        map.insert("definition".to_owned(), json!(definition));
+    }
+    param
+}
+
+const fn type_name(kind: ParamType) -> &'static str {
+    match kind {
+        ParamType::Token => "token",
+        ParamType::String => "string",
+        ParamType::Date => "date",
+        ParamType::Reference => "reference",
+        ParamType::Uri => "uri",
+    }
 }

@@ -16,10 +16,14 @@ use crate::config::Settings;
 use crate::{demo, start};
 
 mod client;
+mod export;
+mod import;
 mod key;
+mod progress;
 mod record;
 #[cfg(test)]
 mod tests;
+mod translate;
 
 use client::ClientCommand;
 use key::KeyCommand;
@@ -42,6 +46,26 @@ enum Command {
     Migrate(WithFile),
     /// Start a sandbox with sample data and print curl lines that work
     Demo(demo::Options),
+    /// Show records of a partner as FHIR, or FHIR as a partner would see it; stores nothing
+    ///
+    /// Reads NDJSON, one JSON list, a Bundle or a page of a door, and takes what a door is sent as well as what
+    /// it answers. Writes one line per record to standard output; what is refused, with its place, and what
+    /// became of each field go to standard error, and one refused record makes the command fail at its end.
+    /// Ids that a record carries are kept; where it carries none, none is made up: no Patient.id and no id of
+    /// the partner's, whose text is then empty.
+    Translate(Box<translate::Options>),
+    /// Store records of a partner, or FHIR Patients, in a space
+    ///
+    /// Reads what translate reads. A record that is there already, by its identifier or, without one, by equal
+    /// content, is left alone, so that the same file may be imported again at any time: nobody is added twice. Ids
+    /// that a record carries are kept. What is refused is named on standard error with its place, and makes the
+    /// command fail at its end. Ctrl-C finishes what has begun.
+    Import(Box<import::Options>),
+    /// Write the live resources of a space to standard output, one line each
+    ///
+    /// In order of creation, as they are stored; a Patient with the id that the Medicapp doors show as one of its
+    /// identifiers. What is written while the export runs may be in it or not.
+    Export(Box<export::Options>),
     /// Tenants
     #[command(subcommand)]
     Space(SpaceCommand),
@@ -54,12 +78,12 @@ enum Command {
     /// Callers
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Records of patients that the Medicapp connect door shows
+    #[command(subcommand)]
+    Record(RecordCommand),
     /// API keys of clients
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Records (dossiers) of patients, as the Medicapp connect door counts and shows them
-    #[command(subcommand)]
-    Record(RecordCommand),
 }
 
 /// Settings, and the file that completes them.
@@ -178,12 +202,15 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Serve(with_file) => start::serve(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
+        Command::Translate(options) => translate::run(&options),
+        Command::Import(options) => import::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
         Command::Client(command) => administer(command.database(), |store| client::run(store, command)),
-        Command::Key(command) => administer(command.database(), |store| key::run(store, command)),
         Command::Record(command) => administer(command.database(), |store| record::run(store, command)),
+        Command::Key(command) => administer(command.database(), |store| key::run(store, command)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings: flags beat the environment, the environment beats the file, the file beats the defaults.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -69,6 +70,10 @@ pub struct Settings {
     #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY")]
     #[serde(default)]
     pub unsafe_durability: bool,
+    /// OIDs of the deployment's own for its identifier systems, by path below the naming base; in the file alone.
+    #[arg(skip)]
+    #[serde(default)]
+    pub naming_oids: BTreeMap<String, String>,
     /// Switches of the Medicapp doors; in the file alone, as those of the other doors.
     #[arg(skip)]
     #[serde(default)]
@@ -104,6 +109,7 @@ impl Settings {
             connections: self.connections.or(file.connections),
             log_format: self.log_format.or(file.log_format),
             unsafe_durability: self.unsafe_durability || file.unsafe_durability,
+            naming_oids: file.naming_oids,
             medicapp: file.medicapp,
             patient_graph: file.patient_graph,
             ehealth: file.ehealth,

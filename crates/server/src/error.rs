@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::auth::{Denial, Denied};
 use crate::base::Base;
+use crate::conformance::Kind;
 use crate::media::{self, Answer};
 use crate::respond;
 
@@ -203,18 +204,36 @@ pub fn unknown_operation(name: &str) -> Refusal {
     )
 }
 
-/// 404 of a type that is not served.
+/// 404 of a type that is not served, or not at such a path.
 pub fn unknown_type(name: &str) -> Refusal {
+    if Kind::parse(name).is_some() {
+        return not_offered(&format!("A version of a {name}"), "Read the resource itself.");
+    }
     let served: Vec<&str> = ResourceType::ALL.iter().map(|kind| kind.as_str()).collect();
+    let published: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
     let text = format!(
-        "This server does not serve that resource type. It serves {} (the case of the letters matters), and \
-         /fhir/metadata says what can be done with them.",
-        served.join(" and ")
+        "This server does not serve that resource type. It serves {}, and for reading {} (the case of the letters \
+         matters), and /fhir/metadata says what can be done with them.",
+        served.join(" and "),
+        published.join(", ")
     );
     let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
     Refusal::new(
         404,
         Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
+}
+
+/// 404 of a conformance resource that is not there.
+pub fn not_published(kind: Kind, id: &str) -> Refusal {
+    if id.starts_with(['$', '_']) {
+        return unknown_operation(id);
+    }
+    let name = kind.as_str();
+    let text = format!("There is no {name} of that id. GET /fhir/{name} lists those that are published.");
+    Refusal::new(
+        404,
+        Issue::error(IssueCode::NotFound, text).with_diagnostics(name),
     )
 }
 

@@ -3,6 +3,7 @@
 //! A request goes through [`gate`] (request id, panic guard, log, permit, credential) to the handler that
 //! the table in [`routes`] names; a handler builds an interaction, runs it, and answers through [`respond`].
 
+mod alias;
 pub mod app;
 mod ask;
 pub mod auth;
@@ -12,6 +13,7 @@ mod bundle;
 mod capability;
 pub mod cli;
 pub mod config;
+mod conformance;
 mod cors;
 mod damage;
 mod demo;

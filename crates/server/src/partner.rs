@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
 use adapters::naming::Naming;
 use engine::{Caller, Door, Refusal, Reply, Scopes, Session};
 use fhir::interaction::{self, Edit, Interaction};
@@ -140,8 +142,16 @@ fn listed(body: String) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body)
 }
 
-/// 415 unless the body is announced as JSON in UTF-8 (`adapters.md` 0).
+/// 415 unless the body is announced as JSON in UTF-8 (`adapters.md` 0). Where there is no body there is nothing to
+/// announce: that it is missing is then said by who reads it, with 400.
 fn check_json(headers: &HeaderMap) -> Result<(), Failure> {
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length.as_bytes() != b"0");
+    if !has_body && !headers.contains_key(CONTENT_TYPE) {
+        return Ok(());
+    }
     let mut lines = headers.get_all(CONTENT_TYPE);
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return Err(error::unsupported_media("no Content-Type or several").into());

@@ -47,6 +47,16 @@ pub fn is_known(headers: &HeaderMap, stored: &Stored) -> bool {
     }
 }
 
+/// Whether the sender of a read has what bears this tag already.
+pub fn is_known_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let lists: Option<Vec<List<'_>>> = headers.get_all(IF_NONE_MATCH).map(list).collect();
+    // As above: one line that is malformed spoils the header.
+    lists.unwrap_or_default().iter().any(|list| match list {
+        List::Any => true,
+        List::Tags(tags) => tags.contains(&tag),
+    })
+}
+
 fn modified_after(stored: &Stored, since: SystemTime) -> bool {
     // HTTP dates have whole seconds: so does the comparison.
     let seconds = u64::try_from(stored.updated.micros() / 1_000_000).unwrap_or(0);
@@ -81,7 +91,7 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Option<Tags>> {
             Some(List::Any) => any += 1,
             Some(List::Tags(found)) => {
                 tagged = true;
-                versions.extend(found);
+                versions.extend(found.into_iter().filter_map(VersionId::parse));
             }
             None => return Some(None),
         }
@@ -93,18 +103,17 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Option<Option<Tags>> {
     }
 }
 
-enum List {
+enum List<'h> {
     Any,
-    Tags(Vec<VersionId>),
+    Tags(Vec<&'h str>),
 }
 
-fn list(line: &HeaderValue) -> Option<List> {
+fn list(line: &HeaderValue) -> Option<List<'_>> {
     let mut rest = std::str::from_utf8(line.as_bytes()).ok()?.trim();
     if rest == "*" {
         return Some(List::Any);
     }
-    let mut versions = Vec::new();
-    let mut seen = false;
+    let mut tags = Vec::new();
     while !rest.is_empty() {
         // An empty element between two commas is legal (RFC 9110, 5.6.1).
         if let Some(after) = rest.strip_prefix(',') {
@@ -116,14 +125,13 @@ fn list(line: &HeaderValue) -> Option<List> {
         if tag.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return None;
         }
-        seen = true;
-        versions.extend(VersionId::parse(tag));
+        tags.push(tag);
         rest = after.trim_start();
         if !rest.is_empty() && !rest.starts_with(',') {
             return None;
         }
     }
-    seen.then_some(List::Tags(versions))
+    (!tags.is_empty()).then_some(List::Tags(tags))
 }
 
 fn unusable_if_none_match() -> Refusal {

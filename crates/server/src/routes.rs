@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
-use crate::{capability, gate, health, rest};
+use crate::{capability, conformance, gate, health, rest};
 
 #[cfg(test)]
 mod panicking;
@@ -91,6 +91,9 @@ pub static ROUTES: &[Row] = &[
     open(Method::GET, "/health/live", |visit| Box::pin(health::live(visit))),
     open(Method::GET, "/health/ready", |visit| Box::pin(health::ready(visit))),
     open(Method::GET, "/fhir/metadata", |visit| Box::pin(capability::metadata(visit))),
+    known(Method::GET, conformance::TYPE_PATH, "search-type", |ask| Box::pin(conformance::search(ask))),
+    known(Method::POST, conformance::SEARCH_PATH, "search-type", |ask| Box::pin(conformance::posted_search(ask))),
+    known(Method::GET, conformance::RESOURCE_PATH, "read", |ask| Box::pin(conformance::read(ask))),
     known(Method::GET, "/fhir/{type}", "search-type", |ask| Box::pin(rest::search(ask))),
     known(Method::POST, "/fhir/{type}", "create", |ask| Box::pin(rest::create(ask))),
     known(Method::PUT, "/fhir/{type}", "update", |ask| Box::pin(rest::conditional_update(ask))),
@@ -191,6 +194,9 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         return Ok(response);
     }
     let hint = match visit.request.method().as_str() {
+        _ if pattern.starts_with(conformance::TYPE_PATH) => {
+            "What the server publishes of itself is read and searched, never written."
+        }
         "PATCH" => "Read the resource, change it, and PUT it with If-Match.",
         "DELETE" => "Delete a resource by its id.",
         "POST" => "POST to the type to create, PUT to the id to update.",

@@ -93,7 +93,7 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
         KeySystems::new(base, &[]),
         keep,
     );
-    let auth = Authenticator::start(store.clone(), &engine, base).await?;
+    let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
     Ok(Prepared {
         store,
         engine,

@@ -23,6 +23,15 @@ use test::{Table, entry_tests, folded, on_resource, table_of};
 
 /// Statements of more clauses or alternatives have too many texts to be worth a place in the cache.
 const CACHED_CLAUSES: usize = 2;
+/// What is asked for together so often (who is this person?) that it is worth one all the same.
+const CACHED_TOGETHER: [SearchParam; 4] = [
+    SearchParam::Family,
+    SearchParam::Given,
+    SearchParam::Birthdate,
+    SearchParam::Gender,
+];
+/// Alternatives of an identifier that are.
+const CACHED_IDENTIFIERS: usize = 3;
 
 /// The limit as a sum: SQLite plans for the value of a bare parameter here, and would prepare the statement
 /// anew for every new binding. The same holds where a partial index compares a column with a constant.
@@ -208,7 +217,7 @@ impl<'q> Candidates<'q> {
                 body = body.sql(" AND ").then(scope.probe(clause, row));
             }
         }
-        let cached = criteria.clauses.len() <= CACHED_CLAUSES && criteria.clauses.iter().all(is_single);
+        let cached = is_cached(&criteria.clauses);
         Candidates { body, row, cached }
     }
 
@@ -409,6 +418,18 @@ fn is_unique(clause: &Clause) -> bool {
         _ => false,
     };
     exact && clause.index().len() == 1
+}
+
+/// Whether a statement with these clauses is worth a place in the cache: there are few texts of its kind.
+fn is_cached(clauses: &[Clause]) -> bool {
+    let is_few = |clause: &Clause| match &clause.test {
+        Test::Token(tests) if clause.param == SearchParam::Identifier => tests.len() <= CACHED_IDENTIFIERS,
+        _ => is_single(clause),
+    };
+    let together = |clause: &Clause| CACHED_TOGETHER.contains(&clause.param);
+    let are_few = clauses.len() <= CACHED_CLAUSES
+        || (clauses.len() <= CACHED_TOGETHER.len() && clauses.iter().all(together));
+    are_few && clauses.iter().all(is_few)
 }
 
 /// Whether a clause has one alternative, and so one text.

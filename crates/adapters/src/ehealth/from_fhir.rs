@@ -1,13 +1,13 @@
 //! What the registry shows of a Patient: the projection P (`adapters.md` 5.3, 5.4).
 
 use fhir::{Resource, Timestamp};
-use serde_json::Value;
 
 use super::wire::{Preperson, Status};
 use super::{Context, IDENTIFICATION_STATUS, NAME_ORDER, NOTE, UNIDENTIFIED, contact, date, names};
-use crate::gender::Words;
+use crate::gender;
 use crate::naming::Naming;
 use crate::pick;
+use crate::status::Words;
 use crate::tree::{Object, extension, identifier, objects, text};
 
 /// What the store knows of a preperson beside the resource.
@@ -63,7 +63,7 @@ pub(super) fn project(resource: &Resource, context: &Context<'_>) -> Option<Prep
         last_name: parts.last,
         second_name: parts.second,
         gender: text(patient, "gender")
-            .and_then(|code| Words::Ehealth.from_fhir(code))
+            .and_then(|code| gender::Words::Ehealth.from_fhir(code))
             .map(str::to_owned),
         birth_date: day("birthDate").map(str::to_owned),
         emergency_contact: contact::read(patient, naming, context.today),
@@ -98,12 +98,9 @@ pub(super) fn is_external_id(identifier: &Object, naming: &Naming) -> bool {
 }
 
 fn status(patient: &Object) -> Status {
-    let is_merged = objects(patient, "link").any(|link| text(link, "type") == Some("replaced-by"));
-    match patient.get("active").and_then(Value::as_bool) {
-        Some(false) => Status::Inactive,
-        _ if is_merged => Status::Inactive,
-        _ => Status::Active,
-    }
+    let word = Words::Ehealth.of_patient(patient);
+    // The table has no other word; a broken one would change nobody.
+    word.and_then(Status::parse).unwrap_or(Status::Inactive)
 }
 
 /// `2017-04-20T19:14:13Z`

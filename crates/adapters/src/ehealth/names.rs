@@ -7,7 +7,7 @@ use crate::naming::Naming;
 use crate::tree::{Object, extension, retain, set_text, text};
 
 const KIND: &str = "name-part-kind";
-const PATRONYMIC: &str = "patronymic";
+pub(super) const PATRONYMIC: &str = "patronymic";
 
 /// The parts of a name that the registry knows.
 #[derive(Clone, Default, PartialEq)]

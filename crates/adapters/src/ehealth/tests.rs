@@ -7,7 +7,7 @@ mod checks;
 mod fixtures;
 mod mutants;
 mod profiles;
-mod properties;
+pub(crate) mod properties;
 
 const TODAY: &str = "2026-11-21";
 const PREPERSON: &str = "7c3da506-804d-4550-8993-bf17f9ee0402";

@@ -9,9 +9,16 @@ use crate::tree::{Object, push};
 
 /// The Patient of a new preperson. `id` is a fresh random UUID: knowing it is what gives access.
 pub fn to_fhir(create: &Create, id: &Id, context: &Context<'_>) -> Resource {
+    to_fhir_with(create, Some(id), context)
+}
+
+/// As [`to_fhir`], for a preperson that may have no id yet.
+pub fn to_fhir_with(create: &Create, id: Option<&Id>, context: &Context<'_>) -> Resource {
     let (fields, naming) = (create.fields(), context.naming);
     let mut patient = Object::new();
-    patient.insert("id".to_owned(), id.as_str().into());
+    if let Some(id) = id {
+        patient.insert("id".to_owned(), id.as_str().into());
+    }
     let tag = json!({ "system": naming.code_system("patient-tags"), "code": UNIDENTIFIED });
     patient.insert("meta".to_owned(), json!({ "tag": [tag] }));
     push(
@@ -26,11 +33,14 @@ pub fn to_fhir(create: &Create, id: &Id, context: &Context<'_>) -> Resource {
             json!({ "url": naming.extension(NOTE), "valueString": note }),
         );
     }
-    push(
-        &mut patient,
-        "identifier",
-        json!({ "use": "usual", "system": naming.preperson_id(), "value": id.as_str().to_lowercase() }),
-    );
+    if let Some(id) = id {
+        let value = id.as_str().to_lowercase();
+        push(
+            &mut patient,
+            "identifier",
+            json!({ "use": "usual", "system": naming.preperson_id(), "value": value }),
+        );
+    }
     if let Some(external_id) = &fields.external_id {
         push(
             &mut patient,

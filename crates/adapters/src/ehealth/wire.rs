@@ -52,6 +52,23 @@ pub enum Status {
     Inactive,
 }
 
+impl Status {
+    /// The word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Status::Active => "ACTIVE",
+            Status::Inactive => "INACTIVE",
+        }
+    }
+
+    /// The status of a word.
+    pub fn parse(word: &str) -> Option<Status> {
+        [Status::Active, Status::Inactive]
+            .into_iter()
+            .find(|status| status.word() == word)
+    }
+}
+
 /// `emergency_contact`. The names of a contact that was born through FHIR may be missing.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct EmergencyContact {

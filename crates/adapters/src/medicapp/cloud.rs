@@ -7,7 +7,7 @@ pub mod judge;
 pub mod show;
 pub mod update;
 
-pub use create::{Create, criteria, find_or_create, read_create, to_fhir};
+pub use create::{Create, criteria, find_or_create, read_create, to_fhir, to_fhir_with};
 pub use find::{Find, find, read_find};
 pub use judge::{Verdict, Warning, judge, match_key};
 pub use show::{Full, Keys, View, show, show_created, show_found, trust_space};

@@ -8,7 +8,7 @@ pub mod show;
 pub mod update;
 
 pub use address::Address;
-pub use create::{Create, read_create, to_fhir};
+pub use create::{Create, read_create, to_fhir, to_fhir_with};
 pub use list::{Listing, MAX_PER_PAGE, Page, Pagination, Template, read_page};
-pub use show::{Deleted, Patient, ShownRecord, View, deleted, show};
+pub use show::{Deleted, Patient, ShownRecord, View, deleted, show, show_fhir};
 pub use update::{Update, apply, claims, read_update};

@@ -57,21 +57,23 @@ impl Person {
         })
     }
 
-    /// A new Patient of the space with this Medicapp id, identifiers first. `identify` adds what else
-    /// identifies the patient.
+    /// A new Patient of the space with this Medicapp id, if it has one yet, identifiers first. `identify` adds
+    /// what else identifies the patient.
     pub(super) fn to_fhir(
         &self,
-        patient_id: &str,
+        patient_id: Option<&str>,
         context: &Context<'_>,
         identify: impl FnOnce(&mut Object),
     ) -> Resource {
         let naming = context.rules.naming;
         let mut patient = Object::new();
-        push(
-            &mut patient,
-            "identifier",
-            identity::patient_id_entry(&context.rules, patient_id),
-        );
+        if let Some(id) = patient_id {
+            push(
+                &mut patient,
+                "identifier",
+                identity::patient_id_entry(&context.rules, id),
+            );
+        }
         identity::set_external_id(&mut patient, context, self.external_id.as_deref());
         identify(&mut patient);
         patient.insert("active".to_owned(), json!(true));

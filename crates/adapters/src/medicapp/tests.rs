@@ -8,9 +8,9 @@ use super::{Context, Kept, Rules, Space, Switches};
 use crate::naming::Naming;
 
 mod fixtures;
-mod hostile;
+pub(crate) mod hostile;
 mod properties;
-mod sample;
+pub(crate) mod sample;
 mod tables;
 
 pub(super) const TODAY: &str = "2026-11-21";

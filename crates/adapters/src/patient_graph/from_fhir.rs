@@ -11,7 +11,7 @@ use super::{ADAPTER, Context, Kept, names};
 use crate::gender::Words;
 use crate::naming::from_segment;
 use crate::tree::{Object, extension, identifier, objects, text};
-use crate::{overlay, pick};
+use crate::{overlay, pick, status};
 
 /// The order of uses in which a name is looked for.
 const NAMES: [&str; 4] = ["usual", "official", "", "temp"];
@@ -154,12 +154,12 @@ pub(super) fn email<'t>(tree: &'t Object, context: &Context<'_>) -> Option<&'t s
     nth(tree, "telecom", place).and_then(|point| text(point, "value"))
 }
 
+/// The table's word, or the partner's own where the Patient is merely not active.
 fn status(tree: &Object, context: &Context<'_>) -> String {
-    if is_merged(tree) {
-        return "merged".to_owned();
-    }
-    if tree.get("active").and_then(Value::as_bool) != Some(false) {
-        return "active".to_owned();
+    let words = status::Words::PatientGraph;
+    let of_patient = words.of_patient(tree).unwrap_or_default();
+    if of_patient != words.of_active(false).unwrap_or_default() {
+        return of_patient.to_owned();
     }
     let url = context.naming.extension(names::PARTNER_STATUS);
     objects(tree, "extension")
@@ -167,14 +167,14 @@ fn status(tree: &Object, context: &Context<'_>) -> String {
         .filter(|extension| part(extension, "adapter", "valueCode") == Some(ADAPTER))
         .find_map(|extension| part(extension, "status", "valueString"))
         // One that says the patient is active went stale.
-        .filter(|status| *status != "active")
-        .unwrap_or("inactive")
+        .filter(|own| !words.is_active(own))
+        .unwrap_or(of_patient)
         .to_owned()
 }
 
 /// Whether another Patient took this one's place.
 pub(super) fn is_merged(tree: &Object) -> bool {
-    objects(tree, "link").any(|link| text(link, "type") == Some("replaced-by"))
+    status::is_replaced(tree)
 }
 
 fn part<'t>(extension: &'t Object, name: &str, value: &str) -> Option<&'t str> {

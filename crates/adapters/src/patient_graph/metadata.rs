@@ -37,7 +37,7 @@ impl Metadata {
     }
 
     /// The property `metadata` of a body that [`json::object`] has read, without the blanks between its tokens.
-    pub(super) fn of_body(body: &str) -> Option<Metadata> {
+    pub(crate) fn of_body(body: &str) -> Option<Metadata> {
         property(body, "metadata").map(|text| Metadata(compact(text)))
     }
 
@@ -61,7 +61,7 @@ impl Serialize for Metadata {
 }
 
 /// The text of a property of an object that is known to be well-formed.
-fn property<'b>(body: &'b str, name: &str) -> Option<&'b str> {
+pub(crate) fn property<'b>(body: &'b str, name: &str) -> Option<&'b str> {
     let mut rest = body.trim_start().strip_prefix('{')?;
     loop {
         let (key, after) = value(rest)?;

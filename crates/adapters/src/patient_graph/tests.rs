@@ -11,7 +11,7 @@ mod door;
 mod duplicates;
 mod fixtures;
 mod mutants;
-mod properties;
+pub(crate) mod properties;
 mod published;
 
 const BRANDS: [&str; 2] = ["acme", "loop health"];
@@ -71,7 +71,7 @@ fn message(body: &str) -> String {
 }
 
 /// Random numbers that are the same every time (xorshift64*).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {

@@ -12,13 +12,20 @@ use crate::tree::{Object, push};
 /// The Patient of a request: a valid R4 resource without empty elements. `id` is the new one, a UUID: the
 /// Patient's and the door's.
 pub fn to_fhir(create: &Create, id: &Id, context: &Context<'_>) -> Resource {
+    to_fhir_with(create, Some(id), context)
+}
+
+/// As [`to_fhir`], for a patient that may have no id yet.
+pub fn to_fhir_with(create: &Create, id: Option<&Id>, context: &Context<'_>) -> Resource {
     // The brand that was checked is the one that counts.
     let context = &Context {
         brand: create.brand(),
         ..*context
     };
     let mut tree = Object::new();
-    tree.insert("id".to_owned(), json!(id.as_str()));
+    if let Some(id) = id {
+        tree.insert("id".to_owned(), json!(id.as_str()));
+    }
     metadata(&mut tree, create, context);
     identifiers(&mut tree, create, id, context);
     tree.insert("active".to_owned(), json!(true));
@@ -49,15 +56,20 @@ fn metadata(tree: &mut Object, create: &Create, context: &Context<'_>) {
     );
 }
 
-fn identifiers(tree: &mut Object, create: &Create, id: &Id, context: &Context<'_>) {
-    let system = context.naming.patient_graph_id();
-    let own = json!({ "use": "usual", "system": system, "value": id.as_str() });
-    push(tree, "identifier", own);
+fn identifiers(tree: &mut Object, create: &Create, id: Option<&Id>, context: &Context<'_>) {
+    if let Some(id) = id {
+        push(tree, "identifier", id_entry(id.as_str(), context));
+    }
     for (key, value) in create.external_ids.iter().filter(|(_, value)| !is_blank(value)) {
         let system = context.naming.brand_external_id(context.brand, key);
         let identifier = json!({ "use": "secondary", "system": system, "value": value });
         push(tree, "identifier", identifier);
     }
+}
+
+/// The identifier of an id of this door.
+pub(crate) fn id_entry(id: &str, context: &Context<'_>) -> Value {
+    json!({ "use": "usual", "system": context.naming.patient_graph_id(), "value": id })
 }
 
 fn telecom(tree: &mut Object, create: &Create) {

@@ -34,6 +34,10 @@ pub const TESTS: &[Named] = &[
     ),
     ("what_was_erased_is_not_revived", what_was_erased_is_not_revived),
     (
+        "who_was_replaced_leaves_its_keys_to_the_survivor",
+        who_was_replaced_leaves_its_keys_to_the_survivor,
+    ),
+    (
         "a_list_hides_the_replaced_and_counts_what_it_shows",
         a_list_hides_the_replaced_and_counts_what_it_shows,
     ),
@@ -252,8 +256,9 @@ fn an_erased_resource_is_gone_with_its_history_and_its_links(stage: &'static Sta
         };
         assert_eq!(left.version, VersionId::new(2).unwrap());
         let left: Value = serde_json::from_str(&left.body).unwrap();
-        assert_eq!(left["link"].as_array().unwrap().len(), 1);
-        assert_eq!(left["link"][0]["other"]["reference"], "Patient/somebody-else");
+        let links = left.get("link").cloned().unwrap();
+        let other = json!([{ "other": { "reference": "Patient/somebody-else" }, "type": "seealso" }]);
+        assert_eq!(links, other);
         let again = create(&session, patient("Noir", "Ada", "77")).await;
         assert_ne!(again.stored.target, target, "who comes back is somebody new");
     });
@@ -274,6 +279,40 @@ fn what_was_erased_is_not_revived(stage: &'static Stage) {
             })
             .await;
         assert!(matches!(revived, Err(Error::Erased(erased)) if erased == target));
+    });
+}
+
+fn who_was_replaced_leaves_its_keys_to_the_survivor(stage: &'static Stage) {
+    block(async {
+        let session = stage.session(stage.space());
+        let keyed = |links: Value| {
+            resource(json!({
+                "identifier": [{ "system": crate::operation::KEYED, "value": "shared-by-a-merge" }],
+                "link": links,
+            }))
+        };
+        let plain = resource(json!({
+            "identifier": [{ "system": crate::operation::KEYED, "value": "shared-by-a-merge" }],
+        }));
+        let source = create(&session, plain.clone()).await.stored.target;
+        let taken = session.run(Interaction::Create(plain.clone())).await;
+        assert!(matches!(taken, Err(Error::Duplicate { .. })));
+        let mut replaced = keyed(json!([{ "other": { "reference": "Patient/x" }, "type": "replaced-by" }]));
+        replaced.set_id(&source.id);
+        let update = |resource: Resource| Interaction::Update {
+            target: source.clone(),
+            resource,
+            precondition: fhir::interaction::Precondition::None,
+        };
+        session.run(update(replaced)).await.unwrap();
+        create(&session, plain.clone()).await;
+        let mut back = plain;
+        back.set_id(&source.id);
+        let refused = session.run(update(back)).await;
+        assert!(
+            matches!(refused, Err(Error::Duplicate { .. })),
+            "the survivor owns it now"
+        );
     });
 }
 

@@ -336,11 +336,23 @@ impl Criteria {
     }
 }
 
+/// What the ids begin with that are given to a resource and may stand beside it.
+pub const ALLOCATED_PREFIX: &str = "pat_";
+
+/// Whether all of these values could be allocated ones.
+fn are_allocated(tests: &[TokenTest]) -> bool {
+    let is_allocated = |test: &TokenTest| test.code().is_some_and(|code| code.starts_with(ALLOCATED_PREFIX));
+    !tests.is_empty() && tests.iter().all(is_allocated)
+}
+
 impl Clause {
     /// The index rows this condition looks at. Empty for `_id` and `_lastUpdated`.
     pub fn index(&self) -> &'static [IndexParam] {
         match self.test {
             Test::OfType(_) => &[IndexParam::IdentifierOfType],
+            Test::Token(ref tests) if self.param == SearchParam::Identifier && are_allocated(tests) => {
+                &[IndexParam::Identifier, IndexParam::AllocatedIdentifier]
+            }
             _ => self.param.index(),
         }
     }

@@ -53,6 +53,9 @@ pub enum IndexParam {
     /// `identifier.type` with the value, for `identifier:of-type`: the system is that of the type, the code
     /// is [`of_type_code`].
     IdentifierOfType = 33,
+    /// An identifier that was given to the resource and stands beside it, not in it: found by its value, and no
+    /// identifier of the resource otherwise.
+    AllocatedIdentifier = 34,
 }
 
 impl IndexParam {

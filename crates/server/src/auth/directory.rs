@@ -1,6 +1,6 @@
 //! What the operator set, at one moment, ready to be looked up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use adapters::ehealth;
@@ -11,6 +11,8 @@ use store::access::{AccessSnapshot, Client, ClientKey};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
+use crate::alias::Aliases;
+
 use super::attributes::{self, ApiKeyDigest, attribute};
 use crate::rate::{self, Allowance, Rate};
 
@@ -18,6 +20,8 @@ use crate::rate::{self, Allowance, Rate};
 pub struct Directory {
     /// Of the snapshot it was made from.
     pub generation: i64,
+    /// Our identifier systems by their OID spelling.
+    pub aliases: Aliases,
     /// Under which authors are derived.
     namespace: Uuid,
     keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
@@ -153,7 +157,7 @@ fn registry(client: &Client, namespace: &Uuid) -> ehealth::Caller {
 
 impl Directory {
     /// `naming_base` names the authors of clients without a user.
-    pub fn new(snapshot: &AccessSnapshot, naming_base: &str) -> Directory {
+    pub fn new(snapshot: &AccessSnapshot, naming_base: &str, oids: &BTreeMap<String, String>) -> Directory {
         let namespace = attributes::author_namespace(naming_base);
         let clients: HashMap<String, Arc<KnownClient>> = snapshot
             .clients
@@ -167,6 +171,7 @@ impl Directory {
         });
         Directory {
             generation: snapshot.generation,
+            aliases: Aliases::new(naming_base, snapshot, oids),
             namespace,
             keys: keys.collect(),
             clients,
@@ -213,6 +218,14 @@ impl Directory {
     /// Who a client is at the eHealth door; `None` when it is switched off.
     pub fn registry_of(&self, client: &str) -> Option<ehealth::Caller> {
         Some(self.clients.get(client)?.registry.clone())
+    }
+
+    /// Whether this is the eHealth door's API-key of some client. All are compared: the time taken tells nothing of which.
+    pub fn knows_api_key(&self, key: &[u8]) -> bool {
+        let known = self.clients.values().filter_map(|client| client.api_key.as_ref());
+        known.fold(false, |found, digest| {
+            found | ApiKeyDigest::is_of(Some(digest), key)
+        })
     }
 
     /// The client of an API key, and whether the key is a sandbox one.

@@ -1,6 +1,8 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use store::access::{Binding, Client, Space};
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::mutants;
 
@@ -11,7 +13,7 @@ const API_KEY: &[u8] = b"the-api-key";
 
 /// One enabled client with one live space and one key.
 fn directory() -> Directory {
-    Directory::new(&snapshot(), NAMING_BASE)
+    Directory::new(&snapshot(), NAMING_BASE, &BTreeMap::new())
 }
 
 fn snapshot() -> AccessSnapshot {
@@ -66,7 +68,7 @@ fn registry(attributes: &[(&str, &str)]) -> Directory {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Directory::new(&snapshot, NAMING_BASE)
+    Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new())
 }
 
 fn with_api_key() -> Directory {
@@ -136,7 +138,7 @@ fn denial(directory: &Directory, door: Door, api_key: Option<&[u8]>, bearer: Opt
 }
 
 #[test]
-fn the_registry_misses_the_api_key_first_and_judges_it_last() {
+fn the_registry_judges_the_api_key_before_the_token() {
     let directory = with_api_key();
     let good = format!("Bearer {KEY}");
     let (good, wrong, basic) = (
@@ -149,10 +151,12 @@ fn the_registry_misses_the_api_key_first_and_judges_it_last() {
         (None, None, Some(Denial::ApiKeyMissing)),
         (None, wrong, Some(Denial::ApiKeyMissing)),
         (None, good, Some(Denial::ApiKeyMissing)),
-        (other_key, None, Some(Denial::TokenMissing)),
-        (other_key, basic, Some(Denial::TokenMissing)),
+        (other_key, None, Some(Denial::ApiKeyInvalid)),
+        (other_key, basic, Some(Denial::ApiKeyInvalid)),
+        (right_key, None, Some(Denial::TokenMissing)),
+        (right_key, basic, Some(Denial::TokenMissing)),
         (right_key, Some("Bearer "), Some(Denial::TokenMissing)),
-        (other_key, wrong, Some(Denial::TokenInvalid)),
+        (other_key, wrong, Some(Denial::ApiKeyInvalid)),
         (right_key, wrong, Some(Denial::TokenInvalid)),
         (other_key, good, Some(Denial::ApiKeyInvalid)),
         (Some(&b""[..]), good, Some(Denial::ApiKeyInvalid)),
@@ -212,7 +216,7 @@ fn the_author_is_the_user_or_comes_from_the_clients_id() {
     assert_eq!(directory().author_of("demo"), derived);
     // Also of a client that has been switched off, or whose row names nobody.
     assert_eq!(
-        Directory::new(&AccessSnapshot::default(), NAMING_BASE).author_of("demo"),
+        Directory::new(&AccessSnapshot::default(), NAMING_BASE, &BTreeMap::new()).author_of("demo"),
         derived
     );
     assert_eq!(registry(&[(attributes::USER_ID, "")]).author_of("demo"), derived);

@@ -14,15 +14,16 @@ fn the_statement_lists_what_the_route_table_has() {
     assert_eq!(statement["fhirVersion"], "4.0.1");
     assert_eq!(statement["implementation"]["url"], "https://h/fhir");
     let resources = statement["rest"][0]["resource"].as_array().expect("resources");
-    assert_eq!(resources.len(), ResourceType::ALL.len());
-    for resource in resources {
+    assert_eq!(resources.len(), ResourceType::ALL.len() + Kind::ALL.len());
+    for resource in resources.iter().take(ResourceType::ALL.len()) {
         let mut told: Vec<&str> = resource["interaction"]
             .as_array()
             .expect("interactions")
             .iter()
             .filter_map(|interaction| interaction["code"].as_str())
             .collect();
-        let mut routed: Vec<&str> = ROUTES.iter().filter_map(|row| row.interaction).collect();
+        let stored = ROUTES.iter().filter(|row| row.pattern.starts_with(STORED));
+        let mut routed: Vec<&str> = stored.filter_map(|row| row.interaction).collect();
         told.sort_unstable();
         routed.sort_unstable();
         routed.dedup();
@@ -46,6 +47,24 @@ fn every_search_parameter_is_told_of_the_types_that_have_it() {
                 .filter(|definition| definition.on.contains(&kind))
                 .count()
         );
+    }
+}
+
+#[test]
+fn what_is_published_is_told_with_its_interactions_and_parameters() {
+    let statement = told();
+    for (position, kind) in Kind::ALL.into_iter().enumerate() {
+        let resource = &statement["rest"][0]["resource"][ResourceType::ALL.len() + position];
+        assert_eq!(resource["type"], kind.as_str());
+        assert_eq!(
+            resource["interaction"],
+            json!([{ "code": "read" }, { "code": "search-type" }])
+        );
+        let params = resource["searchParam"].as_array().expect("parameters");
+        let names: Vec<&str> = params.iter().filter_map(|param| param["name"].as_str()).collect();
+        let of_kind = PARAMETERS.iter().filter(|parameter| parameter.on.contains(&kind));
+        assert_eq!(names, of_kind.map(|parameter| parameter.name).collect::<Vec<_>>());
+        assert!(names.contains(&"_id") && names.contains(&"name") && names.contains(&"url"));
     }
 }
 

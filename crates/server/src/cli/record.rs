@@ -35,11 +35,11 @@ pub struct NewRecord {
     /// The record's id, such as rec_8f3a2b1c
     #[arg(long)]
     id: String,
-    /// Its status, such as completed
-    #[arg(long)]
+    /// Its status, in the platform's word
+    #[arg(long, default_value = "completed")]
     status: String,
-    /// When it was made, such as 2025-03-20T14:00:00Z; said once, it stays [default: now]
-    #[arg(long)]
+    /// When it was attached, such as 2025-03-20T14:00:00Z; said once, it stays [default: now]
+    #[arg(long, value_name = "TIME")]
     created: Option<String>,
     #[command(flatten)]
     database: Database,
@@ -84,9 +84,9 @@ pub async fn run(store: Store, command: RecordCommand) -> anyhow::Result<()> {
             new.id, new.status, new.patient
         )),
         Attached::NobodyThere => bail!(
-            "space '{}' has no patient '{}'; the id is the one that the Medicapp doors show",
-            new.space,
-            new.patient
+            "there is no patient '{}' in the space '{}'; the id is the one that the Medicapp doors show",
+            new.patient,
+            new.space
         ),
         Attached::Elsewhere => bail!(
             "record '{}' belongs to another patient of space '{}'; give this one another id",

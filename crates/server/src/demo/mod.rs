@@ -339,6 +339,15 @@ Push a regulator's account as SAS does (201 the first time, 200 ever after):
 The same patients as a patient-graph service sees them:
   curl -H 'Authorization: Bearer {graph}' '{base}/v1/patients?brand_id={brand}&limit=3'
 
+And a Medicapp partner: the list, and a patient that is created once however often it is sent:
+  curl -H 'Authorization: Bearer {connect}' '{base}/v5/patients?per_page=2'
+  curl -H 'Authorization: Bearer {cloud}' -H 'Content-Type: application/json' '{base}/cloud/partner/v5/patients' \
+    -d '{{"trustSpaceUuid":"{trust_space}","firstName":"Sophie","lastName":"Bernard","birthDate":"1988-11-03","gender":"F","externalId":"EMP-4821"}}'
+
+Somebody nobody knows yet, in the eHealth registry:
+  curl -H 'Authorization: Bearer {ehealth}' -H 'API-key: {api_key}' -H 'Content-Type: application/json' \
+    '{base}/api/prepersons' -d '{{"external_id":"ward-7","gender":"MALE","note":"unconscious, about 40"}}'
+
 What this server can do:
   curl '{base}/fhir/metadata?_pretty=true'
 
@@ -347,6 +356,11 @@ Ctrl-C stops it; the data stays."#,
         sas = keys.sas,
         graph = keys.graph,
         brand = BRAND,
+        connect = keys.connect,
+        cloud = keys.cloud,
+        trust_space = TRUST_SPACE,
+        ehealth = keys.ehealth,
+        api_key = keys.ehealth_api_key,
         file = file.display(),
         system = people::INTRN,
         value = people::TRY_VALUE,

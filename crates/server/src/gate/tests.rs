@@ -76,9 +76,14 @@ async fn app(settings: Settings) -> (TemporaryFolder, Arc<App>) {
     let store = Store::open(&url, Options::default()).expect("a store");
     store.migrate().expect("a schema");
     let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::default());
-    let auth = Authenticator::start(store, &engine, "https://naming.example")
-        .await
-        .expect("a directory");
+    let auth = Authenticator::start(
+        store,
+        &engine,
+        "https://naming.example",
+        std::collections::BTreeMap::new(),
+    )
+    .await
+    .expect("a directory");
     let address = ([127, 0, 0, 1], 8080).into();
     (folder, Arc::new(App::new(settings, engine, auth, address)))
 }

@@ -1,17 +1,15 @@
 //! Medicapp cloud partner v5 under `/cloud/partner/v5`: create or find, read, update (`adapters.md` 3.1).
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use adapters::medicapp::cloud::{self as dialect, View};
-use adapters::medicapp::{Context, Fault, Rules, Space};
+use adapters::medicapp::{Context, Fault, Space};
 use engine::{Reply, Session, Written};
 use fhir::interaction::Interaction;
 use store::Stored;
 
-use super::medicapp::{Counter, answer, fault_of_write, kept};
-use super::{LastFault, check_json, resource_of, search};
+use super::medicapp::{Counter, answer, kept};
+use super::{check_json, resource_of, search};
 use crate::ask::Ask;
 use crate::error::{self, Failure};
 
@@ -32,12 +30,7 @@ pub async fn create(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
         Ok(Reply::Written(reply)) => reply,
         Ok(_) => return Err(error::broken("a create has no reply of a write").into()),
         Err(engine::Error::Rule(issues)) => return Err(counter.refuse(&Fault::from_issues(&issues))),
-        Err(error) => {
-            return Err(match fault_of_write(&error, &counter) {
-                Some(fault) => counter.refuse(&fault),
-                None => error.into(),
-            });
-        }
+        Err(error) => return Err(counter.refused_create(error)),
     };
     let context = create.context(rules);
     let patient = resource_of(&reply.stored)?;
@@ -87,36 +80,18 @@ pub async fn read(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
 /// `PUT /cloud/partner/v5/patients/{patientUuid}`
 pub async fn update(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     check_json(ask.visit.headers())?;
-    let precondition = ask.precondition()?;
     let body = ask.body().await?;
     let counter = Counter::of(&ask);
     let update = dialect::read_update(&body).map_err(|fault| counter.refuse(&fault))?;
     let (word, session, stored) = find_by_id(&counter).await?;
-    let last = LastFault::none();
-    let (naming, today) = (counter.desk.naming.clone(), counter.rules().today.to_owned());
-    let (switches, space) = (counter.rules().switches, Arc::<str>::from(word.as_str()));
-    let id = ask.segment("id").to_owned();
-    let edit = last.watch(move |patient| {
-        if !adapters::medicapp::is_visible(patient) {
-            return Err(Fault::PatientNotFound(Some(id.clone())));
-        }
-        let rules = Rules {
-            naming: &naming,
-            today: &today,
-            switches,
-        };
-        dialect::apply(&update, patient, &rules.within(Space::Trust(&space)))
-    });
-    let interaction = Interaction::Edit {
-        target: stored.target,
-        edit,
-        precondition,
-    };
-    let stored = match session.run(interaction).await {
-        Ok(Reply::Written(reply)) => reply.stored,
-        Ok(_) => return Err(error::broken("an edit has no reply of a write").into()),
-        Err(error) => return Err(counter.refused(error, ask.segment("id"), last.take())),
-    };
+    let stored = counter
+        .edit(
+            &session,
+            stored,
+            (|name| Space::Trust(name), &word),
+            move |patient, context| dialect::apply(&update, patient, context),
+        )
+        .await?;
     let context = counter.rules().within(Space::Trust(&word));
     let keys = dialect::show_found(&resource_of(&stored)?, &kept(&stored, &[]), &context, None);
     Ok(answer(StatusCode::OK, &stored, &keys))

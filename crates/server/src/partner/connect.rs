@@ -1,20 +1,18 @@
 //! Medicapp connect v5 under `/v5`: create, list, read, merge, erase the patients of the key's space
 //! (`adapters.md` 3.2).
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use adapters::medicapp::connect::{self as dialect, Listing as Listed, Template, View};
-use adapters::medicapp::{Context, Fault, Record, Rules, Space};
+use adapters::medicapp::{Context, Fault, Space};
 use engine::{Reply, Session};
 use fhir::interaction::{Interaction, Listing, Replaced};
-use fhir::{Resource, ResourceType};
+use fhir::{Canonical, ResourceType};
 use serde_json::value::RawValue;
 use store::{ListPage, Stored};
 
-use super::medicapp::{Counter, answer, fault_of_write, kept, records_of, text};
-use super::{LastFault, check_json, listed, resource_of, session_in};
+use super::medicapp::{Counter, answer, kept, records_of, text};
+use super::{check_json, listed, resource_of, session_in};
 use crate::ask::Ask;
 use crate::error::{self, Failure};
 
@@ -31,12 +29,7 @@ pub async fn create(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let stored = match session.run(Interaction::Create(patient)).await {
         Ok(Reply::Written(reply)) => reply.stored,
         Ok(_) => return Err(error::broken("a create has no reply of a write").into()),
-        Err(error) => {
-            return Err(match fault_of_write(&error, &counter) {
-                Some(fault) => counter.refuse(&fault),
-                None => error.into(),
-            });
-        }
+        Err(error) => return Err(counter.refused_create(error)),
     };
     let patient = dialect::show(
         &resource_of(&stored)?,
@@ -73,16 +66,21 @@ pub async fn list(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
             pagination,
         }),
         Template::Fhir => text(&Listed {
-            data: found
-                .resources
-                .iter()
-                .map(|stored| RawValue::from_string(stored.body.clone()))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|_| error::broken("a stored body is no JSON"))?,
+            data: patients(&found, &rules.within(Space::Connect(&space)))?,
             pagination,
         }),
     };
     Ok(listed(body))
+}
+
+/// The page as FHIR Patients: their text, so that numbers stay as they were written.
+fn patients(found: &ListPage, context: &Context<'_>) -> Result<Vec<Box<RawValue>>, Failure> {
+    let patient = |stored: &Stored| {
+        let shown = dialect::show_fhir(&resource_of(stored)?, context);
+        let text = Canonical::of(&shown).body(&stored.target.id, stored.version, stored.updated);
+        RawValue::from_string(text).map_err(|_| error::broken("a patient is no JSON").into())
+    };
+    found.resources.iter().map(patient).collect()
 }
 
 fn items(found: &ListPage, context: &Context<'_>) -> Result<Vec<dialect::Patient>, Failure> {
@@ -104,60 +102,26 @@ pub async fn read(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let counter = Counter::of(&ask);
     let (session, space) = own_space(&ask);
     let stored = find(&counter, &session).await?;
-    let records = records(&counter, &session, &stored).await?;
-    let context = counter.rules().within(Space::Connect(&space));
-    let patient = dialect::show(
-        &resource_of(&stored)?,
-        &kept(&stored, &records),
-        &context,
-        View::One,
-    );
-    Ok(answer(StatusCode::OK, &stored, &patient))
+    shown(&counter, &session, &space, &stored, View::One).await
 }
 
 /// `PUT /v5/patients/{id}`
 pub async fn update(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     check_json(ask.visit.headers())?;
-    let precondition = ask.precondition()?;
     let body = ask.body().await?;
     let counter = Counter::of(&ask);
     let update = dialect::read_update(&body).map_err(|fault| counter.refuse(&fault))?;
     let (session, space) = own_space(&ask);
     let found = find(&counter, &session).await?;
-    let last = LastFault::none();
-    let (naming, today) = (counter.desk.naming.clone(), counter.rules().today.to_owned());
-    let (switches, name) = (counter.rules().switches, Arc::<str>::from(space.as_str()));
-    let id = ask.segment("id").to_owned();
-    let edit = last.watch(move |patient: &Resource| {
-        if !adapters::medicapp::is_visible(patient) {
-            return Err(Fault::PatientNotFound(Some(id.clone())));
-        }
-        let rules = Rules {
-            naming: &naming,
-            today: &today,
-            switches,
-        };
-        dialect::apply(&update, patient, &rules.within(Space::Connect(&name)))
-    });
-    let interaction = Interaction::Edit {
-        target: found.target,
-        edit,
-        precondition,
-    };
-    let stored = match session.run(interaction).await {
-        Ok(Reply::Written(reply)) => reply.stored,
-        Ok(_) => return Err(error::broken("an edit has no reply of a write").into()),
-        Err(error) => return Err(counter.refused(error, ask.segment("id"), last.take())),
-    };
-    let records = records(&counter, &session, &stored).await?;
-    let context = counter.rules().within(Space::Connect(&space));
-    let patient = dialect::show(
-        &resource_of(&stored)?,
-        &kept(&stored, &records),
-        &context,
-        View::Answer,
-    );
-    Ok(answer(StatusCode::OK, &stored, &patient))
+    let stored = counter
+        .edit(
+            &session,
+            found,
+            (|name| Space::Connect(name), &space),
+            move |patient, context| dialect::apply(&update, patient, context),
+        )
+        .await?;
+    shown(&counter, &session, &space, &stored, View::Answer).await
 }
 
 /// `DELETE /v5/patients/{id}`: an erasure (`access.md` 4).
@@ -186,10 +150,20 @@ async fn find(counter: &Counter<'_>, session: &Session) -> Result<Stored, Failur
     found.ok_or_else(|| counter.refuse(&Fault::PatientNotFound(Some(id.to_owned()))))
 }
 
-async fn records(counter: &Counter<'_>, session: &Session, stored: &Stored) -> Result<Vec<Record>, Failure> {
-    match session.run(Interaction::Records(stored.target.clone())).await {
-        Ok(Reply::Records(records)) => Ok(records_of(records.iter())),
-        Ok(_) => Err(error::broken("a look at records has none").into()),
-        Err(error) => Err(counter.refused(error, counter.ask.segment("id"), None)),
-    }
+/// The answer about one patient, with what is known of its records.
+async fn shown(
+    counter: &Counter<'_>,
+    session: &Session,
+    space: &str,
+    stored: &Stored,
+    view: View,
+) -> Result<HttpResponse, Failure> {
+    let records = match session.run(Interaction::Records(stored.target.clone())).await {
+        Ok(Reply::Records(records)) => records_of(records.iter()),
+        Ok(_) => return Err(error::broken("a look at records has none").into()),
+        Err(error) => return Err(counter.refused(error, counter.ask.segment("id"), None)),
+    };
+    let context = counter.rules().within(Space::Connect(space));
+    let patient = dialect::show(&resource_of(stored)?, &kept(stored, &records), &context, view);
+    Ok(answer(StatusCode::OK, stored, &patient))
 }

@@ -56,7 +56,7 @@ pub async fn read(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let known = resource.as_ref().zip(kept.as_ref());
     let preperson =
         dialect::read(ask.segment("id"), known, &window.context()).map_err(|fault| window.refuse(&fault))?;
-    let stored = found.ok_or_else(|| window.refuse(&Fault::NotFound))?;
+    let stored = found.ok_or_else(|| window.refuse(&window.context().not_found()))?;
     let url = url(ask.visit);
     let body = envelope::ok(&request(&url, ask.visit), &preperson);
     Ok(answer(StatusCode::OK, &stored, body))
@@ -72,7 +72,7 @@ pub async fn update(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let path_id: Arc<str> = ask.segment("id").into();
     let Some(found) = window.find(&path_id).await? else {
         let fault = dialect::update(&path_id, &body, None, &window.context()).err();
-        return Err(window.refuse(&fault.unwrap_or(Fault::NotFound)));
+        return Err(window.refuse(&fault.unwrap_or_else(|| window.context().not_found())));
     };
     let last = LastFault::none();
     let surroundings = Arc::clone(&window.surroundings);
@@ -90,7 +90,7 @@ pub async fn update(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
         Err(error) => return Err(window.refused(error, last.take())),
     };
     let shown = dialect::show(&resource_of(&stored)?, &kept(&stored), &window.context());
-    let preperson = shown.ok_or_else(|| window.refuse(&Fault::NotFound))?;
+    let preperson = shown.ok_or_else(|| window.refuse(&window.context().not_found()))?;
     let url = url(ask.visit);
     let body = envelope::ok(&request(&url, ask.visit), &preperson);
     Ok(answer(StatusCode::OK, &stored, body))
@@ -179,7 +179,7 @@ impl<'a> Window<'a> {
         let fault = match &error {
             engine::Error::Rule(_) => last,
             engine::Error::NotFound(_) | engine::Error::Gone { .. } | engine::Error::Erased(_) => {
-                Some(Fault::NotFound)
+                Some(self.context().not_found())
             }
             engine::Error::Duplicate { .. } | engine::Error::Store(StoreError::Contention(_)) => {
                 Some(Fault::Conflict)

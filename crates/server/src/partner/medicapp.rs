@@ -1,14 +1,15 @@
 //! What the two Medicapp doors share between HTTP and their translations (`adapters.md` 3).
 
 use actix_web::HttpResponse;
-use adapters::medicapp::{Fault, Kept, Record, Rules, Violation};
-use engine::{Caller, Refusal, Session};
-use fhir::{Identifier, Issue, IssueCode};
+use adapters::medicapp::{Context, Fault, Kept, Record, Rules, Space, Violation};
+use engine::{Caller, Refusal, Reply, Session};
+use fhir::interaction::Interaction;
+use fhir::{Identifier, Issue, IssueCode, Resource};
 use store::{StoreError, Stored};
 
-use super::{Desk, failure, owner_of, resource_of, today};
+use super::{Desk, LastFault, failure, owner_of, resource_of, today};
 use crate::ask::Ask;
-use crate::error::Failure;
+use crate::error::{self, Failure};
 
 /// The scope of both doors (`access.md` 2).
 const SCOPE: &str = "partner:administrative";
@@ -65,6 +66,55 @@ impl<'a> Counter<'a> {
         Ok(Some(stored).filter(|_| is_visible))
     }
 
+    /// Changes a known patient by what its door makes of it; the patient afterwards. The space is the door's own word,
+    /// and `of` says of which door.
+    pub async fn edit(
+        &self,
+        session: &Session,
+        found: Stored,
+        (of, word): (for<'s> fn(&'s str) -> Space<'s>, &str),
+        change: impl Fn(&Resource, &Context<'_>) -> Result<Resource, Fault> + Send + Sync + 'static,
+    ) -> Result<Stored, Failure> {
+        let precondition = self.ask.precondition()?;
+        let Rules {
+            naming,
+            today,
+            switches,
+        } = self.rules();
+        let (naming, today, word) = (naming.clone(), today.to_owned(), word.to_owned());
+        let id = self.ask.segment("id").to_owned();
+        let last = LastFault::none();
+        let edit = last.watch(move |patient: &Resource| {
+            if !adapters::medicapp::is_visible(patient) {
+                return Err(Fault::PatientNotFound(Some(id.clone())));
+            }
+            let rules = Rules {
+                naming: &naming,
+                today: &today,
+                switches,
+            };
+            change(patient, &rules.within(of(&word)))
+        });
+        let interaction = Interaction::Edit {
+            target: found.target,
+            edit,
+            precondition,
+        };
+        match session.run(interaction).await {
+            Ok(Reply::Written(reply)) => Ok(reply.stored),
+            Ok(_) => Err(error::broken("an edit has no reply of a write").into()),
+            Err(error) => Err(self.refused(error, self.ask.segment("id"), last.take())),
+        }
+    }
+
+    /// What a creation was refused with, in the doors' words.
+    pub fn refused_create(&self, error: engine::Error) -> Failure {
+        match fault_of_write(&error, self) {
+            Some(fault) => self.refuse(&fault),
+            None => error.into(),
+        }
+    }
+
     /// What an interaction with a known patient was refused with, in the doors' words. `last`: of the edit itself.
     pub fn refused(&self, error: engine::Error, id: &str, last: Option<Fault>) -> Failure {
         let fault = match &error {
@@ -72,6 +122,7 @@ impl<'a> Counter<'a> {
             engine::Error::NotFound(_) | engine::Error::Gone { .. } | engine::Error::Erased(_) => {
                 Some(Fault::PatientNotFound(Some(id.to_owned())))
             }
+            engine::Error::Store(StoreError::Contention(_)) => Some(Fault::VersionConflict),
             other => fault_of_write(other, self),
         };
         match fault {
@@ -82,10 +133,9 @@ impl<'a> Counter<'a> {
 }
 
 /// What a write was refused with, where the doors have a word of their own for it.
-pub fn fault_of_write(error: &engine::Error, counter: &Counter<'_>) -> Option<Fault> {
+fn fault_of_write(error: &engine::Error, counter: &Counter<'_>) -> Option<Fault> {
     match error {
         engine::Error::Duplicate { system, .. } => Some(Fault::of_owned(system, &counter.desk.naming)),
-        engine::Error::Store(StoreError::Contention(_)) => Some(Fault::VersionConflict),
         _ => None,
     }
 }

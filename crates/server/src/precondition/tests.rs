@@ -205,3 +205,29 @@ fn t12_a_mutated_date_withholds_nothing_that_it_does_not_reach() {
 fn stored_at() -> HttpDate {
     HttpDate::from_str(&crate::respond::http_date(stored().updated)).expect("a date")
 }
+
+#[test]
+fn a_reader_that_has_what_bears_a_tag_is_told_so() {
+    let known = |lines: &[&[u8]]| {
+        let lines: Vec<(HeaderName, &[u8])> = lines.iter().map(|line| (IF_NONE_MATCH, *line)).collect();
+        is_known_tag(&headers(&lines), "a1b2")
+    };
+    for lines in [
+        &[&b"W/\"a1b2\""[..]][..],
+        &[b"\"a1b2\""],
+        &[b"*"],
+        &[b"\"x\", W/\"a1b2\""],
+        &[b"\"x\"", b"W/\"a1b2\""],
+    ] {
+        assert!(known(lines), "{lines:?}");
+    }
+    for lines in [
+        &[][..],
+        &[&b"W/\"a1b\""[..]],
+        &[b"a1b2"],
+        &[b"\"a1b2\"", b"broken"],
+        &[b""],
+    ] {
+        assert!(!known(lines), "{lines:?}");
+    }
+}

@@ -31,5 +31,8 @@ fn allow_lists_the_methods_of_a_pattern_and_head_with_get() {
 fn a_pattern_with_a_fixed_segment_stands_before_the_one_that_would_swallow_it() {
     let place = |pattern: &str| patterns().iter().position(|known| *known == pattern);
     assert!(place("/fhir/metadata") < place("/fhir/{type}"));
+    assert!(place(conformance::TYPE_PATH) < place("/fhir/{type}"));
+    assert!(place(conformance::SEARCH_PATH) < place(conformance::RESOURCE_PATH));
+    assert!(place(conformance::RESOURCE_PATH) < place("/fhir/{type}/{id}"));
     assert!(place("/fhir/{type}/_search") < place("/fhir/{type}/{id}"));
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::super::wire::{PhoneType, Status};
 use super::World;
+use crate::status;
 
 fn profile(path: &str) -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles");
@@ -56,4 +58,39 @@ fn the_identifier_systems_are_defined_under_the_names_that_are_written() {
             .naming
             .is_preperson_external_id(&world.naming.preperson_id())
     );
+}
+
+#[test]
+fn the_table_of_statuses_and_the_wire_have_the_same_words() {
+    for (status, active) in [(Status::Active, true), (Status::Inactive, false)] {
+        assert_eq!(status::Words::Ehealth.of_active(active), Some(status.word()));
+        assert_eq!(status::Words::Ehealth.is_active(status.word()), active);
+        assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+    }
+}
+
+#[test]
+fn the_code_systems_have_the_codes_that_are_written() {
+    let phones = PhoneType::ALL.map(PhoneType::word);
+    let identification = [super::super::UNIDENTIFIED, super::super::IDENTIFIED];
+    for (name, written) in [
+        ("phone-type", &phones[..]),
+        ("patient-identification-status", &identification),
+        ("patient-tags", &identification[..1]),
+        ("name-part-kind", &[super::super::names::PATRONYMIC]),
+        (
+            "ehealth-status",
+            &[Status::Active.word(), Status::Inactive.word()],
+        ),
+        ("ehealth-gender", &["MALE", "FEMALE"]),
+    ] {
+        let system = profile(&format!("code-systems/{name}.json"));
+        assert_eq!(system["url"], World::new().naming.code_system(name));
+        let concepts = system["concept"].as_array().unwrap();
+        let codes: Vec<&str> = concepts
+            .iter()
+            .map(|concept| concept["code"].as_str().unwrap())
+            .collect();
+        assert_eq!(codes, written, "{name}");
+    }
 }

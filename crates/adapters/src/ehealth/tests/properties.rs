@@ -10,10 +10,10 @@ const PATIENTS: usize = 2_000;
 const SEED: u64 = 0x5eed_0001;
 
 /// xorshift64*, so that a seed gives the same people everywhere.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed.max(1))
     }
 
@@ -25,7 +25,7 @@ impl Random {
     }
 
     /// 0 to `end`, exclusive.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         ((self.next() >> 33) as usize) % end.max(1)
     }
 
@@ -213,7 +213,7 @@ fn day(random: &mut Random, from: usize) -> String {
     )
 }
 
-fn request(random: &mut Random) -> Map<String, Value> {
+pub(crate) fn request(random: &mut Random) -> Map<String, Value> {
     let mut sent = Map::new();
     sent.insert("external_id".to_owned(), format!("#{}", random.below(9)).into());
     for property in ["first_name", "last_name", "second_name"] {

@@ -78,6 +78,11 @@ pub fn read_create(body: &[u8], rules: &Rules<'_>, trust_spaces: &[&str]) -> Res
 
 /// The new Patient. `patient_id` is fresh: `pat_` and 16 characters of base32.
 pub fn to_fhir(create: &Create, patient_id: &str, rules: &Rules<'_>) -> Resource {
+    to_fhir_with(create, Some(patient_id), rules)
+}
+
+/// As [`to_fhir`], for a patient that may have no Medicapp id yet.
+pub fn to_fhir_with(create: &Create, patient_id: Option<&str>, rules: &Rules<'_>) -> Resource {
     let context = create.context(*rules);
     create.person.to_fhir(patient_id, &context, |patient| {
         if let Some(key) = &create.key {

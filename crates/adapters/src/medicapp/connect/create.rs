@@ -61,6 +61,11 @@ pub fn read_create(body: &[u8], rules: &Rules<'_>) -> Result<Create, Fault> {
 
 /// The new Patient of the space of the context. `patient_id` is fresh: `pat_` and 16 characters of base32.
 pub fn to_fhir(create: &Create, patient_id: &str, context: &Context<'_>) -> Resource {
+    to_fhir_with(create, Some(patient_id), context)
+}
+
+/// As [`to_fhir`], for a patient that may have no Medicapp id yet.
+pub fn to_fhir_with(create: &Create, patient_id: Option<&str>, context: &Context<'_>) -> Resource {
     let mut patient = create.person.to_fhir(patient_id, context, |_| {});
     if let Some(address) = &create.address {
         address::set(patient.tree_mut(), context, &Change::Parts(address.clone()));

@@ -104,6 +104,40 @@ pub fn show(patient: &Resource, kept: &Kept<'_>, context: &Context<'_>, view: Vi
     }
 }
 
+/// The patient as FHIR, for `template=FHIR`: without what other doors know it by, the NIR above all, and without what
+/// was kept of their words. This door does not show them in its own words either.
+pub fn show_fhir(patient: &Resource, context: &Context<'_>) -> Resource {
+    let naming = context.rules.naming;
+    let own = [naming.medicapp_patient_id(), context.external_id_system()];
+    let overlay = naming.extension("partner-representation");
+    let mut shown = patient.clone();
+    let tree = shown.tree_mut();
+    crate::tree::retain(tree, "identifier", |held| {
+        let system = held
+            .get("system")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
+        let is_foreign = system.starts_with(naming.base()) || system.starts_with(NATIONAL);
+        !is_foreign || own.iter().any(|known| known == system)
+    });
+    crate::tree::retain(tree, "extension", |extension| {
+        let Some(extension) = extension.as_object() else {
+            return true;
+        };
+        let of_door = || {
+            crate::tree::objects(extension, "extension").any(|part| {
+                crate::tree::text(part, "url") == Some("adapter")
+                    && crate::tree::text(part, "valueCode") == Some(context.adapter())
+            })
+        };
+        crate::tree::text(extension, "url") != Some(&overlay) || of_door()
+    });
+    shown
+}
+
+/// What the systems of national identifiers of persons begin with: INS, its test and demo forms, the billing number.
+const NATIONAL: &str = "urn:oid:1.2.250.1.213.1.4.";
+
 /// The answer to DELETE.
 pub fn deleted(patient_id: &str) -> Deleted {
     Deleted {

@@ -9,7 +9,7 @@ use crate::medicapp::{Fault, cloud, connect};
 
 const BODIES: u64 = 12_000;
 
-fn mutate(random: &mut Random, body: &mut Vec<u8>) {
+pub(crate) fn mutate(random: &mut Random, body: &mut Vec<u8>) {
     for _ in 0..=random.below(3) {
         if body.is_empty() {
             body.push(b'{');

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 /// A xorshift generator.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
@@ -17,15 +17,15 @@ impl Random {
         self.0
     }
 
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() >> 11).expect("53 bits") % limit
     }
 
-    pub(super) fn chance(&mut self, one_in: usize) -> bool {
+    pub(crate) fn chance(&mut self, one_in: usize) -> bool {
         self.below(one_in) == 0
     }
 
-    pub(super) fn one<'t, T: ?Sized>(&mut self, of: &[&'t T]) -> &'t T {
+    pub(crate) fn one<'t, T: ?Sized>(&mut self, of: &[&'t T]) -> &'t T {
         of[self.below(of.len())]
     }
 }
@@ -64,7 +64,7 @@ const NIRS: [(&str, &str); 3] = [
 const PARTS: [&str; 6] = ["Paris", "12 rue X", "12 rue X\nBât B", "a\n\nb", "", "75002"];
 
 /// A full key: NIR in one of its spellings and perhaps a rank.
-pub(super) fn key(random: &mut Random) -> Value {
+pub(crate) fn key(random: &mut Random) -> Value {
     let (short, long) = NIRS[random.below(NIRS.len())];
     let nir = if random.chance(2) { short } else { long };
     match random.below(4) {
@@ -75,7 +75,7 @@ pub(super) fn key(random: &mut Random) -> Value {
 }
 
 /// An address in the connect door's words; some parts missing, some null.
-pub(super) fn address(random: &mut Random) -> Value {
+pub(crate) fn address(random: &mut Random) -> Value {
     let mut address = Map::new();
     for part in ["street", "city", "postalCode", "country"] {
         match random.below(4) {
@@ -92,7 +92,7 @@ pub(super) fn address(random: &mut Random) -> Value {
 }
 
 /// A value that a door takes for a field.
-pub(super) fn field(random: &mut Random, name: &str) -> Value {
+pub(crate) fn field(random: &mut Random, name: &str) -> Value {
     match name {
         "firstName" | "lastName" => json!(random.one(&NAMES)),
         "birthDate" => json!(random.one(&DAYS)),
@@ -107,7 +107,7 @@ pub(super) fn field(random: &mut Random, name: &str) -> Value {
 }
 
 /// A POST of one of the doors.
-pub(super) fn create(random: &mut Random, fields: &[&str]) -> Map<String, Value> {
+pub(crate) fn create(random: &mut Random, fields: &[&str]) -> Map<String, Value> {
     let mut body = Map::new();
     for name in fields {
         let value = field(random, name);
@@ -222,7 +222,7 @@ fn several(random: &mut Random, most: usize, make: impl Fn(&mut Random) -> Value
 }
 
 /// A Patient as some FHIR client could have written it.
-pub(super) fn patient(random: &mut Random, base: &str) -> Value {
+pub(crate) fn patient(random: &mut Random, base: &str) -> Value {
     let mut patient = json!({ "resourceType": "Patient", "identifier": identifiers(random, base) });
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

@@ -784,3 +784,43 @@ fn every_identifier_system_of_the_doors_is_published_as_the_code_names_it() {
         assert_eq!(published["uniqueId"][0]["value"], json!(system));
     }
 }
+
+#[test]
+fn n21_the_fhir_form_of_the_list_holds_nothing_that_other_doors_know() {
+    let world = World::new();
+    let naming = &world.naming;
+    let rules = world.rules();
+    let context = rules.within(crate::medicapp::Space::Connect("clinic"));
+    let overlay = |adapter: &str| {
+        json!({
+            "url": naming.extension("partner-representation"),
+            "extension": [{ "url": "adapter", "valueCode": adapter }, { "url": "raw", "valueString": "\"1881103750016\"" }],
+        })
+    };
+    let full = patient(json!({
+        "resourceType": "Patient",
+        "extension": [overlay("medicapp-cloud"), overlay("medicapp-connect"), { "url": "urn:x", "valueString": "y" }],
+        "identifier": [
+            { "system": naming.medicapp_patient_id(), "value": "pat_1" },
+            { "system": naming.nir_rang(), "value": "1881103750016-01" },
+            { "system": "urn:oid:1.2.250.1.213.1.4.13", "value": "188110375001686" },
+            { "system": INS_NIR, "value": "188110375001686" },
+            { "system": naming.space_external_id("clinic"), "value": "IPP-1" },
+            { "system": naming.space_external_id("other"), "value": "IPP-2" },
+            { "system": "urn:ehr", "value": "7" },
+        ],
+        "birthDate": "1988-11-03",
+    }));
+    let shown = connect::show_fhir(&full, &context);
+    let expected = patient(json!({
+        "resourceType": "Patient",
+        "extension": [overlay("medicapp-connect"), { "url": "urn:x", "valueString": "y" }],
+        "identifier": [
+            { "system": naming.medicapp_patient_id(), "value": "pat_1" },
+            { "system": naming.space_external_id("clinic"), "value": "IPP-1" },
+            { "system": "urn:ehr", "value": "7" },
+        ],
+        "birthDate": "1988-11-03",
+    }));
+    assert!(shown == expected);
+}

@@ -45,15 +45,15 @@ const METADATA: [&str; 5] = [
 ];
 
 /// A body, and what must come back of it.
-struct Sent {
-    body: String,
+pub(crate) struct Sent {
+    pub(crate) body: String,
     /// `metadata` as text.
-    metadata: &'static str,
+    pub(crate) metadata: &'static str,
     /// The other fields.
-    fields: Map<String, Value>,
+    pub(crate) fields: Map<String, Value>,
 }
 
-fn sent(random: &mut Random) -> Sent {
+pub(crate) fn sent(random: &mut Random) -> Sent {
     let mut fields = Map::new();
     fields.insert("brand_id".to_owned(), json!("acme"));
     for name in ["first_name", "last_name"] {

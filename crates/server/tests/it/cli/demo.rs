@@ -178,7 +178,7 @@ fn a_demo_loads_its_people_once(context: &Context) {
 fn the_printed_curl_lines_work(context: &Context) {
     let server = context.settings().content(Content::Samples).start();
     let lines = curl_lines(&server.log());
-    assert_eq!(lines.len(), 5, "{}", server.log());
+    assert_eq!(lines.len(), 8, "{}", server.log());
     let installed = Command::new("curl")
         .arg("--version")
         .output()

@@ -2,8 +2,8 @@
 //! stays alive and small.
 
 mod bodies;
-mod doors;
 mod mutations;
+mod partners;
 mod paths;
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use testkit::server::{Backend, Server};
 pub fn add(suite: Suite) -> Suite {
     suite
         .both(mutations::TESTS)
-        .both(doors::TESTS)
+        .both(partners::TESTS)
         .both(bodies::TESTS)
         .both(paths::TESTS)
 }
@@ -58,15 +58,6 @@ fn connection(fhir: &Client, bare: bool) -> Cow<'_, Client> {
 
 /// What is wrong with an answer to hostile input; `bare` allows a 400 of the HTTP parser.
 fn fault(answer: &Result<Response, Failure>, bare: bool) -> Option<String> {
-    fault_unless(is_outcome, answer, bare)
-}
-
-/// The same where a refusal has another shape.
-fn fault_unless(
-    is_useful: fn(&Response) -> bool,
-    answer: &Result<Response, Failure>,
-    bare: bool,
-) -> Option<String> {
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => return Some(format!("no answer: {failure}")),
@@ -74,20 +65,16 @@ fn fault_unless(
     if answer.status < 400 {
         return None;
     }
-    let parser = bare && answer.status == 400 && answer.body.is_empty();
-    if answer.status < 500 && (is_useful(answer) || parser) {
+    let text = answer.text();
+    let useful = answer
+        .issues()
+        .iter()
+        .any(|issue| !issue.text.is_empty() && !issue.code.is_empty())
+        || (text.contains("<OperationOutcome") && text.contains("<details><text value="));
+    let parser = bare && answer.status == 400 && text.is_empty();
+    if answer.status < 500 && (useful || parser) {
         None
     } else {
         Some(format!("{answer:?}"))
     }
-}
-
-/// Whether it is an OperationOutcome that says something.
-fn is_outcome(answer: &Response) -> bool {
-    let text = answer.text();
-    answer
-        .issues()
-        .iter()
-        .any(|issue| !issue.text.is_empty() && !issue.code.is_empty())
-        || (text.contains("<OperationOutcome") && text.contains("<details><text value="))
 }

@@ -1,9 +1,8 @@
 //! The partner doors over HTTP.
 
-mod cloud;
-mod connect;
-mod crossing;
-mod doors;
+mod alias;
+mod cross;
+pub mod ehealth;
 mod medicapp;
 mod patient_graph;
 mod rate;
@@ -13,10 +12,9 @@ use testkit::harness::Suite;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    let suite = suite
+    cross::add(medicapp::add(ehealth::add(suite)))
+        .both(alias::TESTS)
         .both(patient_graph::TESTS)
         .both(rate::TESTS)
         .both(switches::TESTS)
-        .both(crossing::TESTS);
-    doors::add(connect::add(cloud::add(suite)))
 }

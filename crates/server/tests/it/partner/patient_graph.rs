@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
-use testkit::race::{race, tally};
+use testkit::race::tally;
 use testkit::server::Server;
 use testkit::tests;
 
@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = tests![
     g14_an_unknown_id_and_another_resource_are_not_found_alike,
     g15_a_list_pages_by_offset_and_counts_all,
     g18_every_refusal_has_two_keys,
+    a_request_without_a_body_is_told_that_it_lacks_one,
     an_edit_through_fhir_is_seen_through_the_door,
 ];
 
@@ -145,13 +146,13 @@ fn g16_equal_external_ids_at_once_create_one(context: &Context) {
             "Eva",
             json!({ "external_ids": { "race": format!("{}-{round}", unique()) } }),
         );
-        let answers = race(10, |_| post(&client, &body).status);
+        let answers = race_of(&client, 10, |client, _| post(client, &body).status);
         assert_eq!(tally(answers), [(201, 1), (409, 9)]);
         let email = person(
             "Eva",
             json!({ "email": format!("{}-{round}@example.org", unique()) }),
         );
-        let answers = race(10, |_| post(&client, &email).status);
+        let answers = race_of(&client, 10, |client, _| post(client, &email).status);
         assert_eq!(tally(answers), [(201, 1), (409, 9)]);
     }
 }
@@ -217,6 +218,18 @@ fn g15_a_list_pages_by_offset_and_counts_all(context: &Context) {
         assert_eq!(two_keys(&list(wrong), 400), "validation_error");
     }
     assert_eq!(two_keys(&list("brand_id=another"), 403), "insufficient_scope");
+}
+
+fn a_request_without_a_body_is_told_that_it_lacks_one(context: &Context) {
+    let server = shared(context);
+    for (door, path) in [
+        ("patient-graph", "/patients"),
+        ("medicapp-cloud", "/patients"),
+        ("medicapp-connect", "/patients"),
+    ] {
+        let refused = server.client(door).post(path).send().expect(400);
+        assert!(refused.text().contains("empty"), "{door}: {refused:?}");
+    }
 }
 
 fn g18_every_refusal_has_two_keys(context: &Context) {

@@ -1,6 +1,7 @@
 //! Interactions and status, row by row of the REST contract.
 
 mod conditional;
+mod conformance;
 mod create;
 mod delete;
 mod headers;
@@ -32,4 +33,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(meta::TESTS)
         .both(routes::TESTS)
         .both(status::TESTS)
+        .both(conformance::TESTS)
 }
