@@ -14,6 +14,7 @@ pub mod error;
 mod find_or_create;
 pub mod keys;
 mod list;
+mod patch;
 pub mod patient_id;
 mod prepare;
 mod read;

@@ -27,7 +27,15 @@ static STARTED: LazyLock<String> = LazyLock::new(|| Utc::now().format("%Y-%m-%dT
 /// The path of the types that are stored.
 const STORED: &str = "/fhir/{type}";
 /// The order of the codes in the statement.
-const INTERACTIONS: [&str; 6] = ["read", "vread", "update", "delete", "create", "search-type"];
+const INTERACTIONS: [&str; 7] = [
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "create",
+    "search-type",
+];
 
 /// <https://hl7.org/fhir/R4/http.html#capabilities>
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
@@ -64,6 +72,7 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
         },
         "fhirVersion": "4.0.1",
         "format": media::MIME_TYPES.iter().chain(&["json", "xml"]).collect::<Vec<_>>(),
+        "patchFormat": media::PATCH_TYPES,
         "rest": [{
             "mode": "server",
             "security": {

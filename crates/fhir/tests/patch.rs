@@ -1,0 +1,508 @@
+//! Every folder of `fixtures/fhir/patch` is a case: `patch.json` (a list is a JSON Patch, Parameters a FHIRPath Patch,
+//! any other object a merge patch) or `patch.xml`, applied to `resource.json`, gives `expected.json` or the error of
+//! `error.json`. Beside them the promises that hold for any patch.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod mutate;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fhir::codec::{Format, decode};
+use fhir::limits::{MAX_PATCH_OPERATIONS, MAX_PATCH_PATH_CHARS, MAX_PATCH_PATH_DEPTH, MAX_PATCH_WORK};
+use fhir::patch::Patch;
+use fhir::validate::validate;
+use fhir::{Issue, IssueCode, Resource, ResourceType};
+use mutate::{Random, mutate_bytes, mutate_text, mutate_tree};
+use serde_json::{Map, Value, json};
+
+fn folders() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fhir/patch");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn resource(bytes: &[u8]) -> Resource {
+    let tree: Value = serde_json::from_slice(bytes).unwrap();
+    let kind = ResourceType::parse(tree["resourceType"].as_str().unwrap()).unwrap();
+    decode(bytes, Format::Json, kind).unwrap()
+}
+
+fn read(bytes: &[u8], name: &str) -> Result<Patch, Vec<Issue>> {
+    if name.ends_with(".xml") {
+        return Patch::fhirpath(bytes, Format::Xml);
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Array(_)) | Err(_) => Patch::json(bytes),
+        Ok(value) if value["resourceType"] == "Parameters" => Patch::fhirpath(bytes, Format::Json),
+        Ok(_) => Patch::merge(bytes),
+    }
+}
+
+/// The patch of a case: its file and bytes.
+fn patch_of(folder: &Path) -> (String, Vec<u8>) {
+    ["patch.json", "patch.xml"]
+        .iter()
+        .find_map(|name| Some(((*name).to_owned(), fs::read(folder.join(name)).ok()?)))
+        .unwrap_or_else(|| panic!("{}: no patch", folder.display()))
+}
+
+#[test]
+fn every_case_of_the_fixtures_comes_out_as_it_says() {
+    let mut failures = String::new();
+    let folders = folders();
+    assert!(folders.len() > 100, "only {} cases", folders.len());
+    for folder in folders {
+        let case = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let before = resource(&fs::read(folder.join("resource.json")).unwrap());
+        let (name, bytes) = patch_of(&folder);
+        let outcome = read(&bytes, &name).and_then(|patch| patch.apply(&before));
+        if let Ok(expected) = fs::read(folder.join("expected.json")) {
+            let expected = resource(&expected);
+            match outcome {
+                Ok(after) if after == expected => {
+                    let issues = validate(&after);
+                    assert!(!issues.iter().any(Issue::is_error), "{case}: {issues:?}");
+                }
+                Ok(after) => {
+                    let after = Value::Object(after.into_tree());
+                    failures.push_str(&format!("\n{case}: {after}"));
+                }
+                Err(issues) => failures.push_str(&format!("\n{case}: {issues:?}")),
+            }
+            continue;
+        }
+        let expected: Value = serde_json::from_slice(&fs::read(folder.join("error.json")).unwrap()).unwrap();
+        let wanted = |name: &str| expected.get(name).and_then(Value::as_str);
+        let issues = match outcome {
+            Ok(after) => {
+                // What the guard lets pass, validation may refuse.
+                validate(&after)
+            }
+            Err(issues) => issues,
+        };
+        let fits = issues.first().is_some_and(|issue| {
+            wanted("code") == Some(issue.code.as_str())
+                && issue.text.contains(wanted("text").unwrap())
+                && wanted("expression") == issue.expression.as_deref()
+        });
+        if !fits {
+            failures.push_str(&format!("\n{case}: {issues:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+fn ada() -> Resource {
+    resource(
+        br#"{ "resourceType": "Patient", "id": "ada",
+            "name": [
+                { "given": ["a", "b", "c"], "_given": [{ "id": "ia" }, null, { "id": "ic" }] },
+                { "given": ["d"], "family": "f" }
+            ],
+            "identifier": [{ "system": "urn:x", "value": "1" }] }"#,
+    )
+}
+
+/// The id of each given name by the name.
+fn given_ids(resource: &Resource) -> BTreeMap<String, Option<String>> {
+    let mut found = BTreeMap::new();
+    for name in resource.list("name") {
+        let siblings = name.get("_given").and_then(Value::as_array);
+        for (position, given) in name["given"].as_array().unwrap().iter().enumerate() {
+            let sibling = siblings.and_then(|siblings| siblings.get(position));
+            let id = sibling
+                .and_then(|sibling| sibling.get("id"))
+                .and_then(Value::as_str);
+            found.insert(given.as_str().unwrap().to_owned(), id.map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn whatever_moves_in_a_list_its_extensions_move_along() {
+    let random = &mut Random::new(7);
+    let before = ada();
+    let start = given_ids(&before);
+    for round in 0..2_000 {
+        let mut operations = Vec::new();
+        let mut parameters = Vec::new();
+        let mut lengths = [3_usize, 1];
+        for step in 0..1 + random.below(5) {
+            let list = random.below(2);
+            let path = format!("/name/{list}/given");
+            let fhirpath = format!("Patient.name[{list}].given");
+            let length = lengths[list];
+            let part = |name: &str, value: Value| json!({ "name": name, "valueInteger": value });
+            let mut parts = vec![];
+            match random.below(3) {
+                // Never the last one: the name would go with it, and every position with that.
+                0 if length > 1 => {
+                    let at = random.below(length);
+                    lengths[list] -= 1;
+                    operations.push(json!({ "op": "remove", "path": format!("{path}/{at}") }));
+                    parts.push(json!({ "name": "type", "valueCode": "delete" }));
+                    parts.push(json!({ "name": "path", "valueString": format!("{fhirpath}[{at}]") }));
+                }
+                1 => {
+                    let (from, to) = (random.below(length), random.below(length));
+                    operations.push(
+                        json!({ "op": "move", "from": format!("{path}/{from}"), "path": format!("{path}/{to}") }),
+                    );
+                    parts.push(json!({ "name": "type", "valueCode": "move" }));
+                    parts.push(json!({ "name": "path", "valueString": fhirpath }));
+                    parts.push(part("source", json!(from)));
+                    parts.push(part("destination", json!(to)));
+                }
+                _ => {
+                    let at = random.below(length + 1);
+                    lengths[list] += 1;
+                    let name = format!("new{step}");
+                    operations.push(json!({ "op": "add", "path": format!("{path}/{at}"), "value": name }));
+                    parts.push(json!({ "name": "type", "valueCode": "insert" }));
+                    parts.push(json!({ "name": "path", "valueString": fhirpath }));
+                    parts.push(part("index", json!(at)));
+                    parts.push(json!({ "name": "value", "valueString": name }));
+                }
+            }
+            parameters.push(json!({ "name": "operation", "part": parts }));
+        }
+        let json_patch = json!(operations).to_string();
+        let parameters = json!({ "resourceType": "Parameters", "parameter": parameters }).to_string();
+        let by_json = Patch::json(json_patch.as_bytes())
+            .unwrap()
+            .apply(&before)
+            .unwrap();
+        let by_path = Patch::fhirpath(parameters.as_bytes(), Format::Json)
+            .unwrap()
+            .apply(&before)
+            .unwrap();
+        assert_eq!(by_json, by_path, "round {round}: {json_patch}");
+        for (given, id) in given_ids(&by_json) {
+            let expected = start.get(&given).cloned().flatten();
+            assert_eq!(id, expected, "round {round}: {given} of {json_patch}");
+        }
+    }
+}
+
+fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .stack_size(512 * 1024)
+        .spawn(work)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+/// The longest that one small patch may take.
+const LONGEST: Duration = Duration::from_millis(50);
+
+/// Reads and applies a patch. Says whether it was accepted.
+fn check(seed: u64, before: &Resource, bytes: &[u8], name: &str) -> bool {
+    let shown = || format!("seed {seed}: {}", String::from_utf8_lossy(bytes));
+    let run = || read(bytes, name).and_then(|patch| patch.apply(before));
+    let mut started = Instant::now();
+    let mut outcome = run();
+    if started.elapsed() > LONGEST {
+        // The machine may have been busy elsewhere: only what is slow twice is slow.
+        started = Instant::now();
+        outcome = run();
+    }
+    assert!(started.elapsed() <= LONGEST, "slow, {}", shown());
+    match outcome {
+        Err(issues) => {
+            assert!(!issues.is_empty(), "refused without a word, {}", shown());
+            for issue in issues {
+                assert!(
+                    issue.text.len() > 15 && issue.text.len() < 4_000,
+                    "{issue:?}, {}",
+                    shown()
+                );
+            }
+            false
+        }
+        Ok(after) => {
+            assert_eq!(after.kind(), before.kind(), "{}", shown());
+            assert_eq!(after.get("id"), before.get("id"), "{}", shown());
+            // What came out could have come in.
+            let text = Value::Object(after.tree().clone()).to_string();
+            let again = decode(text.as_bytes(), Format::Json, after.kind());
+            assert_eq!(again.unwrap(), after, "{}", shown());
+            let _ = validate(&after);
+            true
+        }
+    }
+}
+
+#[test]
+fn p68_mutated_patches_never_panic_and_what_they_make_could_have_been_sent() {
+    on_a_small_stack(|| {
+        let corpus: Vec<(Resource, String, Vec<u8>)> = folders()
+            .iter()
+            .map(|folder| {
+                let (name, bytes) = patch_of(folder);
+                (
+                    resource(&fs::read(folder.join("resource.json")).unwrap()),
+                    name,
+                    bytes,
+                )
+            })
+            .collect();
+        let donors: Vec<(String, Map<String, Value>)> = corpus
+            .iter()
+            .map(|(before, _, _)| (before.kind().to_string(), before.tree().clone()))
+            .collect();
+        let (mut accepted, mut refused) = (0, 0);
+        for seed in 0..10_000 {
+            let random = &mut Random::new(seed);
+            let (before, name, bytes) = random.pick(&corpus);
+            let brackets = if name.ends_with(".xml") {
+                ['<', '>']
+            } else {
+                ['{', '}']
+            };
+            let tree: Option<Value> = serde_json::from_slice(bytes).ok();
+            let mutant = match (random.below(3), tree) {
+                (0, _) => mutate_bytes(random, bytes.clone()),
+                (1, Some(mut tree)) => {
+                    mutate_tree(random, &mut tree, &donors);
+                    tree.to_string().into_bytes()
+                }
+                _ => mutate_text(random, &String::from_utf8_lossy(bytes), brackets).into_bytes(),
+            };
+            if check(seed, before, &mutant, name) {
+                accepted += 1;
+            } else {
+                refused += 1;
+            }
+        }
+        assert!(accepted > 300 && refused > 3_000, "{accepted} and {refused}");
+    });
+}
+
+/// Pieces of paths: every expression that can be made of them is read or refused in no time.
+const PIECES: &[&str] = &[
+    "Patient",
+    ".",
+    "name",
+    "given",
+    "where(",
+    "(",
+    ")",
+    "[",
+    "]",
+    "0",
+    "1",
+    "use",
+    "=",
+    "!=",
+    "'official'",
+    "'",
+    " and ",
+    " or ",
+    "exists()",
+    "empty()",
+    ".first()",
+    ".last()",
+    "extension('urn:x')",
+    "$this",
+    "`",
+    "\\",
+    "\\u12",
+    "@2020",
+    "true",
+    "-",
+    "1.5",
+    ".not()",
+    "ofType(",
+    "deceased",
+    "identifier",
+    "value",
+    "system",
+    "é",
+    "\u{2028}",
+];
+
+#[test]
+fn p68_any_expression_is_read_or_refused_at_once() {
+    on_a_small_stack(|| {
+        let before = ada();
+        let mut accepted = 0;
+        for seed in 0..10_000 {
+            let random = &mut Random::new(seed);
+            let path: String = (0..1 + random.below(14)).map(|_| *random.pick(PIECES)).collect();
+            let operation = json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation", "part": [
+                { "name": "type", "valueCode": "delete" },
+                { "name": "path", "valueString": path },
+            ] }] });
+            if check(seed, &before, operation.to_string().as_bytes(), "patch.json") {
+                accepted += 1;
+            }
+        }
+        assert!(accepted > 5, "{accepted}");
+    });
+}
+
+fn delete(path: &str) -> Result<Resource, Vec<Issue>> {
+    let operation = json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation", "part": [
+        { "name": "type", "valueCode": "delete" },
+        { "name": "path", "valueString": path },
+    ] }] });
+    Patch::fhirpath(operation.to_string().as_bytes(), Format::Json).and_then(|patch| patch.apply(&ada()))
+}
+
+#[test]
+fn p68_brackets_are_nested_up_to_the_limit_and_no_further() {
+    on_a_small_stack(|| {
+        let nested = |depth: usize| {
+            format!(
+                "Patient.name.where({}family='f'{}).family",
+                "(".repeat(depth - 1),
+                ")".repeat(depth - 1)
+            )
+        };
+        assert!(delete(&nested(MAX_PATCH_PATH_DEPTH)).is_ok());
+        let issues = delete(&nested(MAX_PATCH_PATH_DEPTH + 1)).unwrap_err();
+        assert!(issues[0].text.contains("nests more than"), "{issues:?}");
+        for hostile in [
+            "(",
+            "[",
+            "where(",
+            "Patient.name.where(",
+            "name.",
+            "'",
+            "extension(",
+        ] {
+            let path = format!("Patient.name.where({}", hostile.repeat(100));
+            assert_eq!(delete(&path).unwrap_err()[0].code, IssueCode::Structure);
+        }
+    });
+}
+
+#[test]
+fn a_path_is_as_long_as_the_limit_and_no_longer() {
+    let path = |length: usize| format!("Patient.name{}", " ".repeat(length - "Patient.name".len()));
+    let issues = delete(&path(MAX_PATCH_PATH_CHARS)).unwrap_err();
+    assert!(issues[0].text.contains("2 elements"), "{issues:?}");
+    let issues = delete(&path(MAX_PATCH_PATH_CHARS + 1)).unwrap_err();
+    assert!(issues[0].text.contains("is longer than"), "{issues:?}");
+    let pointer = |length: usize| format!(r#"[{{"op":"remove","path":"/{}"}}]"#, "x".repeat(length - 1));
+    let longest = Patch::json(pointer(MAX_PATCH_PATH_CHARS).as_bytes()).map(|_| ());
+    assert_eq!(longest, Ok(()));
+    let longer = Patch::json(pointer(MAX_PATCH_PATH_CHARS + 1).as_bytes()).map(|_| ());
+    assert!(longer.unwrap_err()[0].text.contains("is longer than"));
+}
+
+#[test]
+fn a_patch_has_as_many_operations_as_the_limit_and_no_more() {
+    let operations = |count: usize| {
+        json!(vec![
+            json!({ "op": "test", "path": "/id", "value": "ada" });
+            count
+        ])
+    };
+    let patch = Patch::json(operations(MAX_PATCH_OPERATIONS).to_string().as_bytes()).unwrap();
+    assert!(patch.apply(&ada()).is_ok());
+    let over = Patch::json(operations(MAX_PATCH_OPERATIONS + 1).to_string().as_bytes()).map(|_| ());
+    assert_eq!(over.unwrap_err()[0].code, IssueCode::TooLong);
+    let part = json!({ "name": "operation", "part": [
+        { "name": "type", "valueCode": "delete" },
+        { "name": "path", "valueString": "Patient.photo" },
+    ] });
+    let parameters =
+        |count: usize| json!({ "resourceType": "Parameters", "parameter": vec![part.clone(); count] });
+    let all = parameters(MAX_PATCH_OPERATIONS).to_string();
+    let patch = Patch::fhirpath(all.as_bytes(), Format::Json).unwrap();
+    assert!(patch.apply(&ada()).is_ok());
+    let over = parameters(MAX_PATCH_OPERATIONS + 1).to_string();
+    let over = Patch::fhirpath(over.as_bytes(), Format::Json).map(|_| ());
+    assert_eq!(over.unwrap_err()[0].code, IssueCode::TooLong);
+}
+
+#[test]
+fn copies_of_copies_end_at_the_limit_of_work() {
+    on_a_small_stack(|| {
+        let doubling = json!(vec![
+            json!({ "op": "copy", "from": "/name", "path": "/name/-" });
+            200
+        ]);
+        let started = Instant::now();
+        let issues = Patch::json(doubling.to_string().as_bytes())
+            .unwrap()
+            .apply(&ada())
+            .unwrap_err();
+        assert!(
+            matches!(issues[0].code, IssueCode::TooLong | IssueCode::Structure),
+            "{issues:?}"
+        );
+        assert!(started.elapsed() < Duration::from_secs(5));
+    });
+}
+
+#[test]
+fn a_condition_over_a_long_list_ends_at_the_limit_of_work() {
+    let identifiers: Vec<Value> = (0..2_000).map(|n| json!({ "value": n.to_string() })).collect();
+    let before = json!({ "resourceType": "Patient", "id": "many", "identifier": identifiers });
+    let before = resource(before.to_string().as_bytes());
+    let part = json!({ "name": "operation", "part": [
+        { "name": "type", "valueCode": "delete" },
+        { "name": "path", "valueString": "Patient.identifier.where(value='x' or value='y' or value='z')" },
+    ] });
+    let operations = MAX_PATCH_WORK / 2_000 / 10 + 1;
+    let parameters = json!({ "resourceType": "Parameters", "parameter": vec![part; operations.min(MAX_PATCH_OPERATIONS)] });
+    let patch = Patch::fhirpath(parameters.to_string().as_bytes(), Format::Json).unwrap();
+    assert_eq!(patch.apply(&before).unwrap_err()[0].code, IssueCode::TooLong);
+}
+
+#[test]
+fn what_a_document_says_twice_or_may_not_say_is_refused() {
+    let refused = |text: &str| {
+        let json = Patch::json(text.as_bytes()).map(|_| ()).unwrap_err();
+        assert!(json[0].text.len() > 15, "{json:?}");
+        json[0].code
+    };
+    assert_eq!(
+        refused(r#"[{"op":"add","op":"remove","path":"/a"}]"#),
+        IssueCode::Structure
+    );
+    assert_eq!(
+        refused("[{\"op\":\"remove\",\"path\":\"/a\\u0000\"}]"),
+        IssueCode::Value
+    );
+    assert_eq!(
+        refused(r#"[{"op":"remove","path":"/a\ud800"}]"#),
+        IssueCode::Invalid
+    );
+    assert_eq!(refused(r#"[] []"#), IssueCode::Invalid);
+    assert_eq!(refused(""), IssueCode::Structure);
+    assert_eq!(refused("{}"), IssueCode::Structure);
+    on_a_small_stack(|| {
+        let deep = format!(
+            "[{{\"op\":\"add\",\"path\":\"/a\",\"value\":{}",
+            "[".repeat(100_000)
+        );
+        let issues = Patch::json(deep.as_bytes()).map(|_| ()).unwrap_err();
+        assert!(issues[0].text.contains("deeper"), "{issues:?}");
+        let deep = "{\"a\":".repeat(100_000);
+        let issues = Patch::merge(deep.as_bytes()).map(|_| ()).unwrap_err();
+        assert!(issues[0].text.contains("deeper"), "{issues:?}");
+    });
+    let twice = Patch::merge(br#"{"gender":"male","gender":"female"}"#)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(twice[0].text.contains("stands twice"), "{twice:?}");
+}
