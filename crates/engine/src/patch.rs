@@ -73,8 +73,10 @@ pub(crate) async fn conditional_patch(
         .await
 }
 
+/// Who patches must be allowed to read too: a `test`, a path that leads to nothing and the answer tell what is stored.
 fn allow(session: &Session, kind: ResourceType) -> Result<(), Error> {
     session.allow(kind, Permission::Update)?;
+    session.allow(kind, Permission::Read)?;
     session.refuse_to_policy("patch", "PUT [base]/Practitioner?identifier=system|value")
 }
 

@@ -36,4 +36,4 @@ pub const MAX_PATCH_PATH_DEPTH: usize = 8;
 /// elements may be an item of a list, and operations stand around it.
 pub const MAX_PATCH_NESTING: usize = 2 * MAX_DEPTH + 8;
 /// Most work that the operations of one patch may cause, in values looked at, copied or moved.
-pub const MAX_PATCH_WORK: usize = 2_000_000;
+pub const MAX_PATCH_WORK: usize = 1_000_000;

@@ -68,6 +68,7 @@ impl FhirPathPatch {
                     ..issue
                 }
                 .with_diagnostics(format!("Parameters.parameter[{position}]: {what}"))
+                .at(operation.written())
             })?;
         }
         Ok(Emptied::ByRemoval)

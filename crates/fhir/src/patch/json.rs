@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use self::pointer::{NoIndex, Pointer, Shown, get, get_mut, index};
-use super::work::Work;
+use super::work::{Work, size};
 use super::{Emptied, inapplicable, malformed, tidy};
 use crate::guard::json::document;
 use crate::limits::{MAX_PATCH_NESTING, MAX_PATCH_OPERATIONS};
 use crate::outcome::{Issue, IssueCode};
+use crate::resource::ResourceType;
 
 /// A list of operations.
 pub(super) struct JsonPatch {
@@ -99,7 +100,7 @@ impl JsonPatch {
         })
     }
 
-    pub(super) fn apply(&self, root: &mut Value) -> Result<Emptied, Issue> {
+    pub(super) fn apply(&self, kind: ResourceType, root: &mut Value) -> Result<Emptied, Issue> {
         let mut run = Run {
             root,
             work: Work::new(),
@@ -113,6 +114,7 @@ impl JsonPatch {
                     ..issue
                 }
                 .with_diagnostics(format!("/{position}: {what}"))
+                .at(operation.path.expression(kind))
             })?;
         }
         Ok(self.emptied)
@@ -230,8 +232,9 @@ impl Run<'_> {
                 self.add(path, taken.value, taken.extra)
             }
             Action::Copy { from } => {
+                let size = size(self.existing(from)?);
+                self.work.spend(size)?;
                 let value = self.existing(from)?.clone();
-                self.work.spend_on(&value)?;
                 self.add(path, value, None)
             }
             Action::Test(wanted) => {
@@ -299,8 +302,9 @@ impl Run<'_> {
     }
 
     fn replace(&mut self, path: &Pointer, value: Value) -> Result<(), Issue> {
+        let size = size(self.existing(path)?);
+        self.work.spend(size)?;
         let old = self.existing(path)?.clone();
-        self.work.spend_on(&old)?;
         if path.tokens().len() + depth(&value) > MAX_PATCH_NESTING {
             return Err(malformed("it would nest the resource too deep. Flatten it."));
         }

@@ -69,7 +69,7 @@ impl Patch {
     pub fn apply(&self, current: &Resource) -> Result<Resource, Vec<Issue>> {
         let mut root = Value::Object(current.tree().clone());
         let emptied = match &self.0 {
-            Change::Json(patch) => patch.apply(&mut root),
+            Change::Json(patch) => patch.apply(current.kind(), &mut root),
             Change::Merge(patch) => Ok(patch.apply(&mut root)),
             Change::FhirPath(patch) => patch.apply(current.kind(), &mut root),
         };

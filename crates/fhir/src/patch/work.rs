@@ -45,8 +45,9 @@ impl Work {
     }
 }
 
+/// What it costs to copy or compare a value.
 // Trees here are nested no deeper than `MAX_PATCH_NESTING`.
-fn size(value: &Value) -> usize {
+pub(super) fn size(value: &Value) -> usize {
     1 + match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         Value::String(text) => text.len() / TEXT_BYTES,

@@ -83,6 +83,11 @@ impl Operation {
         })
     }
 
+    /// The path as it was sent.
+    pub(super) fn written(&self) -> &str {
+        &self.written
+    }
+
     /// Does it.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! JSON Pointer — RFC 6901
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
 
+use crate::guard::place::Place;
 use crate::limits::MAX_PATCH_PATH_CHARS;
+use crate::resource::ResourceType;
 
 /// A place in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,19 @@ impl Pointer {
     pub(super) fn split_last(&self) -> Option<(&[String], &str)> {
         let (last, above) = self.tokens.split_last()?;
         Some((above, last))
+    }
+
+    /// The place in a resource as FHIRPath.
+    pub(super) fn expression(&self, kind: ResourceType) -> String {
+        let mut place = Place::root(kind.as_str());
+        for token in &self.tokens {
+            match token.parse() {
+                Ok(position) => place.push_index(position),
+                Err(_) if token == "-" => {}
+                Err(_) => place.push_name(Cow::Borrowed(token)),
+            }
+        }
+        place.expression()
     }
 
     /// Whether the other place lies below this one.

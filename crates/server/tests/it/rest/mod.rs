@@ -7,6 +7,7 @@ mod delete;
 mod headers;
 mod keys;
 mod meta;
+mod patch;
 mod precondition;
 mod read;
 mod routes;
@@ -31,6 +32,7 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(keys::TESTS)
         .both(meta::TESTS)
+        .both(patch::TESTS)
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)
