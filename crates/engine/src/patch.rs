@@ -32,7 +32,7 @@ pub(crate) async fn patch(
     let early = session.space.get(target.clone()).await?;
     let early = live(&target, early)?;
     let patch = match Patch::ready(session, early, change, precondition, "patch")? {
-        Ready::Unchanged(reply) => return Ok(reply),
+        Ready::Unchanged(reply) => return Ok(*reply),
         Ready::ToWrite(patch) => patch,
     };
     let mut locks = conditional::locks(target.kind, values(&patch.prepared), &[]);
@@ -60,7 +60,7 @@ pub(crate) async fn conditional_patch(
         .await?;
     let target = early.target.clone();
     let patch = match Patch::ready(session, early, change, precondition, "conditional-patch")? {
-        Ready::Unchanged(reply) => return Ok(reply),
+        Ready::Unchanged(reply) => return Ok(*reply),
         Ready::ToWrite(patch) => patch,
     };
     let mut locks = conditional::locks(criteria.kind, values(&patch.prepared), &[&criteria]);
@@ -134,7 +134,7 @@ struct Patch {
 /// What is left to be done.
 enum Ready {
     /// Nothing: the result is what is stored.
-    Unchanged(WriteReply),
+    Unchanged(Box<WriteReply>),
     /// The write.
     ToWrite(Box<Patch>),
 }
@@ -153,12 +153,12 @@ impl Patch {
         let context = session.write_context(interaction);
         let prepared = patched(&context, &early, &change)?;
         if early.class == prepared.new.class && early.digest == *prepared.new.canonical.digest() {
-            return Ok(Ready::Unchanged(WriteReply {
+            return Ok(Ready::Unchanged(Box::new(WriteReply {
                 written: Written::Unchanged,
                 stored: early,
                 issues: prepared.warnings,
                 remark: None,
-            }));
+            })));
         }
         Ok(Ready::ToWrite(Box::new(Patch {
             change,

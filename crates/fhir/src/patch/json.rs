@@ -279,6 +279,8 @@ impl Run<'_> {
         let (position, length) = match parent {
             Value::Object(object) => {
                 let old = object.insert(last.to_owned(), value);
+                self.work
+                    .spend(old.as_ref().and_then(Value::as_array).map_or(0, Vec::len))?;
                 self.realign(path, old.as_ref());
                 return Ok(());
             }
@@ -320,7 +322,9 @@ impl Run<'_> {
         let (parent, last) = self.above(path)?;
         let (position, length) = match parent {
             Value::Object(object) => {
+                let length = object.len();
                 let value = object.shift_remove(last).unwrap_or_default();
+                self.work.spend_moving(length)?;
                 return Ok(Taken { value, extra: None });
             }
             Value::Array(items) => (

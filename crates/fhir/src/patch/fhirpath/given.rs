@@ -42,6 +42,7 @@ impl<'p> Part<'p> {
         match (values.as_slice(), self.0.get("part")) {
             ([property], None) => self.value(element, property),
             ([], Some(Value::Array(parts))) => composed(element, parts),
+            ([], None) if matches!(element.types, Types::One(Type::Resource)) => self.resource(element),
             ([], _) => Err(format!(
                 "a value for {} is missing: send it as value[x], or as parts.",
                 element.name
@@ -51,6 +52,18 @@ impl<'p> Part<'p> {
                 element.name
             )),
         }
+    }
+
+    /// A resource that is to be contained.
+    fn resource(self, element: &'static Element) -> Result<Given, String> {
+        let resource = self.0.get("resource").cloned();
+        Ok(Given {
+            property: element.name.to_owned(),
+            parts: Parts {
+                value: Some(resource.ok_or("a resource is missing: send it as resource.")?),
+                extra: None,
+            },
+        })
     }
 
     fn value(self, element: &'static Element, sent: &str) -> Result<Given, String> {
@@ -85,6 +98,7 @@ fn wrong_type(element: &'static Element, sent: &str) -> String {
         Types::One(Type::Complex(table)) if table.name.contains('.') || table.name == "Extension" => {
             vec!["parts".to_owned()]
         }
+        Types::One(Type::Resource) => vec!["resource".to_owned()],
         Types::One(kind) => vec![property_of("value", kind)],
         Types::Choice(kinds) => kinds.iter().map(|kind| property_of("value", *kind)).collect(),
     };

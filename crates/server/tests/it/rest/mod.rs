@@ -8,6 +8,8 @@ mod headers;
 mod keys;
 mod meta;
 mod patch;
+mod patch_matches;
+mod patch_rules;
 mod precondition;
 mod read;
 mod routes;
@@ -33,6 +35,8 @@ pub fn add(suite: Suite) -> Suite {
         .both(keys::TESTS)
         .both(meta::TESTS)
         .both(patch::TESTS)
+        .both(patch_matches::TESTS)
+        .both(patch_rules::TESTS)
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)
