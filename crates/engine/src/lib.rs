@@ -15,6 +15,7 @@ mod find_or_create;
 mod history;
 pub mod keys;
 mod list;
+mod patch;
 pub mod patient_id;
 mod prepare;
 mod read;

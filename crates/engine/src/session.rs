@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use fhir::interaction::Keep;
+use fhir::interaction::{Keep, Ownership};
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
 use store::audit::AuditEntry;
 use store::{LockSet, SpaceStore, Store, Stored, Writer};
@@ -13,7 +13,7 @@ use crate::keys::KeySystems;
 use crate::prepare::{BodyId, Valid, validate};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, erase, find_or_create, history, list, read, update};
+use crate::{create, delete, edit, erase, find_or_create, history, list, patch, read, update};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ struct Inner {
     store: Store,
     ids: Arc<dyn IdSource>,
     keys: RwLock<Arc<KeySystems>>,
-    keep: Option<Keep>,
+    owned: Option<Ownership>,
 }
 
 impl Engine {
@@ -34,18 +34,18 @@ impl Engine {
         Engine::made(store, ids, keys, None)
     }
 
-    /// An engine that keeps what the doors own in a Patient when a FHIR client replaces it.
-    pub fn keeping(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, keep: Keep) -> Engine {
-        Engine::made(store, ids, keys, Some(keep))
+    /// An engine that keeps what the doors own in a Patient when a FHIR client replaces or patches it.
+    pub fn keeping(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, owned: Ownership) -> Engine {
+        Engine::made(store, ids, keys, Some(owned))
     }
 
-    fn made(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, keep: Option<Keep>) -> Engine {
+    fn made(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, owned: Option<Ownership>) -> Engine {
         Engine {
             inner: Arc::new(Inner {
                 store,
                 ids,
                 keys: RwLock::new(Arc::new(keys)),
-                keep,
+                owned,
             }),
         }
     }
@@ -89,6 +89,7 @@ pub(crate) struct WriteContext {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) keys: Arc<KeySystems>,
     pub(crate) keep: Option<Keep>,
+    pub(crate) patched: Option<Keep>,
     interaction: &'static str,
 }
 
@@ -166,6 +167,20 @@ impl Session {
             } => update::conditional_update(self, criteria, resource, precondition)
                 .await
                 .map(Reply::Written),
+            Interaction::Patch {
+                target,
+                change,
+                precondition,
+            } => patch::patch(self, target, change, precondition)
+                .await
+                .map(Reply::Written),
+            Interaction::ConditionalPatch {
+                criteria,
+                change,
+                precondition,
+            } => patch::conditional_patch(self, criteria, change, precondition)
+                .await
+                .map(Reply::Written),
             Interaction::Delete { target, precondition } => delete::delete(self, target, precondition)
                 .await
                 .map(Reply::Deleted),
@@ -233,12 +248,14 @@ impl Session {
     }
 
     pub(crate) fn write_context(&self, interaction: &'static str) -> WriteContext {
-        let keeps = self.caller.door == Door::Fhir;
+        let is_fhir = self.caller.door == Door::Fhir;
+        let owned = self.engine.inner.owned.as_ref().filter(|_| is_fhir);
         WriteContext {
             caller: Arc::clone(&self.caller),
             ids: Arc::clone(&self.engine.inner.ids),
             keys: self.keys(),
-            keep: self.engine.inner.keep.clone().filter(|_| keeps),
+            keep: owned.map(|owned| Arc::clone(&owned.replaced)),
+            patched: owned.map(|owned| Arc::clone(&owned.patched)),
             interaction,
         }
     }

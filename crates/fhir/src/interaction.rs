@@ -47,6 +47,24 @@ pub enum Interaction {
         /// The versions it may replace.
         precondition: Precondition,
     },
+    /// <https://hl7.org/fhir/R4/http.html#patch>
+    Patch {
+        /// Which resource.
+        target: Target,
+        /// What the patch makes of it.
+        change: Edit,
+        /// The versions it may change.
+        precondition: Precondition,
+    },
+    /// The same of the one resource that criteria match.
+    ConditionalPatch {
+        /// The criteria of the URL.
+        criteria: Criteria,
+        /// What the patch makes of the match.
+        change: Edit,
+        /// The versions it may change.
+        precondition: Precondition,
+    },
     /// <https://hl7.org/fhir/R4/http.html#delete>
     Delete {
         /// Which resource.
@@ -89,6 +107,16 @@ pub type Edit = Box<dyn Fn(&Resource) -> Result<Resource, Refusal> + Send + Sync
 /// one, the resource to be stored; `None` when that is the sent one as it is. Pure, and may run more than once.
 pub type Keep =
     Arc<dyn Fn(&Resource, Option<&str>, &Resource) -> Result<Option<Resource>, Refusal> + Send + Sync>;
+
+/// What the doors own in a resource, against FHIR clients (`adapters.md` 5.3 R2).
+#[derive(Clone)]
+pub struct Ownership {
+    /// When a client sends a resource in the place of the stored one.
+    pub replaced: Keep,
+    /// When a client patches the stored one: of that, the id that the Medicapp doors show, and what the patch made; what
+    /// is to be stored, `None` for that as it is.
+    pub patched: Keep,
+}
 
 /// A search for somebody who may be there already, and who to create otherwise.
 pub struct FindOrCreate {
@@ -193,6 +221,8 @@ impl Interaction {
             Interaction::ConditionalCreate { .. } => "conditional-create",
             Interaction::Update { .. } => "update",
             Interaction::ConditionalUpdate { .. } => "conditional-update",
+            Interaction::Patch { .. } => "patch",
+            Interaction::ConditionalPatch { .. } => "conditional-patch",
             Interaction::Delete { .. } => "delete",
             Interaction::ConditionalDelete { .. } => "conditional-delete",
             Interaction::FindOrCreate(_) => "find-or-create",
@@ -209,6 +239,7 @@ impl Interaction {
             Interaction::Read(target)
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
+            | Interaction::Patch { target, .. }
             | Interaction::Delete { target, .. }
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
@@ -222,6 +253,7 @@ impl Interaction {
             | Interaction::ConditionalCreate { .. }
             | Interaction::ConditionalUpdate { .. }
             | Interaction::ConditionalDelete { .. }
+            | Interaction::ConditionalPatch { .. }
             | Interaction::FindOrCreate(_)
             | Interaction::List(_) => None,
         }
@@ -233,6 +265,7 @@ impl Interaction {
             Interaction::Read(target)
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
+            | Interaction::Patch { target, .. }
             | Interaction::Delete { target, .. }
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
@@ -242,6 +275,7 @@ impl Interaction {
                 Scope::Type(kind) => *kind,
                 Scope::System => return None,
             },
+            Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
             Interaction::Search(query) => query.criteria.kind,
             Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,

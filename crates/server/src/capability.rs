@@ -27,10 +27,11 @@ static STARTED: LazyLock<String> = LazyLock::new(|| Utc::now().format("%Y-%m-%dT
 /// The path of the types that are stored.
 const STORED: &str = "/fhir/{type}";
 /// The order of the codes in the statement.
-const INTERACTIONS: [&str; 8] = [
+const INTERACTIONS: [&str; 9] = [
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
@@ -76,6 +77,7 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
         },
         "fhirVersion": "4.0.1",
         "format": media::MIME_TYPES.iter().chain(&["json", "xml"]).collect::<Vec<_>>(),
+        "patchFormat": media::PATCH_TYPES,
         "rest": [{
             "mode": "server",
             "security": {

@@ -65,6 +65,28 @@ pub async fn conditional_update(ask: Ask<'_>) -> Answer {
     respond::written(&ask, reply, Locate::Always)
 }
 
+/// <https://hl7.org/fhir/R4/http.html#patch>
+pub async fn patch(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::Patch {
+        target: ask.target()?,
+        precondition: ask.precondition()?,
+        change: ask.change().await?,
+    };
+    let reply = ask.run(interaction).await?;
+    respond::written(&ask, reply, Locate::WhenCreated)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#patch>, of what criteria match
+pub async fn conditional_patch(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::ConditionalPatch {
+        criteria: ask.bare_criteria(ask.kind()?)?,
+        precondition: ask.precondition()?,
+        change: ask.change().await?,
+    };
+    let reply = ask.run(interaction).await?;
+    respond::written(&ask, reply, Locate::Always)
+}
+
 /// <https://hl7.org/fhir/R4/http.html#delete>
 pub async fn delete(ask: Ask<'_>) -> Answer {
     let interaction = Interaction::Delete {

@@ -98,11 +98,13 @@ pub static ROUTES: &[Row] = &[
     known(Method::GET, "/fhir/{type}", "search-type", |ask| Box::pin(rest::search(ask))),
     known(Method::POST, "/fhir/{type}", "create", |ask| Box::pin(rest::create(ask))),
     known(Method::PUT, "/fhir/{type}", "update", |ask| Box::pin(rest::conditional_update(ask))),
+    known(Method::PATCH, "/fhir/{type}", "patch", |ask| Box::pin(rest::conditional_patch(ask))),
     known(Method::DELETE, "/fhir/{type}", "delete", |ask| Box::pin(rest::conditional_delete(ask))),
     known(Method::GET, "/fhir/{type}/_history", "history-type", |ask| Box::pin(rest::type_history(ask))),
     known(Method::POST, "/fhir/{type}/_search", "search-type", |ask| Box::pin(rest::posted_search(ask))),
     known(Method::GET, "/fhir/{type}/{id}", "read", |ask| Box::pin(rest::read(ask))),
     known(Method::PUT, "/fhir/{type}/{id}", "update", |ask| Box::pin(rest::update(ask))),
+    known(Method::PATCH, "/fhir/{type}/{id}", "patch", |ask| Box::pin(rest::patch(ask))),
     known(Method::DELETE, "/fhir/{type}/{id}", "delete", |ask| Box::pin(rest::delete(ask))),
     known(Method::GET, "/fhir/{type}/{id}/_history", "history-instance", |ask| Box::pin(rest::resource_history(ask))),
     known(Method::GET, "/fhir/{type}/{id}/_history/{vid}", "vread", |ask| Box::pin(rest::version_read(ask))),
@@ -201,7 +203,7 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         _ if pattern.starts_with(conformance::TYPE_PATH) => {
             "What the server publishes of itself is read and searched, never written."
         }
-        "PATCH" => "Read the resource, change it, and PUT it with If-Match.",
+        "PATCH" => "PATCH an id, or the type with the criteria of one search.",
         "DELETE" => "DELETE an id, or the type with the criteria of one search.",
         "POST" => "POST to the type to create, PUT to the id to update.",
         "PUT" => "PUT to an id, or to the type with the criteria of one search.",

@@ -1,7 +1,7 @@
 //! What takes part in a schedule, and how its answer reads.
 
 use engine::{Error, Reply, Session, Written};
-use fhir::interaction::Precondition;
+use fhir::interaction::{Edit, Precondition};
 use fhir::query::Criteria;
 use fhir::query::parse::{self, Handling, NameCase};
 use fhir::{Id, Identifier, Interaction, Resource, ResourceType, Target, VersionId};
@@ -32,6 +32,8 @@ pub enum Operation {
     Search(&'static str),
     /// Adds an identifier to a resource.
     Add(&'static str, &'static str),
+    /// Patches one into the match of a query string.
+    PatchBy(&'static str, &'static str),
 }
 
 /// Family name and identifiers.
@@ -85,13 +87,12 @@ impl Operation {
             }
             Operation::Add(id, value) => Interaction::Edit {
                 target: target(id),
-                edit: Box::new(move |resource| {
-                    let mut resource = resource.clone();
-                    let list = resource.tree_mut().get_mut("identifier");
-                    let list = list.and_then(Value::as_array_mut).unwrap();
-                    list.push(json!({ "system": system_of(value), "value": value }));
-                    Ok(resource)
-                }),
+                edit: adding(value),
+                precondition: Precondition::None,
+            },
+            Operation::PatchBy(query, value) => Interaction::ConditionalPatch {
+                criteria: criteria(session, query),
+                change: adding(value),
                 precondition: Precondition::None,
             },
         }
@@ -104,12 +105,23 @@ impl Operation {
             | Operation::PutBy(_, body)
             | Operation::Post(body)
             | Operation::PostUnless(_, body) => body.1.split_whitespace().collect(),
-            Operation::Add(_, value) => vec![value],
+            Operation::Add(_, value) | Operation::PatchBy(_, value) => vec![value],
             Operation::Delete(..) | Operation::DeleteBy(_) | Operation::Read(_) | Operation::Search(_) => {
                 Vec::new()
             }
         }
     }
+}
+
+/// Adds an identifier to a resource.
+fn adding(value: &'static str) -> Edit {
+    Box::new(move |resource| {
+        let mut resource = resource.clone();
+        let list = resource.tree_mut().get_mut("identifier");
+        let list = list.and_then(Value::as_array_mut).unwrap();
+        list.push(json!({ "system": system_of(value), "value": value }));
+        Ok(resource)
+    })
 }
 
 impl Body {

@@ -4,7 +4,9 @@ use store::pause::{ASKED, BEGUN, CHANGING, COMMITTED, COMMITTING, LOCKED, RAN};
 
 use crate::operation::Body;
 use crate::operation::Guard::{Absent, Nothing, Version};
-use crate::operation::Operation::{self, Add, Delete, DeleteBy, Post, PostUnless, Put, PutBy, Read, Search};
+use crate::operation::Operation::{
+    self, Add, Delete, DeleteBy, PatchBy, Post, PostUnless, Put, PutBy, Read, Search,
+};
 use crate::run::{Outcome, Schedule};
 
 /// Every point that a write which changes something comes to.
@@ -137,6 +139,62 @@ pub const SCHEDULES: &[Schedule] = &[
         allowed: &[
             ends(&["updated 2", "updated 3"], &["Un 3 [a c d]"]),
             ends(&["updated 3", "updated 2"], &["Un 3 [a c d]"]),
+        ],
+    },
+    // A conditional patch and others.
+    Schedule {
+        name: "t4_two_conditional_patches_of_one_match_both_survive",
+        given: &[ONE],
+        first: PatchBy("identifier=urn:example:key|a", "c"),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|a", "d")],
+        allowed: &[
+            ends(&["updated 2", "updated 3"], &["Un 3 [a c d]"]),
+            ends(&["updated 3", "updated 2"], &["Un 3 [a c d]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_patch_beside_an_update_that_takes_its_match_away_comes_before_or_finds_nothing",
+        given: &[ONE],
+        first: Put("one", Body("Nouveau", "b"), Nothing),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|a", "c")],
+        allowed: &[
+            ends(&["updated 2", "404 not-found"], &["Nouveau 2 [b]"]),
+            ends(&["updated 3", "updated 2"], &["Nouveau 3 [b]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_patch_beside_an_update_of_its_match_is_applied_to_that_or_replaced_by_it",
+        given: &[ONE],
+        first: PatchBy("identifier=urn:example:key|a", "c"),
+        held: EVERYWHERE,
+        others: &[Put("one", Body("Nouveau", "a"), Nothing)],
+        allowed: &[
+            ends(&["updated 2", "updated 3"], &["Nouveau 3 [a]"]),
+            ends(&["updated 3", "updated 2"], &["Nouveau 3 [a c]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_patch_beside_a_delete_comes_before_or_finds_nothing",
+        given: &[ONE],
+        first: Delete("one", Nothing),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|a", "c")],
+        allowed: &[
+            ends(&["deleted 2", "404 not-found"], &["one deleted 2"]),
+            ends(&["deleted 3", "updated 2"], &["one deleted 3"]),
+        ],
+    },
+    Schedule {
+        name: "t4_two_conditional_patches_that_claim_one_key_make_one_owner",
+        given: &[ONE, TWO],
+        first: PatchBy("identifier=urn:example:key|a", "k"),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|b", "k")],
+        allowed: &[
+            ends(&["updated 2", "409 duplicate"], &["Un 2 [a k]", "Deux 1 [b]"]),
+            ends(&["409 duplicate", "updated 2"], &["Un 1 [a]", "Deux 2 [b k]"]),
         ],
     },
     // Delete and others.

@@ -8,6 +8,9 @@ mod headers;
 mod history;
 mod keys;
 mod meta;
+mod patch;
+mod patch_matches;
+mod patch_rules;
 mod precondition;
 mod read;
 mod routes;
@@ -33,6 +36,9 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(keys::TESTS)
         .both(meta::TESTS)
+        .both(patch::TESTS)
+        .both(patch_matches::TESTS)
+        .both(patch_rules::TESTS)
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)
