@@ -229,6 +229,7 @@ impl Run<'_> {
             Action::Move { from } if from == path => self.existing(from).map(drop),
             Action::Move { from } => {
                 let taken = self.remove(from)?;
+                self.work.spend_on(&taken.value)?;
                 self.add(path, taken.value, taken.extra)
             }
             Action::Copy { from } => {
@@ -279,10 +280,7 @@ impl Run<'_> {
         let (position, length) = match parent {
             Value::Object(object) => {
                 let old = object.insert(last.to_owned(), value);
-                self.work
-                    .spend(old.as_ref().and_then(Value::as_array).map_or(0, Vec::len))?;
-                self.realign(path, old.as_ref());
-                return Ok(());
+                return self.realign(path, old.as_ref());
             }
             Value::Array(items) if last == "-" => (items.len(), items.len()),
             Value::Array(items) => (
@@ -304,17 +302,12 @@ impl Run<'_> {
     }
 
     fn replace(&mut self, path: &Pointer, value: Value) -> Result<(), Issue> {
-        let size = size(self.existing(path)?);
-        self.work.spend(size)?;
-        let old = self.existing(path)?.clone();
+        self.existing(path)?;
         if path.tokens().len() + depth(&value) > MAX_PATCH_NESTING {
             return Err(malformed("it would nest the resource too deep. Flatten it."));
         }
-        if let Some(place) = get_mut(self.root, path.tokens()) {
-            *place = value;
-        }
-        self.realign(path, Some(&old));
-        Ok(())
+        let old = get_mut(self.root, path.tokens()).map(|place| std::mem::replace(place, value));
+        self.realign(path, old.as_ref())
     }
 
     fn remove(&mut self, path: &Pointer) -> Result<Taken, Issue> {
@@ -364,16 +357,19 @@ impl Run<'_> {
     }
 
     /// A list took the place of another: the siblings of items that stayed stay.
-    fn realign(&mut self, path: &Pointer, old: Option<&Value>) {
+    fn realign(&mut self, path: &Pointer, old: Option<&Value>) -> Result<(), Issue> {
         let Some((owner, property)) = path.split_last() else {
-            return;
+            return Ok(());
         };
         if self.named_siblings.contains(&tidy::sibling(property)) {
-            return;
+            return Ok(());
         }
+        self.work
+            .spend(old.and_then(Value::as_array).map_or(0, Vec::len))?;
         if let Some(object) = get_mut(self.root, owner).and_then(Value::as_object_mut) {
             tidy::realign(object, property, old);
         }
+        Ok(())
     }
 }
 
