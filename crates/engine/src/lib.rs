@@ -20,6 +20,7 @@ mod read;
 pub mod reply;
 pub mod scope;
 mod session;
+pub mod transaction;
 mod update;
 
 pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds};
@@ -28,3 +29,4 @@ pub use keys::KeySystems;
 pub use reply::{Reply, Written};
 pub use scope::{Permission, Scopes};
 pub use session::{Engine, Session};
+pub use transaction::Failures;

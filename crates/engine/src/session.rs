@@ -119,7 +119,7 @@ impl Session {
     pub async fn run(&self, interaction: Interaction) -> Result<Reply, Error> {
         let (name, kind, id) = (interaction.name(), interaction.kind(), interaction.id().cloned());
         let result = self.dispatch(interaction).await;
-        self.audit_unless_written(name, kind, id, &result)?;
+        self.audit_unless_written(name, kind, id, result.as_ref())?;
         result
     }
 
@@ -254,7 +254,7 @@ impl Session {
         interaction: &'static str,
         kind: ResourceType,
         named: Option<Id>,
-        result: &Result<Reply, Error>,
+        result: Result<&Reply, &Error>,
     ) -> Result<(), Error> {
         let (id, version, outcome): (Option<Id>, Option<VersionId>, &'static str) = match result {
             Ok(Reply::Written(reply)) if matches!(reply.written, Written::Created | Written::Updated) => {
