@@ -202,7 +202,11 @@ fn refuse_shared_keys(draft: &Draft, all: &AllPrepared) -> Result<(), Failures> 
     for (entry, prepared) in draft.entries.iter().zip(all) {
         let Some(prepared) = prepared else { continue };
         let kind = prepared.resource.kind();
-        let owned = prepared.new.keys.iter().filter(|key| key.state == KeyState::Owning);
+        let owned = prepared
+            .new
+            .keys
+            .iter()
+            .filter(|key| key.state == KeyState::Owning);
         for key in owned {
             let earlier = *owners
                 .entry((kind, key.policy, &key.identifier))
@@ -252,7 +256,9 @@ fn apply(
     let mut replies: Vec<Option<Reply>> = draft.entries.iter().map(|_| None).collect();
     for turn in draft.turns() {
         let parts = (draft.entries.get(turn), resolution.fates.get(turn));
-        let (Some(entry), Some(fate)) = parts else { continue };
+        let (Some(entry), Some(fate)) = parts else {
+            continue;
+        };
         let written = prepared.get(turn).and_then(Option::as_ref);
         let reply = match fate {
             Fate::Twin(first) => twin(replies.get(*first).and_then(Option::as_ref)),
@@ -267,12 +273,7 @@ fn apply(
     Ok(replies.into_iter().flatten().collect())
 }
 
-fn one(
-    tx: &mut dyn Writer,
-    entry: &Entry,
-    fate: &Fate,
-    prepared: Option<&Prepared>,
-) -> Result<Reply, Error> {
+fn one(tx: &mut dyn Writer, entry: &Entry, fate: &Fate, prepared: Option<&Prepared>) -> Result<Reply, Error> {
     let context = &entry.context;
     match (&entry.work, fate, prepared) {
         (Work::Delete { target, precondition }, _, _) => {
@@ -296,11 +297,9 @@ fn one(
             _,
             Some(prepared),
         ) => update::apply(tx, context, target, precondition, prepared).map(Reply::Written),
-        (
-            Work::ConditionalUpdate { precondition, .. },
-            Fate::Conditional(resolved),
-            Some(prepared),
-        ) => update::settle(tx, context, resolved.clone(), precondition, prepared).map(Reply::Written),
+        (Work::ConditionalUpdate { precondition, .. }, Fate::Conditional(resolved), Some(prepared)) => {
+            update::settle(tx, context, resolved.clone(), precondition, prepared).map(Reply::Written)
+        }
         (Work::Read(_) | Work::VersionRead(..) | Work::Search(_), _, _) => read_one(tx, entry),
         _ => Err(internal("an entry has no outcome")),
     }

@@ -11,7 +11,7 @@ use fhir::query::param::{DEFINITIONS, Definition, ParamType};
 use serde_json::{Value, json};
 
 use crate::ask::Visit;
-use crate::base::Base;
+use crate::base::{Base, FHIR_PATH};
 use crate::conformance::{self, Kind, PARAMETERS, Parameter};
 use crate::error::Failure;
 use crate::media;
@@ -71,8 +71,22 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
             },
             "resource": resources,
+            "interaction": of_system(),
         }],
     })
+}
+
+/// The interactions of the whole system.
+fn of_system() -> Vec<Value> {
+    let mut codes = Vec::new();
+    for row in ROUTES.iter().filter(|row| row.pattern == FHIR_PATH) {
+        match row.interaction {
+            // One route takes both.
+            Some("transaction") => codes.extend(["transaction", "batch"]),
+            other => codes.extend(other),
+        }
+    }
+    codes.into_iter().map(|code| json!({ "code": code })).collect()
 }
 
 fn stored(kind: ResourceType) -> Value {

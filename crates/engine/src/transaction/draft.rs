@@ -270,7 +270,10 @@ impl Entry {
             locks.targets.extend(id.map(|id| Target { kind, id }));
         }
         // A reference that names no identifier is resolved without a lock: it changes nothing that it finds.
-        let sought = self.references.iter().filter_map(|lookup| lookup.criteria.lock_values());
+        let sought = self
+            .references
+            .iter()
+            .filter_map(|lookup| lookup.criteria.lock_values());
         locks.values.extend(sought.flatten());
         let kinds = self.references.iter().map(|lookup| lookup.criteria.kind);
         locks.also_shared.extend(kinds);
@@ -285,10 +288,12 @@ fn kinships(entries: &[Entry]) -> (Vec<Option<usize>>, Vec<(usize, usize)>) {
     let mut meetings = Vec::new();
     let mut earlier: Vec<(usize, &Entry, &Criteria)> = Vec::new();
     for (number, entry) in entries.iter().enumerate() {
-        let Some(criteria) = entry.work.criteria() else { continue };
-        let same = earlier.iter().find(|(_, other, known)| {
-            *known == criteria && other.class() == entry.class()
-        });
+        let Some(criteria) = entry.work.criteria() else {
+            continue;
+        };
+        let same = earlier
+            .iter()
+            .find(|(_, other, known)| *known == criteria && other.class() == entry.class());
         match same {
             Some((first, other, _)) if entry.is_conditional_create() && other.is_conditional_create() => {
                 if let Some(twin) = twins.get_mut(number) {

@@ -71,9 +71,8 @@ impl Fate {
 impl Resolution {
     /// Whether the same content is to be stored as by another resolution.
     pub(super) fn asks_the_same(&self, other: &Resolution) -> bool {
-        let writes = |resolution: &Resolution| -> Vec<bool> {
-            resolution.fates.iter().map(Fate::writes).collect()
-        };
+        let writes =
+            |resolution: &Resolution| -> Vec<bool> { resolution.fates.iter().map(Fate::writes).collect() };
         self.links == other.links && writes(self) == writes(other)
     }
 
@@ -236,7 +235,10 @@ fn links(
             if links.contains_key(&lookup.text) {
                 continue;
             }
-            let own = draft.entries.iter().position(|other| other.work.criteria() == Some(&lookup.criteria));
+            let own = draft
+                .entries
+                .iter()
+                .position(|other| other.work.criteria() == Some(&lookup.criteria));
             let found = match own.and_then(|number| resolution.target(draft, number)) {
                 Some(target) => Ok(target),
                 None => look_up(reader, entry, lookup, &deleted),

@@ -84,7 +84,12 @@ fn mode(tree: &Map<String, Value>) -> Result<Mode, Issue> {
         Some(Value::String(name)) => match name.as_str() {
             "batch" => return Ok(Mode::Batch),
             "transaction" => return Ok(Mode::Transaction),
-            "document" | "message" | "history" | "searchset" | "collection" | "batch-response"
+            "document"
+            | "message"
+            | "history"
+            | "searchset"
+            | "collection"
+            | "batch-response"
             | "transaction-response" => Issue::error(
                 IssueCode::Invalid,
                 format!("A Bundle of this type cannot be processed. {advice}"),

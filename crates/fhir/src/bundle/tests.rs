@@ -55,7 +55,10 @@ fn faults_of_an_entry_stay_in_it_and_name_their_places() {
     ]}))
     .expect("a batch");
     let mut entries = read.entries.into_iter();
-    let issues = entries.next().and_then(|entry| entry.request.err()).expect("faults");
+    let issues = entries
+        .next()
+        .and_then(|entry| entry.request.err())
+        .expect("faults");
     assert_eq!(
         places(&issues),
         [
@@ -64,10 +67,19 @@ fn faults_of_an_entry_stay_in_it_and_name_their_places() {
             "Bundle.entry[0].request.method"
         ]
     );
-    let second = entries.next().and_then(|entry| entry.request.ok()).expect("a request");
-    let malformed = second.resource.and_then(|body| body.content.err()).expect("malformed");
+    let second = entries
+        .next()
+        .and_then(|entry| entry.request.ok())
+        .expect("a request");
+    let malformed = second
+        .resource
+        .and_then(|body| body.content.err())
+        .expect("malformed");
     assert_eq!(places(&malformed.into_issues()), ["Patient.name[0].family"]);
-    let third = entries.next().and_then(|entry| entry.request.err()).expect("faults");
+    let third = entries
+        .next()
+        .and_then(|entry| entry.request.err())
+        .expect("faults");
     assert_eq!(places(&third), ["Bundle.entry[2].request"]);
 }
 
@@ -78,11 +90,15 @@ fn a_bundle_that_cannot_be_processed_says_why() {
         (json!("transactions"), IssueCode::CodeInvalid),
         (json!(7), IssueCode::Structure),
     ] {
-        let issues = bundle(&json!({ "resourceType": "Bundle", "type": kind })).err().expect("faults");
+        let issues = bundle(&json!({ "resourceType": "Bundle", "type": kind }))
+            .err()
+            .expect("faults");
         assert_eq!(issues.first().map(|issue| issue.code), Some(code), "{kind}");
         assert_eq!(places(&issues), ["Bundle.type"]);
     }
-    let missing = bundle(&json!({ "resourceType": "Bundle" })).err().expect("faults");
+    let missing = bundle(&json!({ "resourceType": "Bundle" }))
+        .err()
+        .expect("faults");
     assert_eq!(missing.first().map(|issue| issue.code), Some(IssueCode::Required));
 }
 
@@ -90,7 +106,9 @@ fn a_bundle_that_cannot_be_processed_says_why() {
 fn as_many_entries_as_the_limit_are_read_and_one_more_is_refused() {
     use crate::limits::MAX_BUNDLE_ENTRIES;
     let entry = json!({ "request": { "method": "GET", "url": "Patient/1" } });
-    let of = |count| bundle(&json!({ "resourceType": "Bundle", "type": "batch", "entry": vec![entry.clone(); count] }));
+    let of = |count| {
+        bundle(&json!({ "resourceType": "Bundle", "type": "batch", "entry": vec![entry.clone(); count] }))
+    };
     assert!(of(MAX_BUNDLE_ENTRIES).is_ok());
     let issues = of(MAX_BUNDLE_ENTRIES + 1).err().expect("faults");
     assert_eq!(issues.first().map(|issue| issue.code), Some(IssueCode::TooLong));
@@ -108,7 +126,10 @@ fn places_are_told_in_the_bundle() {
     };
     assert_eq!(told(Some("Patient.name[0]")), "Bundle.entry[3].resource.name[0]");
     assert_eq!(told(Some("Patient")), "Bundle.entry[3].resource");
-    assert_eq!(told(Some("Bundle.entry[3].request.url")), "Bundle.entry[3].request.url");
+    assert_eq!(
+        told(Some("Bundle.entry[3].request.url")),
+        "Bundle.entry[3].request.url"
+    );
     assert_eq!(told(None), "Bundle.entry[3]");
 }
 
@@ -141,5 +162,8 @@ fn conditional_references_are_found_with_their_places_and_bad_ones_refused() {
     assert_eq!(places, ["Patient.generalPractitioner[1].reference"]);
     let bad = patient(json!({ "generalPractitioner": [{ "reference": "Practitioner?identifer=s|v" }] }));
     let issues = references::conditional(&bad, now).expect_err("misspelt");
-    assert_eq!(super::tests::places(&issues), ["Patient.generalPractitioner[0].reference"]);
+    assert_eq!(
+        super::tests::places(&issues),
+        ["Patient.generalPractitioner[0].reference"]
+    );
 }

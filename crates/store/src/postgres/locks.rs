@@ -20,8 +20,16 @@ pub(super) fn statement(space: SpaceKey, locks: &LockSet) -> Option<Statement<'s
     for target in &locks.targets {
         keys.insert(key(space, "target", &target.to_string()), true);
     }
-    let shared = locks.shared.iter().chain(&locks.also_shared).map(|kind| (kind, false));
-    let whole = locks.whole.iter().chain(&locks.also_whole).map(|kind| (kind, true));
+    let shared = locks
+        .shared
+        .iter()
+        .chain(&locks.also_shared)
+        .map(|kind| (kind, false));
+    let whole = locks
+        .whole
+        .iter()
+        .chain(&locks.also_whole)
+        .map(|kind| (kind, true));
     for (kind, exclusive) in shared.chain(whole) {
         *keys
             .entry(key(space, "type", &codes::kind(*kind).to_string()))
