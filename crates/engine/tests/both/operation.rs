@@ -1,5 +1,6 @@
 //! What takes part in a schedule, and how its answer reads.
 
+use engine::transaction::Step;
 use engine::{Error, Reply, Session, Written};
 use fhir::interaction::Precondition;
 use fhir::query::Criteria;
@@ -30,6 +31,8 @@ pub enum Operation {
     Search(&'static str),
     /// Adds an identifier to a resource.
     Add(&'static str, &'static str),
+    /// A transaction of these.
+    All(&'static [Operation]),
 }
 
 /// Family name and identifiers.
@@ -47,8 +50,16 @@ pub enum Guard {
 impl Operation {
     /// Runs it; the answer in words.
     pub async fn run(self, session: Session) -> String {
+        if let Operation::All(operations) = self {
+            return transact(&session, operations).await;
+        }
         let interaction = self.interaction(&session);
         answer(&session.run(interaction).await)
+    }
+
+    /// Whether it only reads.
+    pub fn reads(self) -> bool {
+        matches!(self, Operation::Read(_) | Operation::Search(_))
     }
 
     fn interaction(self, session: &Session) -> Interaction {
@@ -88,6 +99,7 @@ impl Operation {
                 }),
                 precondition: Precondition::None,
             },
+            Operation::All(_) => unreachable!("a transaction holds no transaction"),
         }
     }
 
@@ -99,7 +111,33 @@ impl Operation {
             | Operation::Post(body)
             | Operation::PostUnless(_, body) => body.1.split_whitespace().collect(),
             Operation::Add(_, value) => vec![value],
+            Operation::All(operations) => operations.iter().flat_map(|one| one.values()).collect(),
             Operation::Delete(..) | Operation::Read(_) | Operation::Search(_) => Vec::new(),
+        }
+    }
+}
+
+/// Runs a transaction; the answers of its entries, or why it was refused.
+async fn transact(session: &Session, operations: &'static [Operation]) -> String {
+    let step = |(position, operation): (usize, &Operation)| Step {
+        position,
+        full_url: None,
+        interaction: operation.interaction(session),
+        references: Vec::new(),
+    };
+    let draft = session.draft(operations.iter().enumerate().map(step).collect());
+    let replies = match draft {
+        Ok(draft) => session.transact(draft).await,
+        Err(failures) => Err(failures),
+    };
+    match replies {
+        Ok(replies) => {
+            let answers = replies.into_iter().map(|reply| answer(&Ok(reply)));
+            answers.collect::<Vec<_>>().join(", ")
+        }
+        Err(failures) => {
+            let first = failures.0.into_iter().next().unwrap();
+            answer(&Err(first.error))
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A tree → [`Bundle`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
 use super::{Body, Bundle, Entry, Method, Mode, Request};
-use crate::guard::Malformed;
+use crate::guard::{Malformed, MalformedEntries};
 use crate::limits::MAX_BUNDLE_ENTRIES;
 use crate::outcome::{Issue, IssueCode};
 
@@ -50,8 +50,7 @@ const OF_REQUEST: [&str; 9] = [
 /// # Errors
 /// What is wrong with the Bundle itself: its type, an `entry` that is no list, too many of them, and in a
 /// transaction a `fullUrl` that two entries bear.
-pub fn read(tree: Map<String, Value>, malformed: BTreeMap<usize, Malformed>) -> Result<Bundle, Vec<Issue>> {
-    let mut malformed = malformed;
+pub fn read(tree: Map<String, Value>, mut malformed: MalformedEntries) -> Result<Bundle, Vec<Issue>> {
     let mut issues = Vec::new();
     unknown(&tree, &OF_BUNDLE, "Bundle", &mut issues);
     let mode = mode(&tree);

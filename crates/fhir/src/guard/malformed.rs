@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use crate::limits::MAX_ISSUES;
 use crate::outcome::Issue;
 
+/// What is wrong with the resources of a Bundle, by the position of their entry.
+pub type MalformedEntries = BTreeMap<usize, Malformed>;
+
 /// A body that breaks the rules of its format.
 pub struct Malformed {
     issues: Vec<Issue>,
@@ -51,11 +54,11 @@ impl Malformed {
     ///
     /// # Errors
     /// All faults of form, when one of them is of the Bundle itself or nothing could be read.
-    pub fn by_entry(self) -> Result<(Map<String, Value>, BTreeMap<usize, Malformed>), Vec<Issue>> {
+    pub fn by_entry(self) -> Result<(Map<String, Value>, MalformedEntries), Vec<Issue>> {
         let Some(tree) = self.rest else {
             return Err(self.issues);
         };
-        let mut entries: BTreeMap<usize, Malformed> = BTreeMap::new();
+        let mut entries = MalformedEntries::new();
         for issue in &self.issues {
             let Some((position, rest)) = issue.expression.as_deref().and_then(inside) else {
                 return Err(self.issues);

@@ -15,6 +15,7 @@ pub const TESTS: &[Test] = tests![
     the_base_is_taken_with_and_without_a_slash,
     urls_are_taken_relative_and_absolute,
     a_url_of_another_server_is_refused,
+    a_resource_may_be_as_deep_in_a_bundle_as_alone,
     a_bundle_may_be_larger_than_a_resource_and_its_resources_may_not,
 ];
 
@@ -186,4 +187,26 @@ fn a_bundle_may_be_larger_than_a_resource_and_its_resources_may_not(context: &Co
     );
     let too_large = bundle("batch", &vec![post(mib); 16]);
     refused(fhir.post("").json(&too_large).send(), 413, "too-long");
+}
+
+fn a_resource_may_be_as_deep_in_a_bundle_as_alone(context: &Context) {
+    let fhir = shared_fhir(context);
+    let deep = |levels: usize| {
+        let innermost = json!({ "url": "urn:x", "valueString": "x" });
+        let nested = (1..levels).fold(
+            innermost,
+            |inner, _| json!({ "url": "urn:x", "extension": [inner] }),
+        );
+        with(patient(&unique()), "extension", json!([nested]))
+    };
+    for (levels, status) in [(63, 201), (64, 400)] {
+        assert_eq!(fhir.post("/Patient").json(&deep(levels)).send().status, status);
+        let answer = transact(&fhir, &[entry_with("POST", "Patient", &deep(levels))]);
+        assert_eq!(answer.status == 200, status == 201, "{levels}: {answer:?}");
+        let batch = send(&fhir, "batch", &[entry_with("POST", "Patient", &deep(levels))]);
+        assert_eq!(
+            batch.status == 200 && statuses(&answers(batch)) == [201],
+            status == 201
+        );
+    }
 }
