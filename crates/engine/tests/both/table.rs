@@ -10,7 +10,7 @@ use crate::run::{Outcome, Schedule};
 /// Every point that a write which changes something comes to.
 pub const EVERYWHERE: &[&str] = &[ASKED, BEGUN, LOCKED, CHANGING, RAN, COMMITTING, COMMITTED];
 /// The same for one that is refused.
-pub const REFUSED: &[&str] = &[ASKED, BEGUN, LOCKED, RAN];
+const REFUSED: &[&str] = &[ASKED, BEGUN, LOCKED, RAN];
 /// Before anybody can know of it.
 pub const UNCOMMITTED: &[&str] = &[ASKED, BEGUN, LOCKED, CHANGING, RAN, COMMITTING];
 

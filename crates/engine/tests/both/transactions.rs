@@ -1,10 +1,12 @@
 //! The schedules of transactions.
 
+use store::pause::{ASKED, BEGUN, CHANGING, LOCKED};
+
 use crate::operation::Body;
 use crate::operation::Guard::{Nothing, Version};
 use crate::operation::Operation::{All, Delete, Post, PostUnless, Put, PutBy, Search};
 use crate::run::Schedule;
-use crate::table::{EVERYWHERE, ONE, REFUSED, TWO, UNCOMMITTED, ends};
+use crate::table::{EVERYWHERE, ONE, TWO, UNCOMMITTED, ends};
 
 const BY_A: &str = "identifier=urn:example:key|a";
 const BY_B: &str = "identifier=urn:example:key|b";
@@ -92,7 +94,7 @@ pub const SCHEDULES: &[Schedule] = &[
         name: "t4_a_transaction_that_is_refused_frees_what_it_held",
         given: &[ONE],
         first: All(&[Post(Body("Premier", "b")), Put("one", Body("Premier", "a"), Version(7))]),
-        held: REFUSED,
+        held: &[ASKED, BEGUN, LOCKED, CHANGING],
         others: &[PutBy("b", Body("Second", "b"))],
         allowed: &[
             ends(&["412 conflict", "created 1"], &["Un 1 [a]", "Second 1 [b]"]),

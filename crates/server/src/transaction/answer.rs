@@ -21,7 +21,7 @@ use crate::{bundle, damage, precondition, respond};
 /// What became of an entry.
 pub enum Answered {
     /// It was done.
-    Done(Reply, Shape),
+    Done(Reply, Box<Shape>),
     /// It was refused, its places told in the Bundle.
     Refused(Box<Failure>),
 }
