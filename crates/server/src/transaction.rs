@@ -65,7 +65,7 @@ async fn alone(ask: &Ask<'_>, base: &Base, entry: Entry) -> Result<Answered, Fai
     let (interaction, shape) = (asked.interaction, asked.shape);
     let reply = ask.session().run(interaction).await;
     let reply = reply.map_err(|error| Failure::about(error, &shape.criteria))?;
-    Ok(Answered::Done(reply, Box::new(shape)))
+    Ok(Answered::Done(Box::new(reply), Box::new(shape)))
 }
 
 fn asked(
@@ -119,7 +119,7 @@ async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<
     Ok(replies
         .into_iter()
         .zip(shapes)
-        .map(|(reply, shape)| Answered::Done(reply, Box::new(shape)))
+        .map(|(reply, shape)| Answered::Done(Box::new(reply), Box::new(shape)))
         .collect())
 }
 

@@ -21,7 +21,7 @@ use crate::{bundle, damage, precondition, respond};
 /// What became of an entry.
 pub enum Answered {
     /// It was done.
-    Done(Reply, Box<Shape>),
+    Done(Box<Reply>, Box<Shape>),
     /// It was refused, its places told in the Bundle.
     Refused(Box<Failure>),
 }
@@ -69,7 +69,7 @@ impl Writing<'_> {
     fn entry(&self, answered: Answered) -> Value {
         match answered {
             Answered::Refused(failure) => self.refused(&failure.refusal),
-            Answered::Done(reply, shape) => self.done(reply, &shape),
+            Answered::Done(reply, shape) => self.done(*reply, &shape),
         }
     }
 
