@@ -10,15 +10,20 @@ use store::{Class, NewResource, Reader, Stored, Writer};
 use crate::conditional::{self, Match, find, refuse_taken};
 use crate::error::Error;
 use crate::patient_id;
-use crate::prepare::{BodyId, Prepared};
+use crate::prepare::{BodyId, Prepared, Valid};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
 
+/// What a create is checked for before anything is locked.
+pub(crate) fn check(session: &Session, resource: Resource) -> Result<Valid, Error> {
+    session.allow(resource.kind(), Permission::Create)?;
+    session.validate(resource, BodyId::MeansNothing)
+}
+
 /// Creates; the body's id means nothing.
 pub(crate) async fn create(session: &Session, resource: Resource) -> Result<WriteReply, Error> {
-    session.allow(resource.kind(), Permission::Create)?;
-    let valid = session.validate(resource, BodyId::MeansNothing)?;
+    let valid = check(session, resource)?;
     let prepared = Arc::new(valid.prepare(&session.keys()));
     let locks = conditional::locks(prepared.resource.kind(), values(&prepared), &[]);
     let context = session.write_context("create");
@@ -36,8 +41,7 @@ pub(crate) async fn conditional_create(
     criteria: Criteria,
     resource: Resource,
 ) -> Result<WriteReply, Error> {
-    session.allow(resource.kind(), Permission::Create)?;
-    let valid = session.validate(resource, BodyId::MeansNothing)?;
+    let valid = check(session, resource)?;
     // Most repeats are settled by a read: no lock, no flush, and it is as if the read had come last.
     let (look, class) = (criteria.clone(), valid.class);
     if let Some(reply) = session
@@ -62,17 +66,31 @@ pub(crate) async fn conditional_create(
 }
 
 fn found(reader: &mut dyn Reader, criteria: &Criteria, class: Class) -> Result<Option<WriteReply>, Error> {
+    Ok(the_match(reader, criteria, class)?.map(untouched))
+}
+
+/// The resource that the criteria of a conditional create match.
+pub(crate) fn the_match(
+    reader: &mut dyn Reader,
+    criteria: &Criteria,
+    class: Class,
+) -> Result<Option<Stored>, Error> {
     match find(reader, criteria, class)? {
         Match::None => Ok(None),
-        Match::One(stored) => Ok(Some(WriteReply {
-            written: Written::Found,
-            stored,
-            issues: Vec::new(),
-            remark: None,
-        })),
+        Match::One(stored) => Ok(Some(stored)),
         Match::Many => Err(Error::ManyMatches {
             interaction: "conditional create",
         }),
+    }
+}
+
+/// The reply to a conditional create that found it.
+pub(crate) fn untouched(stored: Stored) -> WriteReply {
+    WriteReply {
+        written: Written::Found,
+        stored,
+        issues: Vec::new(),
+        remark: None,
     }
 }
 

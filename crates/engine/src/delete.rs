@@ -17,8 +17,7 @@ pub(crate) async fn delete(
     target: Target,
     precondition: Precondition,
 ) -> Result<Option<Stored>, Error> {
-    session.refuse_to_policy("delete", "an update with \"active\": false")?;
-    session.allow(target.kind, Permission::Delete)?;
+    check(session, &target)?;
     let locks = LockSet {
         targets: vec![target.clone()],
         shared: Some(target.kind),
@@ -26,15 +25,29 @@ pub(crate) async fn delete(
     };
     let context = session.write_context("delete");
     session
-        .write(locks, move |tx| {
-            let current = tx.get_for_update(&target)?;
-            check_precondition(&precondition, current.as_ref())?;
-            match current {
-                Some(current) if !current.deleted => remove(tx, &context, &current).map(Some),
-                _ => Ok(None),
-            }
-        })
+        .write(locks, move |tx| apply(tx, &context, &target, &precondition))
         .await
+}
+
+/// What a delete is checked for before anything is locked.
+pub(crate) fn check(session: &Session, target: &Target) -> Result<(), Error> {
+    session.refuse_to_policy("delete", "an update with \"active\": false")?;
+    session.allow(target.kind, Permission::Delete)
+}
+
+/// Deletes in a transaction. Audits.
+pub(crate) fn apply(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    target: &Target,
+    precondition: &Precondition,
+) -> Result<Option<Stored>, Error> {
+    let current = tx.get_for_update(target)?;
+    check_precondition(precondition, current.as_ref())?;
+    match current {
+        Some(current) if !current.deleted => remove(tx, context, &current).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Deletes the one resource that the criteria find; to find nothing is no error. What can be found is what a search

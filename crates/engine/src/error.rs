@@ -57,6 +57,15 @@ pub enum Error {
         /// The interaction's name.
         interaction: &'static str,
     },
+    /// A conditional reference does not match exactly one resource.
+    Reference {
+        /// Where it stands in the resource.
+        place: String,
+        /// The reference as it was sent.
+        text: String,
+        /// What it matches.
+        matches: Unresolved,
+    },
     /// `If-Match` or `If-None-Match` does not hold.
     Precondition {
         /// What was demanded and what is there.
@@ -66,6 +75,15 @@ pub enum Error {
     Forbidden(String),
     /// The store failed.
     Store(StoreError),
+}
+
+/// What a conditional reference matches that cannot be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// Nothing.
+    Nothing,
+    /// Several resources.
+    Several,
 }
 
 impl From<StoreError> for Error {
@@ -200,6 +218,14 @@ impl Error {
                     format!("The criteria of this {interaction} match nothing. Nothing was written. Correct them, or create the resource."),
                 ),
             ),
+            Error::Reference { place, text, matches } => {
+                let (status, code, what) = match matches {
+                    Unresolved::Nothing => (404, IssueCode::NotFound, "matches nothing. Create what it means first, or in this transaction"),
+                    Unresolved::Several => (412, IssueCode::MultipleMatches, "matches several resources. Make its criteria more specific"),
+                };
+                let told = format!("This conditional reference {what}. Nothing was written.");
+                Refusal::new(status, Issue::error(code, told).at(place.clone()).with_diagnostics(text.clone()))
+            }
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
             Error::Store(error) => store_refusal(error),

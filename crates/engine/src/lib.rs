@@ -22,6 +22,7 @@ mod read;
 pub mod reply;
 pub mod scope;
 mod session;
+pub mod transaction;
 mod update;
 
 pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds};
@@ -31,3 +32,4 @@ pub use keys::KeySystems;
 pub use reply::{Reply, WriteReply, Written};
 pub use scope::{Permission, Scopes};
 pub use session::{Engine, Session};
+pub use transaction::Failures;

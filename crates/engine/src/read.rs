@@ -5,6 +5,7 @@ use fhir::{Target, VersionId};
 use store::{Page, Stored};
 
 use crate::conditional::{sees, visible_classes};
+use crate::context::Caller;
 use crate::error::Error;
 use crate::scope::Permission;
 use crate::session::Session;
@@ -13,7 +14,7 @@ use crate::session::Session;
 pub(crate) async fn read(session: &Session, target: Target) -> Result<Stored, Error> {
     session.allow(target.kind, Permission::Read)?;
     let stored = session.space.get(target.clone()).await?;
-    live(session, target, stored)
+    live(&session.caller, target, stored)
 }
 
 /// One version.
@@ -28,7 +29,17 @@ pub(crate) async fn version_read(
         .space
         .read(move |reader| reader.version(&wanted, version).map_err(Error::from))
         .await?;
-    match found.filter(|stored| sees(&session.caller, stored)) {
+    live_version(&session.caller, target, version, found)
+}
+
+/// The version that was asked for, when it is there to be seen.
+pub(crate) fn live_version(
+    caller: &Caller,
+    target: Target,
+    version: VersionId,
+    found: Option<Stored>,
+) -> Result<Stored, Error> {
+    match found.filter(|stored| sees(caller, stored)) {
         None => Err(Error::NoVersion { target, version }),
         Some(stored) if stored.deleted => Err(Error::Gone { target, version }),
         Some(stored) => Ok(stored),
@@ -42,8 +53,9 @@ pub(crate) async fn search(session: &Session, query: Query) -> Result<Page, Erro
     Ok(session.space.search(query, classes).await?)
 }
 
-fn live(session: &Session, target: Target, stored: Option<Stored>) -> Result<Stored, Error> {
-    match stored.filter(|stored| sees(&session.caller, stored)) {
+/// The current version, when it is there to be seen.
+pub(crate) fn live(caller: &Caller, target: Target, stored: Option<Stored>) -> Result<Stored, Error> {
+    match stored.filter(|stored| sees(caller, stored)) {
         None => Err(Error::NotFound(target)),
         Some(stored) if stored.deleted => Err(Error::Gone {
             version: stored.version,

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 use fhir::interaction::{Keep, Ownership};
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
 use store::audit::AuditEntry;
-use store::{LockSet, SpaceStore, Store, Stored, Writer};
+use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
 
 use crate::context::{Caller, ClientPolicy, Door, IdSource};
 use crate::error::Error;
@@ -120,7 +120,7 @@ impl Session {
     pub async fn run(&self, interaction: Interaction) -> Result<Reply, Error> {
         let (name, kind, id) = (interaction.name(), interaction.kind(), interaction.id().cloned());
         let result = self.dispatch(interaction).await;
-        self.audit_unless_written(name, kind, id, &result)?;
+        self.audit_unless_written(name, kind, id, result.as_ref())?;
         result
     }
 
@@ -261,10 +261,11 @@ impl Session {
     }
 
     /// Runs a write under these locks; in a space whose changes partners list by time, in the order of the commits.
-    pub(crate) async fn write<F, T>(&self, mut locks: LockSet, write: F) -> Result<T, Error>
+    pub(crate) async fn write<F, T, E>(&self, mut locks: LockSet, write: F) -> Result<T, E>
     where
-        F: FnMut(&mut dyn Writer) -> Result<T, Error> + Send + 'static,
+        F: FnMut(&mut dyn Writer) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
         locks.in_order = self.keys().allocates_patient_ids(self.caller.space);
         self.space.write(locks, write).await
@@ -272,12 +273,12 @@ impl Session {
 
     /// Reads, refusals and writes that changed nothing are audited in the next batch; a change carries its
     /// row in its own transaction.
-    fn audit_unless_written(
+    pub(crate) fn audit_unless_written(
         &self,
         interaction: &'static str,
         kind: Option<ResourceType>,
         named: Option<Id>,
-        result: &Result<Reply, Error>,
+        result: Result<&Reply, &Error>,
     ) -> Result<(), Error> {
         let (id, version, outcome): (Option<Id>, Option<VersionId>, &'static str) = match result {
             Ok(Reply::Written(reply)) if matches!(reply.written, Written::Created | Written::Updated) => {

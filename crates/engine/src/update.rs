@@ -28,28 +28,44 @@ pub(crate) async fn update(
     resource: Resource,
     precondition: Precondition,
 ) -> Result<WriteReply, Error> {
-    session.allow(target.kind, Permission::Update)?;
-    session.refuse_to_policy("update by id", "PUT [base]/Practitioner?identifier=system|value")?;
-    check_body_id(&target, &resource)?;
-    refuse_subsetted(&resource)?;
-    let valid = session.validate(resource, BodyId::Counts)?;
+    let valid = check(session, &target, resource)?;
     let prepared = Arc::new(valid.prepare(&session.keys()));
     let mut locks = conditional::locks(target.kind, values(&prepared), &[]);
     locks.targets.push(target.clone());
     let context = session.write_context("update");
     session
         .write(locks, move |tx| {
-            let current = tx.get_for_update(&target)?;
-            check_precondition(&precondition, current.as_ref())?;
-            match current {
-                None => Ok(created(
-                    insert(tx, &context, &prepared.new, Some(&target.id))?,
-                    &prepared,
-                )),
-                Some(current) => replace(tx, &context, &current, &prepared),
-            }
+            apply(tx, &context, &target, &precondition, &prepared)
         })
         .await
+}
+
+/// What an update by id is checked for before anything is locked.
+pub(crate) fn check(session: &Session, target: &Target, resource: Resource) -> Result<Valid, Error> {
+    session.allow(target.kind, Permission::Update)?;
+    session.refuse_to_policy("update by id", "PUT [base]/Practitioner?identifier=system|value")?;
+    check_body_id(target, &resource)?;
+    refuse_subsetted(&resource)?;
+    session.validate(resource, BodyId::Counts)
+}
+
+/// Updates by id in a transaction. Audits.
+pub(crate) fn apply(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    target: &Target,
+    precondition: &Precondition,
+    prepared: &Prepared,
+) -> Result<WriteReply, Error> {
+    let current = tx.get_for_update(target)?;
+    check_precondition(precondition, current.as_ref())?;
+    match current {
+        None => Ok(created(
+            insert(tx, context, &prepared.new, Some(&target.id))?,
+            prepared,
+        )),
+        Some(current) => replace(tx, context, &current, prepared),
+    }
 }
 
 /// Conditional update: finds, then creates or replaces, in one atomic step.
@@ -59,9 +75,7 @@ pub(crate) async fn conditional_update(
     resource: Resource,
     precondition: Precondition,
 ) -> Result<WriteReply, Error> {
-    session.allow(resource.kind(), Permission::Update)?;
-    refuse_subsetted(&resource)?;
-    let valid = Arc::new(session.validate(resource, BodyId::Counts)?);
+    let valid = Arc::new(check_conditional(session, resource)?);
     // An identical repeat is settled by a read: no lock, no version, no flush.
     let (early, looked_for, demanded) = (Arc::clone(&valid), criteria.clone(), precondition.clone());
     let context = session.write_context("conditional-update");
@@ -85,24 +99,45 @@ pub(crate) async fn conditional_update(
         locks.targets.push(Target { kind, id });
     }
     session
-        .write(locks, move |tx| match resolve_and_lock(tx, &plan)? {
-            Resolved::Create { id, alias } => {
-                check_precondition(&plan.precondition, None)?;
-                let with_alias = alias.map(|criterion| account::with_alias(criterion, &plan.prepared.new));
-                let new = with_alias.as_ref().unwrap_or(&plan.prepared.new);
-                create_or_revive(tx, &context, new, id, &plan)
-            }
-            Resolved::Replace(current) => {
-                check_precondition(&plan.precondition, Some(&current))?;
-                replace(tx, &context, &current, &plan.prepared)
-            }
-            Resolved::Withdraw(current) => {
-                check_precondition(&plan.precondition, Some(&current))?;
-                let withdrawn = account::withdrawal(&current, &plan.prepared, &context.keys)?;
-                replace(tx, &context, &current, &withdrawn)
-            }
+        .write(locks, move |tx| {
+            let resolved = resolve_and_lock(tx, &plan)?;
+            settle(tx, &context, resolved, &plan.precondition, &plan.prepared)
         })
         .await
+}
+
+/// What a conditional update is checked for before anything is locked.
+pub(crate) fn check_conditional(session: &Session, resource: Resource) -> Result<Valid, Error> {
+    session.allow(resource.kind(), Permission::Update)?;
+    refuse_subsetted(&resource)?;
+    session.validate(resource, BodyId::Counts)
+}
+
+/// Does in a transaction what a conditional update has come to. Audits.
+pub(crate) fn settle(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    resolved: Resolved,
+    precondition: &Precondition,
+    prepared: &Prepared,
+) -> Result<WriteReply, Error> {
+    match resolved {
+        Resolved::Create { id, alias } => {
+            check_precondition(precondition, None)?;
+            let with_alias = alias.map(|criterion| account::with_alias(criterion, &prepared.new));
+            let new = with_alias.as_ref().unwrap_or(&prepared.new);
+            create_or_revive(tx, context, new, id, prepared)
+        }
+        Resolved::Replace(current) => {
+            check_precondition(precondition, Some(&current))?;
+            replace(tx, context, &current, prepared)
+        }
+        Resolved::Withdraw(current) => {
+            check_precondition(precondition, Some(&current))?;
+            let withdrawn = account::withdrawal(&current, prepared, &context.keys)?;
+            replace(tx, context, &current, &withdrawn)
+        }
+    }
 }
 
 /// How often a moving match is looked for. Once it is locked it cannot move, so two are enough.
@@ -116,7 +151,8 @@ struct Plan {
 }
 
 /// What a conditional update comes to.
-enum Resolved {
+#[derive(Clone)]
+pub(crate) enum Resolved {
     /// Create, under this id or a fresh one; `alias`: with the criterion's identifier as a past one.
     Create {
         id: Option<Id>,
@@ -129,10 +165,21 @@ enum Resolved {
 }
 
 /// What a conditional update is about, before and after it is prepared.
-struct Subject<'s> {
+pub(crate) struct Subject<'s> {
     resource: &'s Resource,
     class: Class,
     identifiers: &'s [Identifier],
+}
+
+impl<'s> Subject<'s> {
+    /// Of a resource that is valid.
+    pub(crate) fn of(valid: &'s Valid) -> Subject<'s> {
+        Subject {
+            resource: &valid.resource,
+            class: valid.class,
+            identifiers: &valid.identifiers,
+        }
+    }
 }
 
 impl Plan {
@@ -145,7 +192,12 @@ impl Plan {
     }
 }
 
-fn resolve(reader: &mut dyn Reader, criteria: &Criteria, subject: &Subject<'_>) -> Result<Resolved, Error> {
+/// Says what a conditional update comes to, by what is there now.
+pub(crate) fn resolve(
+    reader: &mut dyn Reader,
+    criteria: &Criteria,
+    subject: &Subject<'_>,
+) -> Result<Resolved, Error> {
     match subject.class {
         Class::Account => resolve_account(reader, criteria, subject),
         Class::Ordinary => resolve_ordinary(reader, criteria, subject),
@@ -212,11 +264,7 @@ fn unchanged(
     valid: &Valid,
     (keep, keys): (Option<&Keep>, &KeySystems),
 ) -> Result<Option<WriteReply>, Error> {
-    let subject = Subject {
-        resource: &valid.resource,
-        class: valid.class,
-        identifiers: &valid.identifiers,
-    };
+    let subject = Subject::of(valid);
     let Resolved::Replace(stored) = resolve(reader, criteria, &subject)? else {
         return Ok(None);
     };
@@ -261,21 +309,18 @@ fn create_or_revive(
     context: &WriteContext,
     new: &NewResource,
     id: Option<Id>,
-    plan: &Plan,
+    prepared: &Prepared,
 ) -> Result<WriteReply, Error> {
     let Some(id) = id else {
-        return Ok(created(insert(tx, context, new, None)?, &plan.prepared));
+        return Ok(created(insert(tx, context, new, None)?, prepared));
     };
     let target = Target {
-        kind: plan.prepared.resource.kind(),
+        kind: prepared.resource.kind(),
         id,
     };
     match tx.get_for_update(&target)? {
-        None => Ok(created(
-            insert(tx, context, new, Some(&target.id))?,
-            &plan.prepared,
-        )),
-        Some(current) if current.deleted => replace(tx, context, &current, &plan.prepared),
+        None => Ok(created(insert(tx, context, new, Some(&target.id))?, prepared)),
+        Some(current) if current.deleted => replace(tx, context, &current, prepared),
         Some(_) => Err(Error::IdInUse(target)),
     }
 }

@@ -7,6 +7,10 @@ pub const MIB: usize = 1024 * KIB;
 
 /// Largest body of one resource, in bytes, counted after inflation.
 pub const MAX_BODY_BYTES: usize = 2 * MIB;
+/// Largest Bundle to be processed, in bytes, counted after inflation.
+pub const MAX_BUNDLE_BYTES: usize = 16 * MIB;
+/// Most entries of a Bundle to be processed.
+pub const MAX_BUNDLE_ENTRIES: usize = 1000;
 /// Deepest nesting of elements in a resource, in levels, the same in JSON and XML.
 pub const MAX_DEPTH: usize = 64;
 /// Most attributes on one XML start tag.

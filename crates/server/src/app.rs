@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use engine::Engine;
-use fhir::limits::MAX_BODY_BYTES;
+use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
 use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
@@ -26,6 +26,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// Largest body, in bytes after inflation.
     pub max_body_bytes: usize,
+    /// Largest Bundle to be processed, in bytes after inflation.
+    pub max_bundle_bytes: usize,
     /// How long a whole body may take to arrive.
     pub body_deadline: Duration,
     /// How long the headers of a connection's first request may take to arrive.
@@ -52,6 +54,7 @@ impl Default for Settings {
             base_url: None,
             trusted_proxies: Vec::new(),
             max_body_bytes: MAX_BODY_BYTES,
+            max_bundle_bytes: MAX_BUNDLE_BYTES,
             body_deadline: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),

@@ -23,7 +23,8 @@ use crate::gate::Trace;
 use crate::media::{self, Answer};
 use crate::{precondition, prefer};
 
-const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+/// The criteria of a conditional create.
+pub const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
 
 /// A request whose sender need not be known.
 #[derive(Clone, Copy)]
@@ -64,7 +65,7 @@ pub struct Ask<'a> {
 
 impl Ask<'_> {
     /// The caller's handle on the engine.
-    fn session(&self) -> Session {
+    pub fn session(&self) -> Session {
         self.visit.app.engine.for_caller(Arc::clone(&self.caller))
     }
 
@@ -90,8 +91,7 @@ impl Ask<'_> {
     /// # Errors
     /// 404 when it is not served.
     pub fn kind(&self) -> Result<ResourceType, Failure> {
-        let name = self.segment("type");
-        ResourceType::parse(name).ok_or_else(|| error::unknown_type(name).into())
+        kind_of(self.segment("type"))
     }
 
     /// Type and id in the path, of something that is to be read or deleted.
@@ -99,9 +99,7 @@ impl Ask<'_> {
     /// # Errors
     /// 404 of a type that is not served, an operation, or an id that nothing can have.
     pub fn target(&self) -> Result<Target, Failure> {
-        let kind = self.kind()?;
-        let id = self.id().ok_or_else(|| no_such_id(kind, self.segment("id")))?;
-        Ok(Target { kind, id })
+        target_of(self.kind()?, self.segment("id"))
     }
 
     /// Type and id in the path, of something that is to be written.
@@ -109,9 +107,7 @@ impl Ask<'_> {
     /// # Errors
     /// As [`Ask::target`], but 400 for an id that nothing can get.
     pub fn target_to_write(&self) -> Result<Target, Failure> {
-        let kind = self.kind()?;
-        let id = self.id().ok_or_else(|| error::unusable_id(kind))?;
-        Ok(Target { kind, id })
+        target_to_write_of(self.kind()?, self.segment("id"))
     }
 
     /// The version in the path.
@@ -119,7 +115,7 @@ impl Ask<'_> {
     /// # Errors
     /// 404 of what can be no version.
     pub fn version(&self) -> Result<VersionId, Failure> {
-        VersionId::parse(self.segment("vid")).ok_or_else(|| error::impossible_version().into())
+        version_of(self.segment("vid"))
     }
 
     /// The elements that a read asks for; `None` for all of them.
@@ -127,16 +123,7 @@ impl Ask<'_> {
     /// # Errors
     /// 400 of a `_summary` or `_elements` that is not wholly understood.
     pub fn subset(&self, kind: ResourceType) -> Result<Option<Subset>, Failure> {
-        let query = self.visit.request.query_string();
-        if query.is_empty() {
-            return Ok(None);
-        }
-        match parse::pairs(query) {
-            Ok(pairs) => Ok(subset::of_read(kind, &pairs)?),
-            Err(issues) if query.contains("_summary") || query.contains("_elements") => Err(issues.into()),
-            // A read has no use for other parameters, however they are spelled.
-            Err(_) => Ok(None),
-        }
+        subset_of(kind, self.visit.request.query_string())
     }
 
     /// The resource in the body.
@@ -207,25 +194,20 @@ impl Ask<'_> {
     /// # Errors
     /// 400 naming every parameter that is not wholly understood.
     pub fn criteria(&self, resource: &Resource) -> Result<Criteria, Failure> {
+        self.criteria_in(self.visit.request.query_string(), resource)
+    }
+
+    /// The same in another query string.
+    ///
+    /// # Errors
+    /// As [`Ask::criteria`].
+    pub fn criteria_in(&self, query: &str, resource: &Resource) -> Result<Criteria, Failure> {
         let names = match self.caller.policy {
             ClientPolicy::SasRegulator => NameCase::AnyCase,
             ClientPolicy::None if regulator::applies(resource) => NameCase::AnyCase,
             ClientPolicy::None => NameCase::Exact,
         };
-        self.parse_criteria(resource.kind(), names)
-    }
-
-    /// The criteria of a conditional interaction without a body.
-    ///
-    /// # Errors
-    /// As [`Ask::criteria`].
-    pub fn criteria_of(&self, kind: ResourceType) -> Result<Criteria, Failure> {
-        self.parse_criteria(kind, NameCase::Exact)
-    }
-
-    fn parse_criteria(&self, kind: ResourceType, names: NameCase) -> Result<Criteria, Failure> {
-        let query = self.visit.request.query_string();
-        let mut criteria = parse::criteria(kind, query, names, self.session().now())?;
+        let mut criteria = parse::criteria(resource.kind(), query, names, self.session().now())?;
         self.visit.app.auth.rewrite_criteria(&mut criteria);
         Ok(criteria)
     }
@@ -248,7 +230,15 @@ impl Ask<'_> {
     /// # Errors
     /// 400 of criteria that are not wholly understood.
     pub fn creation(&self, resource: Resource) -> Result<Interaction, Failure> {
-        let mut lines = self.visit.headers().get_all(IF_NONE_EXIST);
+        self.creation_under(self.visit.headers(), resource)
+    }
+
+    /// The same under other headers.
+    ///
+    /// # Errors
+    /// As [`Ask::creation`].
+    pub fn creation_under(&self, headers: &HeaderMap, resource: Resource) -> Result<Interaction, Failure> {
+        let mut lines = headers.get_all(IF_NONE_EXIST);
         let header = match (lines.next(), lines.next()) {
             (None, _) => return Ok(Interaction::Create(resource)),
             (Some(_), Some(_)) => {
@@ -300,7 +290,11 @@ impl Ask<'_> {
         Ok(joined)
     }
 
-    fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {
+    /// The search in a query string.
+    ///
+    /// # Errors
+    /// As [`Ask::search`].
+    pub fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {
         let pairs = parse::pairs(query)?;
         let handling = prefer::handling(self.visit.headers());
         let mut query = parse::search(kind, &pairs, handling, self.session().now())?;
@@ -312,22 +306,88 @@ impl Ask<'_> {
     ///
     /// # Errors
     /// What [`body::read`] refuses.
-    // The body is read by one handler, once; nobody else borrows it while that waits.
-    #[allow(clippy::await_holding_refcell_ref)]
     pub async fn body(&self) -> Result<web::Bytes, Failure> {
-        let mut payload = self.payload.borrow_mut();
-        let bytes = body::read(self.visit.headers(), &mut payload, &self.visit.app.settings).await?;
-        self.trace.received.set(bytes.len());
-        Ok(bytes)
+        self.body_up_to(self.visit.app.settings.max_body_bytes).await
     }
 
-    fn id(&self) -> Option<Id> {
-        Id::parse(self.segment("id"))
+    /// The Bundle in the body, as [`body::decode_bundle`] reads it.
+    ///
+    /// # Errors
+    /// As [`Ask::resource`].
+    pub async fn bundle(&self) -> Result<fhir::bundle::Bundle, Failure> {
+        let bytes = self.body_up_to(self.visit.app.settings.max_bundle_bytes).await?;
+        if bytes.is_empty() {
+            return Err(error::bundle_empty().into());
+        }
+        let format = media::of_body(self.visit.headers(), &bytes)?;
+        body::decode_bundle(bytes, format).await
+    }
+
+    // The body is read by one handler, once; nobody else borrows it while that waits.
+    #[allow(clippy::await_holding_refcell_ref)]
+    async fn body_up_to(&self, limit: usize) -> Result<web::Bytes, Failure> {
+        let mut payload = self.payload.borrow_mut();
+        let settings = &self.visit.app.settings;
+        let bytes = body::read(self.visit.headers(), &mut payload, limit, settings.body_deadline).await?;
+        self.trace.received.set(bytes.len());
+        Ok(bytes)
     }
 
     /// A segment of the path, by its name in the pattern.
     pub fn segment(&self, name: &str) -> &str {
         self.visit.request.match_info().get(name).unwrap_or_default()
+    }
+}
+
+/// The type of this name.
+///
+/// # Errors
+/// 404 when it is not served.
+pub fn kind_of(name: &str) -> Result<ResourceType, Failure> {
+    ResourceType::parse(name).ok_or_else(|| error::unknown_type(name).into())
+}
+
+/// What has this id, to be read or deleted.
+///
+/// # Errors
+/// 404 of an operation, or an id that nothing can have.
+pub fn target_of(kind: ResourceType, id: &str) -> Result<Target, Failure> {
+    match Id::parse(id) {
+        Some(id) => Ok(Target { kind, id }),
+        None => Err(no_such_id(kind, id)),
+    }
+}
+
+/// What has or gets this id, to be written.
+///
+/// # Errors
+/// 400 of an id that nothing can get.
+pub fn target_to_write_of(kind: ResourceType, id: &str) -> Result<Target, Failure> {
+    let id = Id::parse(id).ok_or_else(|| error::unusable_id(kind))?;
+    Ok(Target { kind, id })
+}
+
+/// The version of this number.
+///
+/// # Errors
+/// 404 of what can be no version.
+pub fn version_of(number: &str) -> Result<VersionId, Failure> {
+    VersionId::parse(number).ok_or_else(|| error::impossible_version().into())
+}
+
+/// The elements that the query string of a read asks for; `None` for all of them.
+///
+/// # Errors
+/// 400 of a `_summary` or `_elements` that is not wholly understood.
+pub fn subset_of(kind: ResourceType, query: &str) -> Result<Option<Subset>, Failure> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    match parse::pairs(query) {
+        Ok(pairs) => Ok(subset::of_read(kind, &pairs)?),
+        Err(issues) if query.contains("_summary") || query.contains("_elements") => Err(issues.into()),
+        // A read has no use for other parameters, however they are spelled.
+        Err(_) => Ok(None),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Reading a request's body: whole-body deadline, size counted after inflation, gzip.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::rt::time::timeout;
 use actix_web::web::{self, Bytes, BytesMut};
 use engine::{ClientPolicy, Refusal};
+use fhir::bundle::{self, Bundle};
 use fhir::codec::{self, Format};
 use fhir::limits::KIB;
 use fhir::patch::Patch;
@@ -15,7 +18,6 @@ use flate2::write::GzDecoder;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
-use crate::app::Settings;
 use crate::error::{self, Failure};
 use crate::media::PatchFormat;
 
@@ -32,9 +34,9 @@ const PARSE_INLINE_BYTES: usize = 32 * KIB;
 pub async fn read(
     headers: &HeaderMap,
     payload: &mut web::Payload,
-    settings: &Settings,
+    limit: usize,
+    deadline: Duration,
 ) -> Result<Bytes, Failure> {
-    let limit = settings.max_body_bytes;
     let encoding = Encoding::of(headers)?;
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -48,10 +50,10 @@ pub async fn read(
             Encoding::Gzip => inflated(payload, limit).await,
         }
     };
-    match timeout(settings.body_deadline, reading).await {
+    match timeout(deadline, reading).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(refusal)) => Err(refusal.into()),
-        Err(_) => Err(error::body_too_slow(settings.body_deadline).into()),
+        Err(_) => Err(error::body_too_slow(deadline).into()),
     }
 }
 
@@ -82,12 +84,51 @@ pub enum BodyId {
 /// # Errors
 /// 400 with every fault of form, and those that validation finds in what could be read of it.
 pub async fn decode(body: Bytes, reading: Reading) -> Result<Resource, Failure> {
-    let size = body.len();
-    let parse = move || {
+    parsed_aside(body.len(), move || {
         let parsed = codec::decode(&body, reading.format, reading.expected);
         // A body that is malformed is 400, whatever else is wrong with it (`fhir-rest.md` 8).
         parsed.map_err(|malformed| Failure::from(malformed.all_issues(|rest| faults(rest, reading))))
-    };
+    })
+    .await
+}
+
+/// Parses a patch, on the blocking pool when it is large.
+///
+/// # Errors
+/// 400 with every fault of the document.
+pub async fn decode_patch(body: Bytes, format: PatchFormat) -> Result<Patch, Failure> {
+    parsed_aside(body.len(), move || {
+        let parsed = match format {
+            PatchFormat::Json => Patch::json(&body),
+            PatchFormat::Merge => Patch::merge(&body),
+            PatchFormat::FhirPath(format) => Patch::fhirpath(&body, format),
+        };
+        parsed.map_err(Failure::from)
+    })
+    .await
+}
+
+/// Parses a Bundle to be processed, on the blocking pool when it is large. What is wrong with the form of an entry's
+/// resource stays in its entry.
+///
+/// # Errors
+/// 400 (413: too many entries) with every fault of the Bundle itself.
+pub async fn decode_bundle(body: Bytes, format: Format) -> Result<Bundle, Failure> {
+    parsed_aside(body.len(), move || {
+        let (tree, malformed) = match codec::decode_bundle(&body, format) {
+            Ok(tree) => (tree, BTreeMap::new()),
+            Err(malformed) => malformed.by_entry().map_err(Failure::from)?,
+        };
+        bundle::read(tree, malformed).map_err(|issues| error::of_issues(issues).into())
+    })
+    .await
+}
+
+/// Runs a parser, on the blocking pool when there is much to parse.
+async fn parsed_aside<T: Send + 'static>(
+    size: usize,
+    parse: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     if size <= PARSE_INLINE_BYTES {
         return parse();
     }
@@ -98,32 +139,8 @@ pub async fn decode(body: Bytes, reading: Reading) -> Result<Resource, Failure> 
     }
 }
 
-/// Parses a patch, on the blocking pool when it is large.
-///
-/// # Errors
-/// 400 with every fault of the document.
-pub async fn decode_patch(body: Bytes, format: PatchFormat) -> Result<Patch, Failure> {
-    let size = body.len();
-    let parse = move || {
-        let parsed = match format {
-            PatchFormat::Json => Patch::json(&body),
-            PatchFormat::Merge => Patch::merge(&body),
-            PatchFormat::FhirPath(format) => Patch::fhirpath(&body, format),
-        };
-        parsed.map_err(Failure::from)
-    };
-    if size <= PARSE_INLINE_BYTES {
-        return parse();
-    }
-    match web::block(parse).await {
-        Ok(result) => result,
-        // As above.
-        Err(lost) => Err(error::broken(&lost.to_string()).into()),
-    }
-}
-
 /// What the engine would find in the rest of a malformed body.
-fn faults(rest: Map<String, Value>, reading: Reading) -> Vec<Issue> {
+pub fn faults(rest: Map<String, Value>, reading: Reading) -> Vec<Issue> {
     let mut resource = Resource::from_guarded(reading.expected, rest);
     let governed = match reading.policy {
         ClientPolicy::SasRegulator => resource.kind() == ResourceType::Practitioner,

@@ -11,7 +11,7 @@ use fhir::query::param::{DEFINITIONS, Definition, ParamType};
 use serde_json::{Value, json};
 
 use crate::ask::Visit;
-use crate::base::Base;
+use crate::base::{Base, FHIR_PATH};
 use crate::conformance::{self, Kind, PARAMETERS, Parameter};
 use crate::error::Failure;
 use crate::media;
@@ -38,9 +38,8 @@ const INTERACTIONS: [&str; 9] = [
     "create",
     "search-type",
 ];
-/// The path of everything together, and the codes of what can be asked there.
-const SYSTEM: &str = "/fhir";
-const SYSTEM_INTERACTIONS: [&str; 1] = ["history-system"];
+/// The path of what every type changed, together.
+const SYSTEM_HISTORY_PATH: &str = "/fhir/_history";
 
 /// <https://hl7.org/fhir/R4/http.html#capabilities>
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
@@ -85,9 +84,23 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
             },
             "resource": resources,
-            "interaction": interactions(&SYSTEM_INTERACTIONS, SYSTEM),
+            "interaction": of_system(),
         }],
     })
+}
+
+/// The interactions of the whole system.
+fn of_system() -> Vec<Value> {
+    let mut codes = Vec::new();
+    let whole = |pattern| [FHIR_PATH, SYSTEM_HISTORY_PATH].contains(&pattern);
+    for row in ROUTES.iter().filter(|row| whole(row.pattern)) {
+        match row.interaction {
+            // One route takes both.
+            Some("transaction") => codes.extend(["transaction", "batch"]),
+            other => codes.extend(other),
+        }
+    }
+    codes.into_iter().map(|code| json!({ "code": code })).collect()
 }
 
 fn stored(kind: ResourceType) -> Value {

@@ -137,7 +137,8 @@ fn outcome_text(outcome: &Value) -> String {
     text
 }
 
-fn with_request_id(issue: &Issue, request_id: &str) -> Issue {
+/// With the request's id, for who reports it.
+pub fn with_request_id(issue: &Issue, request_id: &str) -> Issue {
     Issue {
         text: format!("{} Request id: {request_id}.", issue.text),
         ..issue.clone()
@@ -360,6 +361,41 @@ pub fn body_empty(kind: ResourceType) -> Refusal {
 pub fn patch_empty() -> Refusal {
     let text = "The body is empty. Send the patch in it.";
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of no Bundle at all.
+pub fn bundle_empty() -> Refusal {
+    let text = "The body is empty. Send a Bundle of type batch or transaction in it, as JSON or XML.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of an entry that brings no resource.
+pub fn entry_empty(kind: ResourceType) -> Refusal {
+    let text = format!("The entry has no resource. Send the {kind} in it.");
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of an entry that brings another resource than its URL says.
+pub fn entry_of_other_type(found: &str, kind: ResourceType) -> Refusal {
+    let shown: String = found.chars().filter(|c| !c.is_control()).take(64).collect();
+    let text = format!("The resource is a {shown}, but the request's url asks for a {kind}.");
+    let issue = Issue::error(IssueCode::Structure, text).at(format!("{kind}.resourceType"));
+    Refusal::new(400, issue)
+}
+
+/// 400 of an entry whose URL is none of this server's.
+pub fn entry_url(url: &str) -> Refusal {
+    let text = "The request's url is none of this server's. Send a path below its base, such as Patient,                 Patient/<id> or Patient?identifier=<system>|<value>.";
+    let shown: String = url.chars().filter(|c| !c.is_control()).take(200).collect();
+    Refusal::new(400, Issue::error(IssueCode::Value, text).with_diagnostics(shown))
+}
+
+/// The status that issues found in a Bundle or its entries mean.
+pub fn of_issues(issues: Vec<Issue>) -> Refusal {
+    if issues.iter().any(|issue| issue.code == IssueCode::TooLong) {
+        return Refusal::with_issues(413, issues);
+    }
+    engine::Error::Invalid(issues).refusal()
 }
 
 /// 400 of a form that is no text.

@@ -34,3 +34,4 @@ mod rest;
 mod routes;
 mod serve;
 mod start;
+mod transaction;

@@ -163,7 +163,11 @@ pub fn render(resource: &Value, answer: Answer) -> Result<(HeaderValue, String),
     render_map(map, answer)
 }
 
-fn render_map(resource: &Map<String, Value>, answer: Answer) -> Result<(HeaderValue, String), Failure> {
+/// A tree that is a resource, with its media type.
+///
+/// # Errors
+/// 500 when XML cannot carry it.
+pub fn render_map(resource: &Map<String, Value>, answer: Answer) -> Result<(HeaderValue, String), Failure> {
     let body = match (answer.format, answer.layout) {
         (Format::Xml, layout) => codec::encode_xml_with(resource, layout)
             .map_err(|failure| error::broken(&format!("no XML form: {failure}")))?,
@@ -244,7 +248,7 @@ pub fn http_date(time: Timestamp) -> String {
 }
 
 /// What there is to say of a write; when that is nothing, what was done.
-fn issues_of(reply: &WriteReply) -> Vec<Issue> {
+pub fn issues_of(reply: &WriteReply) -> Vec<Issue> {
     if !reply.issues.is_empty() {
         return reply.issues.clone();
     }

@@ -100,7 +100,7 @@ pub async fn delete(ask: Ask<'_>) -> Answer {
 /// <https://hl7.org/fhir/R4/http.html#delete>, of what the criteria find
 pub async fn conditional_delete(ask: Ask<'_>) -> Answer {
     let interaction = Interaction::ConditionalDelete {
-        criteria: ask.criteria_of(ask.kind()?)?,
+        criteria: ask.bare_criteria(ask.kind()?)?,
         precondition: ask.precondition()?,
     };
     let reply = ask.run(interaction).await?;

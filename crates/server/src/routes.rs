@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
-use crate::{capability, conformance, gate, health, rest};
+use crate::{capability, conformance, gate, health, rest, transaction};
 
 #[cfg(test)]
 mod panicking;
@@ -91,6 +91,7 @@ pub static ROUTES: &[Row] = &[
     open(Method::GET, "/health/live", |visit| Box::pin(health::live(visit))),
     open(Method::GET, "/health/ready", |visit| Box::pin(health::ready(visit))),
     open(Method::GET, "/fhir/metadata", |visit| Box::pin(capability::metadata(visit))),
+    known(Method::POST, "/fhir", "transaction", |ask| Box::pin(transaction::process(ask))),
     known(Method::GET, conformance::TYPE_PATH, "search-type", |ask| Box::pin(conformance::search(ask))),
     known(Method::POST, conformance::SEARCH_PATH, "search-type", |ask| Box::pin(conformance::posted_search(ask))),
     known(Method::GET, conformance::RESOURCE_PATH, "read", |ask| Box::pin(conformance::read(ask))),
@@ -176,7 +177,7 @@ fn rows_of(pattern: &str) -> impl Iterator<Item = &'static Row> {
 }
 
 /// The methods of a pattern, as `Allow` lists them.
-fn allowed(pattern: &str) -> String {
+pub fn allowed(pattern: &str) -> String {
     let mut methods: Vec<&str> = Vec::new();
     for row in rows_of(pattern) {
         methods.push(row.method.as_str());
@@ -216,9 +217,6 @@ async fn no_route(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     let path = visit.request.path().trim_end_matches('/');
     let last = path.rsplit('/').next().unwrap_or_default();
     let refusal = match last {
-        "fhir" if visit.request.method() == Method::POST => {
-            error::not_offered("A batch or transaction", "Send its entries one by one.")
-        }
         name if name.starts_with('$') => error::unknown_operation(name),
         _ => error::unknown_path("The FHIR API is at /fhir; /fhir/metadata says what it offers."),
     };

@@ -197,10 +197,35 @@ pub struct LockSet {
     pub whole: Option<ResourceType>,
     /// The type written; its writers share a lock that `whole` excludes.
     pub shared: Option<ResourceType>,
+    /// The same as `whole` of further types, when several are written.
+    pub also_whole: Vec<ResourceType>,
+    /// The same as `shared` of further types.
+    pub also_shared: Vec<ResourceType>,
     /// Whether the times of this space are taken in the order of the commits, so that who lists by time never
     /// misses a change. SQLite's one writer does so always; on PostgreSQL the writers of a space then wait for
     /// each other from their first change on.
     pub in_order: bool,
+}
+
+impl LockSet {
+    /// What both exclude others from.
+    #[must_use]
+    pub fn join(mut self, other: LockSet) -> LockSet {
+        self.values.extend(other.values);
+        self.targets.extend(other.targets);
+        self.also_whole.extend(other.whole);
+        self.also_whole.extend(other.also_whole);
+        self.also_shared.extend(other.shared);
+        self.also_shared.extend(other.also_shared);
+        for list in [&mut self.also_whole, &mut self.also_shared] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        LockSet {
+            in_order: self.in_order || other.in_order,
+            ..self
+        }
+    }
 }
 
 /// Reads of one space.

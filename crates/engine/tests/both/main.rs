@@ -11,6 +11,7 @@ mod operation;
 mod run;
 mod stage;
 mod table;
+mod transactions;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::harness::panic_message;
@@ -24,7 +25,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let mut trials = Vec::new();
     let available = arguments.list || Postgres::available();
-    for schedule in table::SCHEDULES {
+    for schedule in table::SCHEDULES.iter().chain(transactions::SCHEDULES) {
         let play = move |stage: &Stage| run::run(schedule, stage);
         trials.push(trial("sqlite", schedule.name, Stage::sqlite, play));
         trials.push(trial("postgres", schedule.name, Stage::postgres, play).with_ignored_flag(!available));

@@ -1,5 +1,6 @@
 //! What takes part in a schedule, and how its answer reads.
 
+use engine::transaction::Step;
 use engine::{Error, Reply, Session, Written};
 use fhir::interaction::{Edit, Precondition};
 use fhir::query::Criteria;
@@ -34,6 +35,8 @@ pub enum Operation {
     Add(&'static str, &'static str),
     /// Patches one into the match of a query string.
     PatchBy(&'static str, &'static str),
+    /// A transaction of these.
+    All(&'static [Operation]),
 }
 
 /// Family name and identifiers.
@@ -51,8 +54,16 @@ pub enum Guard {
 impl Operation {
     /// Runs it; the answer in words.
     pub async fn run(self, session: Session) -> String {
+        if let Operation::All(operations) = self {
+            return transact(&session, operations).await;
+        }
         let interaction = self.interaction(&session);
         answer(&session.run(interaction).await)
+    }
+
+    /// Whether it only reads.
+    pub fn reads(self) -> bool {
+        matches!(self, Operation::Read(_) | Operation::Search(_))
     }
 
     fn interaction(self, session: &Session) -> Interaction {
@@ -95,6 +106,7 @@ impl Operation {
                 change: adding(value),
                 precondition: Precondition::None,
             },
+            Operation::All(_) => unreachable!("a transaction holds no transaction"),
         }
     }
 
@@ -106,6 +118,7 @@ impl Operation {
             | Operation::Post(body)
             | Operation::PostUnless(_, body) => body.1.split_whitespace().collect(),
             Operation::Add(_, value) | Operation::PatchBy(_, value) => vec![value],
+            Operation::All(operations) => operations.iter().flat_map(|one| one.values()).collect(),
             Operation::Delete(..) | Operation::DeleteBy(_) | Operation::Read(_) | Operation::Search(_) => {
                 Vec::new()
             }
@@ -122,6 +135,31 @@ fn adding(value: &'static str) -> Edit {
         list.push(json!({ "system": system_of(value), "value": value }));
         Ok(resource)
     })
+}
+
+/// Runs a transaction; the answers of its entries, or why it was refused.
+async fn transact(session: &Session, operations: &'static [Operation]) -> String {
+    let step = |(position, operation): (usize, &Operation)| Step {
+        position,
+        full_url: None,
+        interaction: operation.interaction(session),
+        references: Vec::new(),
+    };
+    let draft = session.draft(operations.iter().enumerate().map(step).collect());
+    let replies = match draft {
+        Ok(draft) => session.transact(draft).await,
+        Err(failures) => Err(failures),
+    };
+    match replies {
+        Ok(replies) => {
+            let answers = replies.into_iter().map(|reply| answer(&Ok(reply)));
+            answers.collect::<Vec<_>>().join(", ")
+        }
+        Err(failures) => {
+            let first = failures.0.into_iter().next().unwrap();
+            answer(&Err(first.error))
+        }
+    }
 }
 
 impl Body {

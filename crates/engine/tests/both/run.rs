@@ -93,7 +93,7 @@ async fn play(schedule: &Schedule, point: &'static str, stage: &Stage, space: Sp
         while matches!(stage.place, Place::Postgres(_)) && !settled(&others, stage).await {
             assert!(Instant::now() < until, "{other:?} neither ends nor waits");
         }
-        if matches!(other, Operation::Read(_) | Operation::Search(_)) {
+        if other.reads() {
             assert_eq!(unfinished(&others), 0, "a reader waits for a writer");
         }
     }

@@ -10,16 +10,16 @@ use crate::operation::Operation::{
 use crate::run::{Outcome, Schedule};
 
 /// Every point that a write which changes something comes to.
-const EVERYWHERE: &[&str] = &[ASKED, BEGUN, LOCKED, CHANGING, RAN, COMMITTING, COMMITTED];
+pub const EVERYWHERE: &[&str] = &[ASKED, BEGUN, LOCKED, CHANGING, RAN, COMMITTING, COMMITTED];
 /// The same for one that is refused.
 const REFUSED: &[&str] = &[ASKED, BEGUN, LOCKED, RAN];
 /// Before anybody can know of it.
-const UNCOMMITTED: &[&str] = &[ASKED, BEGUN, LOCKED, CHANGING, RAN, COMMITTING];
+pub const UNCOMMITTED: &[&str] = &[ASKED, BEGUN, LOCKED, CHANGING, RAN, COMMITTING];
 
-const ONE: Operation = Put("one", Body("Un", "a"), Nothing);
-const TWO: Operation = Put("two", Body("Deux", "b"), Nothing);
+pub const ONE: Operation = Put("one", Body("Un", "a"), Nothing);
+pub const TWO: Operation = Put("two", Body("Deux", "b"), Nothing);
 
-const fn ends(answers: &'static [&'static str], left: &'static [&'static str]) -> Outcome {
+pub const fn ends(answers: &'static [&'static str], left: &'static [&'static str]) -> Outcome {
     Outcome { answers, left }
 }
 

@@ -87,6 +87,15 @@ pub fn decode_tree(bytes: &[u8], format: Format, expected: &str) -> Result<Map<S
     read(bytes, format, expected).map_err(Malformed::into_issues)
 }
 
+/// Reads a Bundle to be processed. What is wrong with the form of a resource inside it stays with its entry
+/// ([`Malformed::by_entry`]).
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_bundle(bytes: &[u8], format: Format) -> Result<Map<String, Value>, Malformed> {
+    read(bytes, format, "Bundle")
+}
+
 fn read(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {
     match format {
         Format::Json => json::read(bytes, expected),

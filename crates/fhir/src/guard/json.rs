@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use self::tokens::{Digits, DigitsSeed, Key};
 use super::place::{Place, is_property_name, shown_name};
-use super::{Fault, Findings, Malformed, check_number, check_string, narrative, text};
+use super::{Fault, Findings, Malformed, check_number, check_string, deepest, narrative, text};
 use crate::codec::exponents;
 use crate::limits::MAX_DEPTH;
 use crate::outcome::{Issue, IssueCode};
@@ -277,7 +277,7 @@ impl<'de> Visitor<'de> for Node<'_, 'de> {
         {
             return self.number(text);
         }
-        if self.slot != Slot::Root && self.guard.depth >= MAX_DEPTH {
+        if self.slot != Slot::Root && self.guard.depth >= deepest(self.guard.expected) {
             return Err(self.guard.stop(
                 IssueCode::Structure,
                 format!("The nesting is deeper than {MAX_DEPTH} levels of elements: flatten it."),

@@ -1,12 +1,16 @@
 //! What is wrong with a body, and what could be read of it all the same: so that a sender hears of every
 //! fault at once, and not of those of the form first and of those of the content after correcting them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::limits::MAX_ISSUES;
 use crate::outcome::Issue;
+
+/// What is wrong with the resources of a Bundle, by the position of their entry.
+pub type MalformedEntries = BTreeMap<usize, Malformed>;
 
 /// A body that breaks the rules of its format.
 pub struct Malformed {
@@ -45,6 +49,38 @@ impl Malformed {
         self.issues
     }
 
+    /// Of a Bundle: what could be read of it, and what is wrong with the resources of its entries, each by the
+    /// position of its entry and with its places inside the resource.
+    ///
+    /// # Errors
+    /// All faults of form, when one of them is of the Bundle itself or nothing could be read.
+    pub fn by_entry(self) -> Result<(Map<String, Value>, MalformedEntries), Vec<Issue>> {
+        let Some(tree) = self.rest else {
+            return Err(self.issues);
+        };
+        let mut entries = MalformedEntries::new();
+        for issue in &self.issues {
+            let Some((position, rest)) = issue.expression.as_deref().and_then(inside) else {
+                return Err(self.issues);
+            };
+            let (name, resource) = resource_of(&tree, position);
+            let entry = entries
+                .entry(position)
+                .or_insert_with(|| Malformed::new(Vec::new(), Vec::new(), resource.cloned()));
+            entry.issues.push(issue.clone().at(format!("{name}{rest}")));
+        }
+        for place in &self.hollow {
+            if let Some((position, rest)) = inside(place)
+                && let Some(entry) = entries.get_mut(&position)
+            {
+                entry
+                    .hollow
+                    .push(format!("{}{rest}", resource_of(&tree, position).0));
+            }
+        }
+        Ok((tree, entries))
+    }
+
     /// The faults of form, then those that `validate` finds in what could be read. Of a place that was
     /// reported already nothing more is said. At most [`MAX_ISSUES`]; when there are more, the last says so.
     pub fn all_issues(self, validate: impl FnOnce(Map<String, Value>) -> Vec<Issue>) -> Vec<Issue> {
@@ -76,6 +112,25 @@ impl Malformed {
         }
         issues
     }
+}
+
+/// The position of the entry in whose resource a place is, and the place below the resource.
+fn inside(place: &str) -> Option<(usize, &str)> {
+    let (position, rest) = place.strip_prefix("Bundle.entry[")?.split_once("].resource")?;
+    let position = position.parse().ok()?;
+    (rest.is_empty() || rest.starts_with(['.', '['])).then_some((position, rest))
+}
+
+/// The resource of an entry, and what it says it is.
+fn resource_of(tree: &Map<String, Value>, position: usize) -> (&str, Option<&Map<String, Value>>) {
+    let entry = tree.get("entry").and_then(|entries| entries.get(position));
+    let resource = entry
+        .and_then(|entry| entry.get("resource"))
+        .and_then(Value::as_object);
+    let name = resource
+        .and_then(|resource| resource.get("resourceType"))
+        .and_then(Value::as_str);
+    (name.unwrap_or("Resource"), resource)
 }
 
 /// Whether a place of the tree is this one. Validation calls a choice by its name alone (`value`), as

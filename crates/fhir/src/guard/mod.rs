@@ -17,9 +17,9 @@ use std::str;
 
 use serde_json::{Map, Value};
 
-pub use malformed::Malformed;
+pub use malformed::{Malformed, MalformedEntries};
 
-use crate::limits::MAX_ISSUES;
+use crate::limits::{MAX_DEPTH, MAX_ISSUES};
 use crate::outcome::{Issue, IssueCode};
 
 /// What is wrong with a piece of text, before its place is known.
@@ -87,6 +87,15 @@ impl Findings {
     pub(crate) fn into_malformed(self, rest: Option<Map<String, Value>>) -> Malformed {
         let rest = rest.filter(|_| !self.is_full());
         Malformed::new(self.issues, self.hollow, rest)
+    }
+}
+
+/// How deep a body of this type may be nested. The resources of a Bundle lie two levels below it, and are as deep as
+/// they may be alone.
+pub(crate) fn deepest(expected: &str) -> usize {
+    match expected {
+        "Bundle" => MAX_DEPTH + 2,
+        _ => MAX_DEPTH,
     }
 }
 

@@ -13,19 +13,12 @@ use crate::mutants;
 
 const LIMIT: usize = 1000;
 
-fn settings() -> Settings {
-    Settings {
-        max_body_bytes: LIMIT,
-        body_deadline: Duration::from_millis(20),
-        ..Settings::default()
-    }
-}
-
 async fn read_from(request: HttpRequest, mut payload: dev::Payload) -> Result<Bytes, u16> {
     let mut payload = web::Payload::from_request(&request, &mut payload)
         .await
         .expect("a payload");
-    read(request.headers(), &mut payload, &settings())
+    let deadline = Duration::from_millis(20);
+    read(request.headers(), &mut payload, LIMIT, deadline)
         .await
         .map_err(|failure| failure.refusal.status)
 }

@@ -48,8 +48,7 @@ static PANICKING: &[Row] = &[
                 values: vec![CONTESTED.to_owned()],
                 targets: vec![target(CONTESTED)],
                 whole: Some(ResourceType::Patient),
-                shared: None,
-                in_order: false,
+                ..LockSet::default()
             };
             let write = space.write(locks, |tx| -> Result<(), StoreError> {
                 tx.insert(&target("half-done").id, &new("half-done"), "author")?;

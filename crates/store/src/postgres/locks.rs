@@ -20,12 +20,20 @@ pub(super) fn statement(space: SpaceKey, locks: &LockSet) -> Option<Statement<'s
     for target in &locks.targets {
         keys.insert(key(space, "target", &target.to_string()), true);
     }
-    for (kind, exclusive) in [(locks.shared, false), (locks.whole, true)] {
-        if let Some(kind) = kind {
-            *keys
-                .entry(key(space, "type", &codes::kind(kind).to_string()))
-                .or_default() |= exclusive;
-        }
+    let shared = locks
+        .shared
+        .iter()
+        .chain(&locks.also_shared)
+        .map(|kind| (kind, false));
+    let whole = locks
+        .whole
+        .iter()
+        .chain(&locks.also_whole)
+        .map(|kind| (kind, true));
+    for (kind, exclusive) in shared.chain(whole) {
+        *keys
+            .entry(key(space, "type", &codes::kind(*kind).to_string()))
+            .or_default() |= exclusive;
     }
     if keys.is_empty() {
         return None;

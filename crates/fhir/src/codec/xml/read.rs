@@ -17,7 +17,7 @@ use crate::codec::exponents;
 use crate::codec::r4::{Cardinality, Child, Model, Scalar, Shape};
 use crate::guard::place::{Place, shown_name};
 use crate::guard::xml::{self, FHIR_NAMESPACE, Namespaces, Tag, XHTML_NAMESPACE, XSI_NAMESPACE};
-use crate::guard::{Fault, Findings, Malformed, check_string, forbidden_character, narrative, text};
+use crate::guard::{Fault, Findings, Malformed, check_string, deepest, forbidden_character, narrative, text};
 use crate::limits::MAX_DEPTH;
 use crate::outcome::{Issue, IssueCode};
 
@@ -347,7 +347,7 @@ impl<'a> Walk<'a> {
                 .attributes
                 .iter()
                 .any(|attribute| attribute.name.local == "id");
-        if level > MAX_DEPTH && !is_plain {
+        if level > deepest(self.expected) && !is_plain {
             return Err(too_deep());
         }
         self.take_attributes(tag, &mut frame);

@@ -14,6 +14,7 @@ use crate::support::*;
 pub const TESTS: &[Test] = tests![
     t12_mutated_json_is_answered,
     t12_mutated_xml_is_answered,
+    t12_mutated_bundles_are_answered,
     t12_mutated_queries_are_answered,
     t12_mutated_headers_are_answered,
 ];
@@ -113,6 +114,60 @@ fn t12_mutated_xml_is_answered(context: &Context) {
             .header("Content-Type", "application/fhir+xml")
             .body(mutant.clone());
         (request.try_send(), mutant, false)
+    });
+}
+
+/// The same Bundle of every kind of entry, as batch and transaction, in JSON and XML.
+fn bundle_corpus() -> Vec<Vec<u8>> {
+    let link = "urn:uuid:4b3b1a52-0f3c-4f2a-9d64-7a2b1f1d0001";
+    let treated = with(
+        patient("1"),
+        "generalPractitioner",
+        json!([{ "reference": link }]),
+    );
+    let entries = json!([
+        { "fullUrl": link, "resource": resource("Practitioner", "urn:x", "1"),
+          "request": { "method": "POST", "url": "Practitioner", "ifNoneExist": "identifier=urn:x|1" } },
+        { "resource": treated, "request": { "method": "PUT", "url": "Patient?identifier=urn:x|1", "ifMatch": "W/\"1\"" } },
+        { "resource": patient("2"), "request": { "method": "POST", "url": "Patient" } },
+        { "request": { "method": "DELETE", "url": "Patient/nobody" } },
+        { "request": { "method": "GET", "url": "Patient?family=x&_count=2", "ifNoneMatch": "*" } }
+    ]);
+    let json = ["batch", "transaction"]
+        .map(|kind| json!({ "resourceType": "Bundle", "type": kind, "entry": entries }));
+    let xml = json.iter().map(|bundle| {
+        let entries = r#"<entry><resource><Patient><active value="true"/></Patient></resource><request><method value="POST"/><url value="Patient"/><ifNoneExist value="identifier=urn:x|3"/></request></entry><entry><request><method value="GET"/><url value="Patient/x"/></request></entry>"#;
+        let kind = bundle["type"].as_str().unwrap();
+        format!("<Bundle xmlns=\"http://hl7.org/fhir\"><type value=\"{kind}\"/>{entries}</Bundle>").into_bytes()
+    });
+    let xml: Vec<Vec<u8>> = xml.collect();
+    json.iter()
+        .map(|bundle| bundle.to_string().into_bytes())
+        .chain(xml)
+        .collect()
+}
+
+fn t12_mutated_bundles_are_answered(context: &Context) {
+    let mut server = context.server();
+    let fhir = server.client("fhir");
+    let corpus = bundle_corpus();
+    bombard(context, &mut server, |seed| {
+        let number = seed as usize % corpus.len();
+        let (mutant, kind) = match number {
+            0 | 1 => (mutate::json(seed, &corpus[number]), "application/fhir+json"),
+            _ => (mutate::xml(seed, &corpus[number]), "application/fhir+xml"),
+        };
+        let answer = fhir
+            .post("")
+            .header("Content-Type", kind)
+            .body(mutant.clone())
+            .try_send();
+        // A failure of the server hides in no entry.
+        let hidden = answer
+            .as_ref()
+            .is_ok_and(|answer| answer.text().contains("\"status\":\"500"));
+        assert!(!hidden, "seed {seed}: {answer:?}");
+        (answer, mutant, false)
     });
 }
 

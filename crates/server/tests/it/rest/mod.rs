@@ -1,5 +1,6 @@
 //! Interactions and status, row by row of the REST contract.
 
+mod bundle;
 mod conditional;
 mod conformance;
 mod create;
@@ -33,7 +34,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(conditional::TESTS)
         .both(precondition::TESTS)
         .both(headers::TESTS);
-    suite
+    bundle::add(suite)
         .both(keys::TESTS)
         .both(meta::TESTS)
         .both(patch::TESTS)

@@ -8,6 +8,7 @@ use super::*;
 
 pub const TESTS: &[Test] = tests![
     x02_a_put_without_what_the_doors_gave_keeps_every_partner,
+    x02_a_transaction_keeps_every_partner_too,
     x02_an_identical_repeat_of_such_a_put_makes_no_version,
     x03_an_external_id_of_another_patient_is_refused,
     x03_an_id_that_the_server_gives_cannot_be_changed_or_invented,
@@ -131,6 +132,57 @@ fn x02_a_put_without_what_the_doors_gave_keeps_every_partner(context: &Context) 
         identifiers.retain(|held| held["system"] != LOCAL);
     });
     assert_eq!(identifier_of(&doors.patient(&fhir_id).json(), LOCAL), None);
+}
+
+fn x02_a_transaction_keeps_every_partner_too(context: &Context) {
+    let server = context.server();
+    let doors = Doors::of(&server);
+    let marks = [unique(), unique()];
+    let [one, two] = marks.clone().map(|mark| known_to_all(&doors, &mark));
+    // One by id, one by a number that it gets first.
+    doors
+        .fhir
+        .put(format!("/Patient/{}", two.0))
+        .json(&plain(&two.0))
+        .send()
+        .expect(200);
+    let mut renamed = plain(&two.0);
+    renamed["name"][0]["given"] = json!(["Zélie"]);
+    let entry =
+        |url: String, body: Value| json!({ "resource": body, "request": { "method": "PUT", "url": url } });
+    let entries = [
+        entry(format!("Patient/{}", one.0), plain(&one.0)),
+        entry(format!("Patient?{}", by_local(&two.0)), renamed),
+        json!({ "resource": patient(&unique()), "request": { "method": "POST", "url": "Patient" } }),
+    ];
+    let sent = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
+    let versions = || {
+        let answered = doors.fhir.post("").json(&sent).send().expect(200).json();
+        [0, 1].map(|number| answered["entry"][number]["response"]["etag"].clone())
+    };
+    let first = versions();
+    for ((_, medicapp_id), mark) in [&one, &two].into_iter().zip(&marks) {
+        let shown = doors
+            .cloud
+            .get(format!("/patients/{medicapp_id}"))
+            .send()
+            .expect(200)
+            .json();
+        assert_eq!(shown["externalId"], json!(format!("E-{mark}")));
+        assert_eq!(shown["lastName"], json!("Neuf"));
+    }
+    // A patient that a transaction creates has its id at the doors, and a repeat makes no version.
+    assert_eq!(versions(), first);
+    let created = doors.fhir.post("").json(&sent).send().expect(200).json();
+    let id = created["entry"][2]["resource"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let given = execute(
+        &server,
+        &format!("SELECT medicapp_id FROM resource WHERE id = '{id}'"),
+    );
+    doors.cloud.get(format!("/patients/{given}")).send().expect(200);
 }
 
 fn x02_an_identical_repeat_of_such_a_put_makes_no_version(context: &Context) {

@@ -1,0 +1,209 @@
+//! Batch and transaction — <https://hl7.org/fhir/R4/http.html#transaction>
+//!
+//! An entry is read as the request would be that it stands for, by the same functions, so that it is refused as
+//! that would be.
+
+mod answer;
+mod entry;
+
+use actix_web::HttpResponse;
+use engine::transaction::{Failures, Lookup, Step};
+use engine::{LogLevel, Refusal};
+use fhir::bundle::{Bundle, Entry, Mode, at_entry, references};
+use fhir::limits::MAX_ISSUES;
+use fhir::{Interaction, Issue};
+
+use self::answer::Answered;
+use self::entry::{Asked, Shape};
+use crate::ask::Ask;
+use crate::base::Base;
+use crate::error::{self, Failure};
+
+/// `POST [base]`
+pub async fn process(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
+    let Bundle { mode, entries } = ask.bundle().await?;
+    let base = ask.visit.base();
+    let answered = match mode {
+        Mode::Batch => batch(&ask, &base, entries).await,
+        Mode::Transaction => transaction(&ask, &base, entries).await?,
+    };
+    answer::bundle(&ask, &base, mode, answered)
+}
+
+/// Each entry by itself, in the order of their methods.
+async fn batch(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Vec<Answered> {
+    let mut turns: Vec<(u8, usize, Entry)> = entries
+        .into_iter()
+        .enumerate()
+        .map(|(position, entry)| (turn(&entry), position, entry))
+        .collect();
+    turns.sort_by_key(|(turn, position, _)| (*turn, *position));
+    let mut answered = Vec::with_capacity(turns.len());
+    for (_, position, entry) in turns {
+        let answer = match alone(ask, base, entry).await {
+            Ok(answered) => answered,
+            Err(failure) => {
+                if failure.refusal.log == LogLevel::Error {
+                    let internal = failure.refusal.internal.as_deref();
+                    tracing::error!(
+                        request_id = ask.visit.request_id,
+                        internal,
+                        "an entry of a batch failed"
+                    );
+                }
+                Answered::Refused(Box::new(told_in_bundle(failure, position)))
+            }
+        };
+        answered.push((position, answer));
+    }
+    answered.sort_by_key(|(position, _)| *position);
+    answered.into_iter().map(|(_, answer)| answer).collect()
+}
+
+async fn alone(ask: &Ask<'_>, base: &Base, entry: Entry) -> Result<Answered, Failure> {
+    let asked = asked(ask, base, entry.request)?;
+    let (interaction, shape) = (asked.interaction, asked.shape);
+    let reply = ask.session().run(interaction).await;
+    let reply = reply.map_err(|error| Failure::about(error, &shape.criteria))?;
+    Ok(Answered::Done(Box::new(reply), Box::new(shape)))
+}
+
+fn asked(
+    ask: &Ask<'_>,
+    base: &Base,
+    request: Result<fhir::bundle::Request, Vec<Issue>>,
+) -> Result<Asked, Failure> {
+    let request = request.map_err(|issues| Failure::from(error::of_issues(issues)))?;
+    entry::asked(ask, base, request)
+}
+
+/// An entry without a readable request has no turn.
+fn turn(entry: &Entry) -> u8 {
+    entry.request.as_ref().map_or(0, |request| request.method.turn())
+}
+
+/// All entries or none. Whatever is wrong with any entry is told at once.
+async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<Vec<Answered>, Failure> {
+    let (mut steps, mut shapes, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, entry) in entries.into_iter().enumerate() {
+        let full_url = entry.full_url;
+        let read = asked(ask, base, entry.request).and_then(|asked| {
+            let references = lookups(ask, &asked.interaction)?;
+            Ok((asked, references))
+        });
+        match read {
+            Ok((asked, references)) => {
+                steps.push(Step {
+                    position,
+                    full_url,
+                    interaction: asked.interaction,
+                    references,
+                });
+                shapes.push((position, asked.shape));
+            }
+            Err(failure) => failures.push((Some(position), failure)),
+        }
+    }
+    let session = ask.session();
+    let draft = match session.draft(steps) {
+        Ok(draft) if failures.is_empty() => draft,
+        Ok(_) => return Err(all_of(failures)),
+        Err(found) => {
+            failures.extend(told(found, &shapes));
+            return Err(all_of(failures));
+        }
+    };
+    let replies = session.transact(draft).await;
+    let replies = replies.map_err(|found| all_of(told(found, &shapes)))?;
+    let shapes = shapes.into_iter().map(|(_, shape)| shape);
+    Ok(replies
+        .into_iter()
+        .zip(shapes)
+        .map(|(reply, shape)| Answered::Done(Box::new(reply), Box::new(shape)))
+        .collect())
+}
+
+/// The conditional references of the resource that an entry brings.
+fn lookups(ask: &Ask<'_>, interaction: &Interaction) -> Result<Vec<Lookup>, Failure> {
+    let resource = match interaction {
+        Interaction::Create(resource)
+        | Interaction::ConditionalCreate { resource, .. }
+        | Interaction::Update { resource, .. }
+        | Interaction::ConditionalUpdate { resource, .. } => resource,
+        _ => return Ok(Vec::new()),
+    };
+    let found = references::conditional(resource, ask.session().now())?;
+    let lookup = |mut found: references::Conditional| {
+        ask.visit.app.auth.rewrite_criteria(&mut found.criteria);
+        Lookup {
+            text: found.text,
+            place: found.place,
+            criteria: found.criteria,
+        }
+    };
+    Ok(found.into_iter().map(lookup).collect())
+}
+
+fn told(found: Failures, shapes: &[(usize, Shape)]) -> Vec<(Option<usize>, Failure)> {
+    let criteria = |position: Option<usize>| {
+        let shape = shapes.iter().find(|(known, _)| Some(*known) == position);
+        shape.map_or("", |(_, shape)| shape.criteria.as_str())
+    };
+    let each = found.0.into_iter();
+    each.map(|failed| {
+        let failure = Failure::about(failed.error, criteria(failed.position));
+        (failed.position, failure)
+    })
+    .collect()
+}
+
+/// One refusal of all: every issue at its place in the Bundle, and the gravest status.
+fn all_of(mut failures: Vec<(Option<usize>, Failure)>) -> Failure {
+    failures.sort_by_key(|(position, _)| *position);
+    let only = failures.len() == 1;
+    let mut all: Option<Failure> = None;
+    for (position, failure) in failures {
+        let mut failure = match position {
+            Some(position) => told_in_bundle(failure, position),
+            None => failure,
+        };
+        all = Some(match all.take() {
+            None => failure,
+            Some(mut first) => {
+                if gravity(&failure.refusal) > gravity(&first.refusal) {
+                    std::mem::swap(&mut first, &mut failure);
+                    // The issues stay in the order of the entries.
+                    std::mem::swap(&mut first.refusal.issues, &mut failure.refusal.issues);
+                }
+                first.refusal.issues.append(&mut failure.refusal.issues);
+                first
+            }
+        });
+    }
+    let mut all = all.unwrap_or_else(|| error::broken("a transaction failed without a reason").into());
+    if !only {
+        // Whose Location it is could not be told.
+        all.refusal.location = None;
+    }
+    all.refusal.issues.truncate(MAX_ISSUES);
+    all
+}
+
+/// Of several statuses: a failure of the server, then what may not be done, then what is malformed, then the first.
+fn gravity(refusal: &Refusal) -> u8 {
+    match refusal.status {
+        500.. => 3,
+        401 | 403 => 2,
+        400 => 1,
+        _ => 0,
+    }
+}
+
+fn told_in_bundle(mut failure: Failure, position: usize) -> Failure {
+    let issues = std::mem::take(&mut failure.refusal.issues);
+    failure.refusal.issues = issues
+        .into_iter()
+        .map(|issue| at_entry(issue, position))
+        .collect();
+    failure
+}
