@@ -6,9 +6,9 @@
 mod answer;
 mod entry;
 
-use actix_web::HttpResponse;
-use engine::transaction::{Failures, Lookup, Step};
-use engine::{LogLevel, Refusal};
+use actix_web::{HttpResponse, web};
+use engine::transaction::{Draft, Failures, Lookup, Step};
+use engine::{LogLevel, Refusal, Session};
 use fhir::bundle::{Bundle, Entry, Mode, at_entry, references};
 use fhir::limits::MAX_ISSUES;
 use fhir::{Interaction, Issue};
@@ -18,6 +18,9 @@ use self::entry::{Asked, Shape};
 use crate::ask::Ask;
 use crate::base::Base;
 use crate::error::{self, Failure};
+
+/// As many entries of a transaction are checked where they are; more on the blocking pool.
+const CHECK_INLINE: usize = 32;
 
 /// `POST [base]`
 pub async fn process(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
@@ -104,8 +107,7 @@ async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<
             Err(failure) => failures.push((Some(position), failure)),
         }
     }
-    let session = ask.session();
-    let draft = match session.draft(steps) {
+    let draft = match drafted(ask.session(), steps).await? {
         Ok(draft) if failures.is_empty() => draft,
         Ok(_) => return Err(all_of(failures)),
         Err(found) => {
@@ -113,7 +115,7 @@ async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<
             return Err(all_of(failures));
         }
     };
-    let replies = session.transact(draft).await;
+    let replies = ask.session().transact(draft).await;
     let replies = replies.map_err(|found| all_of(told(found, &shapes)))?;
     let shapes = shapes.into_iter().map(|(_, shape)| shape);
     Ok(replies
@@ -121,6 +123,16 @@ async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<
         .zip(shapes)
         .map(|(reply, shape)| Answered::Done(Box::new(reply), Box::new(shape)))
         .collect())
+}
+
+/// Checks the entries, on the blocking pool when they are many: each of them takes its time, and criteria without an
+/// identifier are compared with every other entry.
+async fn drafted(session: Session, steps: Vec<Step>) -> Result<Result<Draft, Failures>, Failure> {
+    if steps.len() <= CHECK_INLINE {
+        return Ok(session.draft(steps));
+    }
+    let checked = web::block(move || session.draft(steps)).await;
+    checked.map_err(|lost| error::broken(&lost.to_string()).into())
 }
 
 /// The conditional references of the resource that an entry brings.

@@ -323,3 +323,31 @@ pub trait Writer: Reader {
     /// Adds the audit row of this change.
     fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::LockSet;
+    use fhir::ResourceType::{Patient, Practitioner};
+
+    #[test]
+    fn joined_locks_exclude_whatever_either_excludes() {
+        let one = LockSet {
+            values: vec!["a".to_owned()],
+            shared: Some(Patient),
+            ..LockSet::default()
+        };
+        let other = LockSet {
+            values: vec!["b".to_owned()],
+            whole: Some(Practitioner),
+            shared: Some(Patient),
+            in_order: true,
+            ..LockSet::default()
+        };
+        let joined = one.join(other.clone()).join(other);
+        assert_eq!(joined.values, ["a", "b", "b"]);
+        assert_eq!(joined.shared, Some(Patient));
+        assert_eq!(joined.also_shared, [Patient]);
+        assert_eq!(joined.also_whole, [Practitioner]);
+        assert!(joined.in_order);
+    }
+}
