@@ -37,7 +37,10 @@ pub(crate) async fn version_read(
 
 /// A page of a search.
 pub(crate) async fn search(session: &Session, query: Query) -> Result<Page, Error> {
-    session.allow(query.criteria.kind, Permission::Search)?;
+    // What stands at the other end of a chain, or beside the matches, is told as well.
+    for kind in query.looks_into() {
+        session.allow(kind, Permission::Search)?;
+    }
     let classes = visible_classes(&session.caller);
     Ok(session.space.search(query, classes).await?)
 }

@@ -8,6 +8,8 @@ use actix_web::http::header::CONTENT_TYPE;
 use chrono::Utc;
 use fhir::ResourceType;
 use fhir::query::param::{DEFINITIONS, Definition, ParamType};
+use fhir::query::shape::followed;
+use fhir::query::{Include, SearchParam};
 use serde_json::{Value, json};
 
 use crate::ask::Visit;
@@ -28,6 +30,9 @@ static STARTED: LazyLock<String> = LazyLock::new(|| Utc::now().format("%Y-%m-%dT
 const STORED: &str = "/fhir/{type}";
 /// The order of the codes in the statement.
 const INTERACTIONS: [&str; 6] = ["read", "vread", "update", "delete", "create", "search-type"];
+
+/// The order of those of no type.
+const SYSTEM_INTERACTIONS: [&str; 1] = ["search-system"];
 
 /// <https://hl7.org/fhir/R4/http.html#capabilities>
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
@@ -71,6 +76,8 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
             },
             "resource": resources,
+            "interaction": whole_system(),
+            "searchParam": shared_params(),
         }],
     })
 }
@@ -93,8 +100,38 @@ fn stored(kind: ResourceType) -> Value {
         "conditionalRead": if offers("read") { "full-support" } else { "not-supported" },
         "conditionalUpdate": ROUTES.iter().any(|row| row.pattern == STORED && row.interaction == Some("update")),
         "conditionalDelete": "not-supported",
+        "searchInclude": includes(kind, Include::Referred),
+        "searchRevInclude": includes(kind, Include::Referring),
         "searchParam": params,
     })
+}
+
+/// What can be included beside matches of a type, as `_include` or `_revinclude` writes it.
+fn includes(kind: ResourceType, made: fn(SearchParam) -> Include) -> Vec<String> {
+    let mut written: Vec<String> = followed()
+        .filter(|row| made(row.param).of() == kind)
+        .flat_map(|row| row.on.iter().map(|source| format!("{source}:{}", row.name)))
+        .collect();
+    if !written.is_empty() {
+        written.insert(0, "*".to_owned());
+    }
+    written
+}
+
+/// The interactions of no type.
+fn whole_system() -> Vec<Value> {
+    let offered = SYSTEM_INTERACTIONS
+        .into_iter()
+        .filter(|code| ROUTES.iter().any(|row| row.interaction == Some(code)));
+    offered.map(|code| json!({ "code": code })).collect()
+}
+
+/// What a search of all types takes.
+fn shared_params() -> Vec<Value> {
+    let shared = DEFINITIONS
+        .iter()
+        .filter(|definition| ResourceType::ALL.iter().all(|kind| definition.on.contains(kind)));
+    shared.map(search_param).collect()
 }
 
 fn published(kind: Kind) -> Value {

@@ -1,7 +1,9 @@
 //! Sealed cursors: where a page ended, readable and makeable by this server alone, good for one search.
 //!
-//! The row is encrypted too: its number would tell how much other spaces store. The construction is the
-//! synthetic one: the code of context and row is the nonce of the mask over the row.
+//! The place is encrypted too: the number of its row would tell how much other spaces store. The construction is the
+//! synthetic one: the code of context and place is the nonce of the mask over the place.
+
+use std::fmt::Write as _;
 
 use fhir::query::Query;
 use sha2::{Digest as _, Sha256};
@@ -11,7 +13,10 @@ use crate::error::StoreError;
 
 const CODE_BYTES: usize = 16;
 const ROW_BYTES: usize = 8;
+/// Longer ones were not sealed here.
+const MAX_CURSOR_CHARS: usize = fhir::limits::MAX_QUERY_BYTES;
 const BLOCK_BYTES: usize = 64;
+const HASH_BYTES: usize = 32;
 
 /// HMAC-SHA256 (RFC 2104) of parts one after the other.
 pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
@@ -29,33 +34,84 @@ pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     outer.finalize().into()
 }
 
-/// Seals the last row of a page of the search with this fingerprint.
-pub(crate) fn seal(key: &[u8; 32], search: &[u8; 32], row: i64) -> String {
-    let row = row.to_le_bytes();
-    let code = code(key, search, row);
-    let masked = mask(key, code, row);
-    code.iter()
-        .chain(&masked)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// A place between two matches of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The page lies before this place, not behind it.
+    pub(crate) backward: bool,
+    /// The row of the match beside it.
+    pub(crate) row: i64,
+    /// That match's keys in the order of the search, as texts.
+    pub(crate) keys: Vec<Option<String>>,
 }
 
-/// The row of a cursor that was sealed for this search.
-pub(crate) fn open(key: &[u8; 32], search: &[u8; 32], cursor: &str) -> Result<i64, StoreError> {
-    let bytes = unhex(cursor).ok_or(StoreError::BadCursor)?;
-    let (given, masked) = bytes.split_at_checked(CODE_BYTES).ok_or(StoreError::BadCursor)?;
-    let given: [u8; CODE_BYTES] = given.try_into().map_err(|_| StoreError::BadCursor)?;
-    let masked: [u8; ROW_BYTES] = masked.try_into().map_err(|_| StoreError::BadCursor)?;
-    let row = mask(key, given, masked);
-    if bool::from(code(key, search, row).ct_eq(&given)) {
-        Ok(i64::from_le_bytes(row))
-    } else {
-        Err(StoreError::BadCursor)
+impl Place {
+    /// What a cursor holds: a byte, the row, and of each key a byte, its length and its text.
+    fn write(&self) -> Vec<u8> {
+        let mut bytes = vec![u8::from(self.backward)];
+        bytes.extend(self.row.to_le_bytes());
+        for key in &self.keys {
+            bytes.push(u8::from(key.is_some()));
+            if let Some(text) = key {
+                // A text of an index entry is far shorter than 4 GiB.
+                bytes.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                bytes.extend(text.as_bytes());
+            }
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Place> {
+        let (backward, rest) = bytes.split_first()?;
+        let (row, mut rest) = rest.split_first_chunk::<ROW_BYTES>()?;
+        let mut keys = Vec::new();
+        while let Some((present, behind)) = rest.split_first() {
+            rest = behind;
+            if *present == 0 {
+                keys.push(None);
+                continue;
+            }
+            let (length, behind) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            let (text, behind) = behind.split_at_checked(length)?;
+            keys.push(Some(std::str::from_utf8(text).ok()?.to_owned()));
+            rest = behind;
+        }
+        Some(Place {
+            backward: *backward == 1,
+            row: i64::from_le_bytes(*row),
+            keys,
+        })
     }
 }
 
-/// The row at which a search goes on, when it has a cursor.
-pub(crate) fn start(key: &[u8; 32], search: &[u8; 32], query: &Query) -> Result<Option<i64>, StoreError> {
+/// Seals a place in the search with this fingerprint.
+pub(crate) fn seal(key: &[u8; 32], search: &[u8; 32], place: &Place) -> String {
+    let place = place.write();
+    let code = code(key, search, &place);
+    let masked = mask(key, code, &place);
+    let mut cursor = String::with_capacity(2 * (CODE_BYTES + masked.len()));
+    for byte in code.iter().chain(&masked) {
+        // Writing to a String cannot fail.
+        let _ = write!(cursor, "{byte:02x}");
+    }
+    cursor
+}
+
+/// The place of a cursor that was sealed for this search.
+pub(crate) fn open(key: &[u8; 32], search: &[u8; 32], cursor: &str) -> Result<Place, StoreError> {
+    let bytes = unhex(cursor).ok_or(StoreError::BadCursor)?;
+    let (given, masked) = bytes.split_at_checked(CODE_BYTES).ok_or(StoreError::BadCursor)?;
+    let given: [u8; CODE_BYTES] = given.try_into().map_err(|_| StoreError::BadCursor)?;
+    let place = mask(key, given, masked);
+    if !bool::from(code(key, search, &place).ct_eq(&given)) {
+        return Err(StoreError::BadCursor);
+    }
+    Place::read(&place).ok_or(StoreError::BadCursor)
+}
+
+/// The place at which a search goes on, when it has a cursor.
+pub(crate) fn start(key: &[u8; 32], search: &[u8; 32], query: &Query) -> Result<Option<Place>, StoreError> {
     query
         .cursor
         .as_deref()
@@ -63,20 +119,22 @@ pub(crate) fn start(key: &[u8; 32], search: &[u8; 32], query: &Query) -> Result<
         .transpose()
 }
 
-fn code(key: &[u8; 32], search: &[u8; 32], row: [u8; ROW_BYTES]) -> [u8; CODE_BYTES] {
-    let full = hmac(key, &[b"cursor code", search, &row]);
+fn code(key: &[u8; 32], search: &[u8; 32], place: &[u8]) -> [u8; CODE_BYTES] {
+    let full = hmac(key, &[b"cursor code", search, place]);
     let mut code = [0; CODE_BYTES];
     code.iter_mut().zip(full).for_each(|(to, from)| *to = from);
     code
 }
 
-fn mask(key: &[u8; 32], code: [u8; CODE_BYTES], row: [u8; ROW_BYTES]) -> [u8; ROW_BYTES] {
-    let stream = hmac(key, &[b"cursor mask", &code]);
-    let mut masked = row;
-    masked
-        .iter_mut()
-        .zip(stream)
-        .for_each(|(byte, mask)| *byte ^= mask);
+fn mask(key: &[u8; 32], code: [u8; CODE_BYTES], place: &[u8]) -> Vec<u8> {
+    let mut masked = place.to_vec();
+    for (number, block) in (0u32..).zip(masked.chunks_mut(HASH_BYTES)) {
+        let stream = hmac(key, &[b"cursor mask", &code, &number.to_le_bytes()]);
+        block
+            .iter_mut()
+            .zip(stream)
+            .for_each(|(byte, mask)| *byte ^= mask);
+    }
     masked
 }
 
@@ -87,7 +145,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
-    if text.len() != 2 * (CODE_BYTES + ROW_BYTES) {
+    if text.len() % 2 != 0 || text.len() > MAX_CURSOR_CHARS {
         return None;
     }
     text.as_bytes()

@@ -4,38 +4,28 @@
 //! clause is a probe into the index rows of a candidate, which lie together. All that a client sends is
 //! bound; which parameter is meant is bound too, so that the texts of statements stay few.
 
+mod chain;
+mod driver;
+mod include;
+mod sort;
 mod test;
 
-use fhir::query::{
-    Clause, Criteria, DatePrefix, IndexParam, Query, ReferenceTest, SearchParam, StringTest, Test, TokenTest,
-    Total,
-};
+use fhir::query::{Criteria, Query, SortKey, Total};
 
 use crate::api::{ClassFilter, Page, SpaceKey, Stored};
-use crate::codes;
-use crate::cursor;
+use crate::cursor::{self, Place};
 use crate::error::StoreError;
 use crate::sql::Dialect;
 use crate::statement::Statement;
 use crate::transaction::{self, Transaction};
 
-use test::{Table, entry_tests, folded, on_resource, table_of};
-
-/// Statements of more clauses or alternatives have too many texts to be worth a place in the cache.
-const CACHED_CLAUSES: usize = 2;
-/// What is asked for together so often (who is this person?) that it is worth one all the same.
-const CACHED_TOGETHER: [SearchParam; 4] = [
-    SearchParam::Family,
-    SearchParam::Given,
-    SearchParam::Birthdate,
-    SearchParam::Gender,
-];
-/// Alternatives of an identifier that are.
-const CACHED_IDENTIFIERS: usize = 3;
+use driver::{Candidates, Scope};
 
 /// The limit as a sum: SQLite plans for the value of a bare parameter here, and would prepare the statement
 /// anew for every new binding. The same holds where a partial index compares a column with a constant.
 const LIMIT: &str = " LIMIT 0 + ";
+/// Keys of an order whose statements are worth a place in the cache.
+const CACHED_KEYS: usize = 1;
 
 /// At most `limit` matches in order of creation.
 pub(crate) fn matches<'q>(
@@ -45,22 +35,40 @@ pub(crate) fn matches<'q>(
     class: ClassFilter,
     limit: usize,
 ) -> Statement<'q> {
-    let candidates = Candidates::of(dialect, space, criteria, class);
+    let scope = Scope::new(dialect, space, criteria.kind, class);
+    let selection = Selection {
+        space,
+        arms: vec![Candidates::of(scope, criteria)],
+        sort: &[],
+    };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    bodies(space, candidates.rows(None).sql(LIMIT).bind(limit))
+    selection.bodies(None, selection.rows(None).sql(LIMIT).bind(limit))
+}
+
+/// The first page of a search.
+pub(crate) fn first_page<'q>(
+    dialect: Dialect,
+    space: SpaceKey,
+    query: &'q Query,
+    class: ClassFilter,
+) -> Statement<'q> {
+    let selection = Selection::of(dialect, space, query, class);
+    let rows = selection.rows(None).sql(LIMIT).bind(i64::from(query.count) + 1);
+    selection.bodies(None, rows)
 }
 
 /// A page of a search.
 pub(crate) fn page(tx: &mut Transaction<'_>, query: &Query, class: ClassFilter) -> Result<Page, StoreError> {
-    let candidates = Candidates::of(tx.sql.dialect(), SpaceKey(tx.space()), &query.criteria, class);
+    let selection = Selection::of(tx.sql.dialect(), SpaceKey(tx.space()), query, class);
     if query.count == 0 {
-        return only_counted(tx, &candidates);
+        return only_counted(tx, &selection);
     }
     let key = tx.cursor_key()?;
-    let mut listed = list(tx, query, &candidates, &key)?;
+    let mut listed = list(tx, query, &selection, &key)?;
     if listed.uncounted {
-        listed.page.total = Some(count(tx, &candidates)?);
+        listed.page.total = Some(count(tx, &selection)?);
     }
+    listed.page.included = include::included(tx, query, &listed.page.matches, class)?;
     Ok(listed.page)
 }
 
@@ -70,22 +78,25 @@ pub(crate) fn page_at_once(
     query: &Query,
     class: ClassFilter,
 ) -> Result<Option<Page>, StoreError> {
-    let candidates = Candidates::of(tx.sql.dialect(), SpaceKey(tx.space()), &query.criteria, class);
+    // The place of a sorted page and what is included are further statements.
+    if !query.sort.is_empty() || !query.includes.is_empty() {
+        return Ok(None);
+    }
+    let selection = Selection::of(tx.sql.dialect(), SpaceKey(tx.space()), query, class);
     if query.count == 0 {
-        return only_counted(tx, &candidates).map(Some);
+        return only_counted(tx, &selection).map(Some);
     }
     let Some(key) = tx.known_cursor_key() else {
         return Ok(None);
     };
-    let listed = list(tx, query, &candidates, &key)?;
+    let listed = list(tx, query, &selection, &key)?;
     Ok((!listed.uncounted).then_some(listed.page))
 }
 
-fn only_counted(tx: &mut Transaction<'_>, candidates: &Candidates<'_>) -> Result<Page, StoreError> {
+fn only_counted(tx: &mut Transaction<'_>, selection: &Selection<'_>) -> Result<Page, StoreError> {
     Ok(Page {
-        matches: Vec::new(),
-        total: Some(count(tx, candidates)?),
-        next: None,
+        total: Some(count(tx, selection)?),
+        ..Page::default()
     })
 }
 
@@ -99,19 +110,26 @@ struct Listed {
 fn list(
     tx: &mut Transaction<'_>,
     query: &Query,
-    candidates: &Candidates<'_>,
+    selection: &Selection<'_>,
     key: &[u8; 32],
 ) -> Result<Listed, StoreError> {
-    let search = candidates.rows(None).fingerprint();
-    let after = cursor::start(key, &search, query)?;
-    // One more than asked for tells whether there is a next page.
+    let search = selection.rows(None).fingerprint();
+    let start = cursor::start(key, &search, query)?;
+    if start
+        .as_ref()
+        .is_some_and(|place| place.keys.len() != query.sort.len())
+    {
+        return Err(StoreError::BadCursor);
+    }
+    // One more than asked for tells whether there is a page behind this one.
     let size = query.count as usize;
-    let mut rows = candidates.rows(after).sql(LIMIT).bind(i64::from(query.count) + 1);
+    let place = start.as_ref();
+    let mut rows = selection.rows(place).sql(LIMIT).bind(i64::from(query.count) + 1);
     if query.offset > 0 {
         let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
         rows = rows.sql(" OFFSET 0 + ").bind(offset);
     }
-    let statement = bodies(SpaceKey(tx.space()), rows);
+    let statement = selection.bodies(place, rows);
     let rows = tx
         .sql
         .resources(&statement)
@@ -122,24 +140,57 @@ fn list(
         .collect::<Result<Vec<Stored>, _>>()?;
     let more = matches.len() > size;
     matches.truncate(size);
-    let whole = after.is_none() && query.offset == 0 && !more;
+    let backward = place.is_some_and(|place| place.backward);
+    if backward {
+        matches.reverse();
+    }
+    let whole = place.is_none() && query.offset == 0 && !more;
     let total = match query.total {
         Total::Accurate if whole => u64::try_from(matches.len()).ok(),
         Total::Accurate | Total::None => None,
     };
-    let next = matches
-        .last()
-        .filter(|_| more)
-        .map(|last| cursor::seal(key, &search, last.row));
+    // Where a page came from there is another one.
+    let (has_next, has_previous) = if backward {
+        (true, more)
+    } else {
+        (more, place.is_some())
+    };
+    let next = matches.last().filter(|_| has_next).map(|last| last.row);
+    let previous = matches.first().filter(|_| has_previous).map(|first| first.row);
+    let mut sealed = |row: Option<i64>, backward| {
+        row.map(|row| {
+            let keys = keys(tx, &query.sort, row)?;
+            let place = Place { backward, row, keys };
+            Ok(cursor::seal(key, &search, &place))
+        })
+        .transpose()
+    };
     Ok(Listed {
         uncounted: query.total == Total::Accurate && !whole,
-        page: Page { matches, total, next },
+        page: Page {
+            next: sealed(next, false)?,
+            previous: sealed(previous, true)?,
+            matches,
+            total,
+            ..Page::default()
+        },
     })
 }
 
-fn count(tx: &mut Transaction<'_>, candidates: &Candidates<'_>) -> Result<u64, StoreError> {
+/// The keys of a row, as a cursor holds them.
+fn keys(tx: &mut Transaction<'_>, sort: &[SortKey], row: i64) -> Result<Vec<Option<String>>, StoreError> {
+    if sort.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = sort::keys_of(tx.space(), sort, row).uncached();
+    let texts = tx.sql.texts(&statement);
+    let texts = texts.map_err(|error| tx.fail("reading the place of a page", &error))?;
+    Ok(texts.iter().map(|text| sort::key(text)).collect())
+}
+
+fn count(tx: &mut Transaction<'_>, selection: &Selection<'_>) -> Result<u64, StoreError> {
     let statement = Statement::new("SELECT count(*) FROM (")
-        .then(candidates.rows(None))
+        .then(selection.unordered(None))
         .sql(") AS page");
     let counts = tx
         .sql
@@ -151,308 +202,102 @@ fn count(tx: &mut Transaction<'_>, candidates: &Candidates<'_>) -> Result<u64, S
         .unwrap_or_default())
 }
 
-/// The resources of a page of rows. CROSS JOIN: SQLite keeps this order.
-fn bodies<'q>(space: SpaceKey, page: Statement<'q>) -> Statement<'q> {
-    Statement::new("SELECT ")
-        .sql(transaction::CURRENT)
-        .sql(" FROM (")
-        .then(page)
-        .sql(") AS page CROSS JOIN resource AS r WHERE r.space = ")
-        .bind(space.0)
-        .sql(" AND r.row = page.row ORDER BY page.row")
+/// The rows of a search, of one type or of several, and their order.
+struct Selection<'q> {
+    space: SpaceKey,
+    arms: Vec<Candidates<'q>>,
+    sort: &'q [SortKey],
 }
 
-/// The rows that match, as SQL.
-struct Candidates<'q> {
-    /// FROM with the driver, WHERE with everything.
-    body: Statement<'q>,
-    /// The column that names the row.
-    row: &'static str,
-    cached: bool,
-}
-
-impl<'q> Candidates<'q> {
-    fn of(dialect: Dialect, space: SpaceKey, criteria: &'q Criteria, class: ClassFilter) -> Candidates<'q> {
-        let driver = driver(criteria);
-        let on_resource_too = matches!(class, ClassFilter::Only(_))
-            || criteria
-                .clauses
-                .iter()
-                .any(|clause| clause.param.index().is_empty());
-        let scope = Scope {
-            dialect,
-            space: space.0,
-            kind: codes::kind(criteria.kind),
-        };
-        let (mut body, row) = match driver {
-            Some((_, clause)) if !clause.param.index().is_empty() => {
-                let mut from = scope.driven_by(clause);
-                if on_resource_too {
-                    from = from
-                        .sql(" CROSS JOIN resource AS r WHERE r.space = ")
-                        .bind(scope.space)
-                        .sql(" AND r.row = c.row");
-                } else {
-                    from.push(" WHERE 1 = 1");
-                }
-                (from, "c.row")
-            }
-            _ => (
-                Statement::new(" FROM resource AS r WHERE r.space = ")
-                    .bind(scope.space)
-                    .sql(" AND r.kind = ")
-                    .bind(scope.kind)
-                    .sql(" AND NOT r.deleted"),
-                "r.row",
-            ),
-        };
-        if let ClassFilter::Only(class) = class {
-            body = body.sql(" AND r.class = ").bind(codes::class(class));
+impl<'q> Selection<'q> {
+    fn of(dialect: Dialect, space: SpaceKey, query: &'q Query, class: ClassFilter) -> Selection<'q> {
+        let arm = |kind| Candidates::of(Scope::new(dialect, space, kind, class), &query.criteria);
+        Selection {
+            space,
+            arms: query.kinds().into_iter().map(arm).collect(),
+            sort: &query.sort,
         }
-        for (position, clause) in criteria.clauses.iter().enumerate() {
-            let drives = driver.is_some_and(|(driver, _)| driver == position);
-            if clause.param.index().is_empty() {
-                body = body.sql(" AND ").then(on_resource(clause));
-            } else if !drives {
-                body = body.sql(" AND ").then(scope.probe(clause, row));
-            }
-        }
-        let cached = is_cached(&criteria.clauses);
-        Candidates { body, row, cached }
     }
 
-    /// The rows in order, those behind `after` only.
-    fn rows(&self, after: Option<i64>) -> Statement<'q> {
-        let mut statement = Statement::new("SELECT ")
-            .sql(self.row)
-            .sql(" AS row")
-            .then(self.body.clone());
-        if let Some(after) = after {
-            statement = statement.sql(" AND ").sql(self.row).sql(" > ").bind(after);
-        }
-        statement = statement.sql(" ORDER BY ").sql(self.row);
-        if self.cached {
-            statement
+    /// The rows in order, those behind the place only; read against the order when the page lies before it.
+    fn rows(&self, place: Option<&Place>) -> Statement<'q> {
+        let descending = place.is_some_and(|place| place.backward);
+        let ordered = if self.sort.is_empty() {
+            let row = match self.arms.as_slice() {
+                [single] => single.row,
+                _ => "row",
+            };
+            self.unordered(place).sql(" ORDER BY ").sql(row)
         } else {
-            statement.uncached()
-        }
-    }
-}
-
-/// Whose rows a statement looks at.
-#[derive(Clone, Copy)]
-struct Scope {
-    dialect: Dialect,
-    space: i64,
-    kind: i16,
-}
-
-impl Scope {
-    /// ` FROM … AS c`, each candidate once.
-    fn driven_by<'q>(self, clause: &'q Clause) -> Statement<'q> {
-        let table = table_of(clause);
-        let tests = entry_tests(self.dialect, clause);
-        let unique = is_unique(clause);
-        let mut from = Statement::new(if unique {
-            " FROM (SELECT row FROM "
-        } else {
-            " FROM (SELECT DISTINCT row FROM "
-        });
-        if tests.is_empty() {
-            return from.sql(table.name()).sql(" WHERE 1 = 0) AS c");
-        }
-        let index = match self.dialect {
-            Dialect::Sqlite => index_of(clause),
-            Dialect::Postgres => "",
-        };
-        for (position, test) in tests.into_iter().enumerate() {
-            if position > 0 {
-                // One index lookup for each alternative.
-                from = from.sql(" UNION SELECT row FROM ");
+            let mut sorted = Statement::new("SELECT p.* FROM (")
+                .then(self.keyed())
+                .sql(") AS p");
+            if let Some(place) = place {
+                sorted = sorted.sql(" WHERE ").then(sort::behind(self.sort, place));
             }
-            from = from
-                .sql(table.name())
-                .sql(index)
-                .sql(" WHERE space = ")
-                .bind(self.space)
-                .sql(" AND kind = ")
-                .bind(self.kind)
-                .sql(" AND ")
-                .then(params(clause))
-                .sql(" AND ")
-                .then(test);
-        }
-        from.sql(") AS c")
+            sorted
+                .sql(" ORDER BY ")
+                .then(sort::ordered(self.sort, place, false))
+                .sql("p.row")
+        };
+        let ordered = if descending { ordered.sql(" DESC") } else { ordered };
+        let cached = self.arms.iter().all(|arm| arm.cached) && self.sort.len() <= CACHED_KEYS;
+        if cached { ordered } else { ordered.uncached() }
     }
 
-    /// Whether the candidate passes a clause.
-    fn probe<'q>(self, clause: &'q Clause, row: &'static str) -> Statement<'q> {
-        let negated = matches!(clause.test, Test::NotToken(_) | Test::Missing(true));
-        let mut probe = Statement::new(if negated {
-            "NOT EXISTS (SELECT 1 FROM "
-        } else {
-            "EXISTS (SELECT 1 FROM "
+    /// The rows behind a place in the order of creation, of which each arm is given.
+    fn unordered(&self, place: Option<&Place>) -> Statement<'q> {
+        self.united(|arm| {
+            let mut rows = Statement::new("SELECT ")
+                .sql(arm.row)
+                .sql(" AS row")
+                .then(arm.body.clone());
+            if let Some(place) = place {
+                rows = rows.sql(" AND ").sql(arm.row);
+                rows = rows
+                    .sql(if place.backward { " < " } else { " > " })
+                    .bind(place.row);
+            }
+            rows
         })
-        .sql(table_of(clause).name())
-        .sql(" AS x WHERE x.space = ")
-        .bind(self.space)
-        .sql(" AND x.row = ")
-        .sql(row)
-        .sql(" AND x.")
-        .then(params(clause));
-        if !matches!(clause.test, Test::Missing(_)) {
-            probe.push(" AND ");
-            probe = probe.then(any(entry_tests(self.dialect, clause)));
-        }
-        probe.sql(")")
     }
-}
 
-/// SQLite: the index that drives, by name. Its planner, which has no statistics here, likes to read a whole space in
-/// the order of the rows instead.
-fn index_of(clause: &Clause) -> &'static str {
-    let is_system = |test: &TokenTest| matches!(test, TokenTest::System(_));
-    match &clause.test {
-        Test::Token(tests) if tests.iter().any(is_system) => "",
-        Test::Token(_) | Test::OfType(_) | Test::Uri(_) => " INDEXED BY index_token_by_code",
-        Test::String(_) => " INDEXED BY index_string_by_text",
-        Test::Date(_) => " INDEXED BY index_date_by_range",
-        Test::Reference(tests)
-            if tests
-                .iter()
-                .all(|test| !matches!(test, ReferenceTest::Identifier(_))) =>
-        {
-            " INDEXED BY index_reference_by_target"
-        }
-        Test::Id(_) | Test::NotToken(_) | Test::Reference(_) | Test::Missing(_) => "",
+    /// The rows with their keys.
+    fn keyed(&self) -> Statement<'q> {
+        self.united(|arm| {
+            Statement::new("SELECT ")
+                .sql(arm.row)
+                .sql(" AS row")
+                .then(sort::selected(self.space.0, self.sort, arm.row))
+                .then(arm.body.clone())
+        })
     }
-}
 
-/// `(a OR b)`; nothing passes an empty list.
-fn any(tests: Vec<Statement<'_>>) -> Statement<'_> {
-    if tests.is_empty() {
-        return Statement::new("1 = 0");
-    }
-    let mut either = Statement::new("(");
-    for (position, test) in tests.into_iter().enumerate() {
-        if position > 0 {
-            either.push(" OR ");
-        }
-        either = either.then(test);
-    }
-    either.sql(")")
-}
-
-/// `param = …`
-fn params(clause: &Clause) -> Statement<'static> {
-    match clause.index() {
-        // By its number, so that the partial index of identifier systems serves.
-        [IndexParam::Identifier] => Statement::new("param = 1"),
-        [single] => Statement::new("param = 0 + ").bind(single.number()),
-        several => {
-            let mut list = Statement::new("param IN (");
-            for (position, param) in several.iter().enumerate() {
-                if position > 0 {
-                    list.push(", ");
-                }
-                list.push_bind(param.number());
+    fn united(&self, rows_of: impl Fn(&Candidates<'q>) -> Statement<'q>) -> Statement<'q> {
+        let mut all = Statement::new("");
+        for (position, arm) in self.arms.iter().enumerate() {
+            if position > 0 {
+                all.push(" UNION ALL ");
             }
-            list.sql(")")
+            all = all.then(rows_of(arm));
+            if !arm.cached {
+                all = all.uncached();
+            }
         }
+        all
     }
-}
 
-/// The clause that promises the fewest candidates, with its position.
-fn driver(criteria: &Criteria) -> Option<(usize, &Clause)> {
-    criteria
-        .clauses
-        .iter()
-        .enumerate()
-        .filter_map(|(position, clause)| Some((rank(clause)?, position, clause)))
-        .min_by_key(|(rank, position, _)| (*rank, *position))
-        .map(|(_, position, clause)| (position, clause))
-}
-
-/// How many candidates a clause lets expect, as an order; `None`: it cannot drive.
-fn rank(clause: &Clause) -> Option<u8> {
-    match &clause.test {
-        Test::Id(_) => Some(0),
-        Test::Token(tests) if clause.param.index().is_empty() || tests.is_empty() => None,
-        Test::Token(tests) => {
-            let whole_system = tests.iter().any(|test| matches!(test, TokenTest::System(_)));
-            Some(match clause.param {
-                _ if whole_system => 8,
-                SearchParam::Identifier => 1,
-                SearchParam::Email | SearchParam::Phone | SearchParam::Telecom => 2,
-                _ => 7,
-            })
-        }
-        Test::OfType(_) => Some(1),
-        Test::Reference(_) => Some(3),
-        Test::Date(_) if clause.param.index().is_empty() => None,
-        Test::Date(tests) => tests
-            .iter()
-            .all(|test| test.prefix == DatePrefix::Equal)
-            .then_some(4),
-        Test::String(tests) => tests
-            .iter()
-            .all(|test| match test {
-                StringTest::StartsWith(text) => !text.is_empty(),
-                StringTest::Exact(text) => folded(text).is_some(),
-                StringTest::Contains(_) => false,
-            })
-            .then_some(5),
-        Test::Uri(_) => Some(6),
-        Test::NotToken(_) | Test::Missing(_) => None,
-    }
-}
-
-/// Whether the index holds no row of the driver twice.
-fn is_unique(clause: &Clause) -> bool {
-    let exact = match &clause.test {
-        Test::Token(tests) => matches!(
-            tests.as_slice(),
-            [TokenTest::SystemCode { .. } | TokenTest::CodeWithoutSystem(_)]
-        ),
-        Test::OfType(tests) => tests.len() == 1,
-        _ => false,
-    };
-    exact && clause.index().len() == 1
-}
-
-/// Whether a statement with these clauses is worth a place in the cache: there are few texts of its kind.
-fn is_cached(clauses: &[Clause]) -> bool {
-    let is_few = |clause: &Clause| match &clause.test {
-        Test::Token(tests) if clause.param == SearchParam::Identifier => tests.len() <= CACHED_IDENTIFIERS,
-        _ => is_single(clause),
-    };
-    let together = |clause: &Clause| CACHED_TOGETHER.contains(&clause.param);
-    let are_few = clauses.len() <= CACHED_CLAUSES
-        || (clauses.len() <= CACHED_TOGETHER.len() && clauses.iter().all(together));
-    are_few && clauses.iter().all(is_few)
-}
-
-/// Whether a clause has one alternative, and so one text.
-fn is_single(clause: &Clause) -> bool {
-    1 == match &clause.test {
-        Test::Id(tests) => tests.len(),
-        Test::Token(tests) | Test::NotToken(tests) => tests.len(),
-        Test::String(tests) => tests.len(),
-        Test::OfType(tests) => tests.len(),
-        Test::Date(tests) => tests.len(),
-        Test::Reference(tests) => tests.len(),
-        Test::Uri(tests) => tests.len(),
-        Test::Missing(_) => 1,
-    }
-}
-
-impl Table {
-    fn name(self) -> &'static str {
-        match self {
-            Table::Token => "index_token",
-            Table::String => "index_string",
-            Table::Date => "index_date",
-            Table::Reference => "index_reference",
-        }
+    /// The resources of a page of rows. CROSS JOIN: SQLite keeps this order.
+    fn bodies(&self, place: Option<&Place>, page: Statement<'q>) -> Statement<'q> {
+        let backward = place.is_some_and(|place| place.backward);
+        Statement::new("SELECT ")
+            .sql(transaction::CURRENT)
+            .sql(" FROM (")
+            .then(page)
+            .sql(") AS page CROSS JOIN resource AS r WHERE r.space = ")
+            .bind(self.space.0)
+            .sql(" AND r.row = page.row ORDER BY ")
+            .then(sort::ordered(self.sort, place, true))
+            .sql(if backward { "page.row DESC" } else { "page.row" })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use fhir::query::{Criteria, Query};
+use fhir::query::Query;
 use fhir::{Target, Timestamp};
 
 use crate::access::Access;
@@ -258,12 +258,10 @@ impl SpaceStore {
         }
     }
 
-    /// How the database would find the matches of criteria: the lines of its plan.
+    /// How the database would find the first page of a search: the text of the statement, and the lines of its plan.
     #[doc(hidden)]
-    pub async fn explain(&self, criteria: Criteria) -> Result<Vec<String>, StoreError> {
-        self.store
-            .read_in(self.space, move |tx| tx.explain(&criteria))
-            .await
+    pub async fn explain(&self, query: Query) -> Result<(String, Vec<String>), StoreError> {
+        self.store.read_in(self.space, move |tx| tx.explain(&query)).await
     }
 
     /// Runs a write in one transaction, and returns when it is on disk. An `Err` of `write` takes back all

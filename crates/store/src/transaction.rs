@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use diesel::result::Error as DieselError;
 use fhir::canonical::Digest;
-use fhir::query::Criteria;
+use fhir::query::Query;
 use fhir::{Id, Target, Timestamp, VersionId};
 
 use crate::api::{ClassFilter, SpaceKey, Stored};
@@ -294,23 +294,25 @@ impl<'c> Transaction<'c> {
         self.context.cursor_key.get().copied()
     }
 
-    /// The plan of a match.
-    pub(crate) fn explain(&mut self, criteria: &Criteria) -> Result<Vec<String>, StoreError> {
+    /// The text of the first page of a search, and its plan.
+    pub(crate) fn explain(&mut self, query: &Query) -> Result<(String, Vec<String>), StoreError> {
         let dialect = self.sql.dialect();
-        let matching = search::matches(dialect, SpaceKey(self.space), criteria, ClassFilter::Any, 2);
-        match dialect {
+        let page = search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any);
+        let text = page.text(dialect);
+        let plan = match dialect {
             Dialect::Sqlite => {
-                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(matching);
+                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(page);
                 let steps = self.sql.plan_steps(&statement);
                 let steps = steps.map_err(|error| self.fail("explaining", &error))?;
-                Ok(steps.into_iter().map(|(_, _, _, step)| step).collect())
+                steps.into_iter().map(|(_, _, _, step)| step).collect()
             }
             Dialect::Postgres => {
-                let statement = Statement::new("EXPLAIN ").then(matching).uncached();
+                let statement = Statement::new("EXPLAIN ").then(page).uncached();
                 let lines = self.sql.texts(&statement);
-                lines.map_err(|error| self.fail("explaining", &error))
+                lines.map_err(|error| self.fail("explaining", &error))?
             }
-        }
+        };
+        Ok((text, plan))
     }
 
     /// Writes audit rows, whatever their space.

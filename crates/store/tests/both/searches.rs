@@ -9,7 +9,7 @@ use store::{Class, ClassFilter, SpaceKey, SpaceStore, StoreError};
 
 use crate::bench::{Bench, Database};
 use crate::cases;
-use crate::fixture::{PATIENT, criteria, find, ids, insert, new, page, patient, remove, resource};
+use crate::fixture::{PATIENT, criteria, find, ids, insert, new, page, patient, remove, resource, search};
 
 cases![
     each_kind_of_condition_finds_what_it_says,
@@ -407,7 +407,8 @@ const SURE: usize = 7;
 
 async fn each_uses_its_index(bench: &Bench, space: &SpaceStore, searches: &[(&str, &str)]) {
     for (query, index) in searches.iter().copied() {
-        let plan = space.explain(criteria(PATIENT, query)).await.unwrap().join("\n");
+        let (_, plan) = space.explain(search(PATIENT, query)).await.unwrap();
+        let plan = plan.join("\n");
         assert!(plan.contains(index), "{query}:\n{plan}");
         let scans = match bench.database {
             Database::Sqlite => plan
@@ -418,11 +419,8 @@ async fn each_uses_its_index(bench: &Bench, space: &SpaceStore, searches: &[(&st
         assert!(!scans, "{query}:\n{plan}");
     }
     if bench.database == Database::Sqlite {
-        let plan = space
-            .explain(criteria(PATIENT, "identifier=urn:s|"))
-            .await
-            .unwrap()
-            .join("\n");
+        let (_, plan) = space.explain(search(PATIENT, "identifier=urn:s|")).await.unwrap();
+        let plan = plan.join("\n");
         assert!(plan.contains("index_token_by_system"), "{plan}");
     }
 }
