@@ -89,7 +89,7 @@ fn stored(kind: ResourceType) -> Value {
         .filter(|definition| definition.on.contains(&kind))
         .map(search_param)
         .collect();
-    json!({
+    let mut row = json!({
         "type": kind.as_str(),
         "interaction": interactions(STORED),
         "versioning": "versioned-update",
@@ -100,10 +100,18 @@ fn stored(kind: ResourceType) -> Value {
         "conditionalRead": if offers("read") { "full-support" } else { "not-supported" },
         "conditionalUpdate": ROUTES.iter().any(|row| row.pattern == STORED && row.interaction == Some("update")),
         "conditionalDelete": "not-supported",
-        "searchInclude": includes(kind, Include::Referred),
-        "searchRevInclude": includes(kind, Include::Referring),
         "searchParam": params,
-    })
+    });
+    for (property, list) in [
+        ("searchInclude", includes(kind, Include::Referred)),
+        ("searchRevInclude", includes(kind, Include::Referring)),
+    ] {
+        // FHIR has no empty list.
+        if let Some(row) = row.as_object_mut().filter(|_| !list.is_empty()) {
+            row.insert(property.to_owned(), json!(list));
+        }
+    }
+    row
 }
 
 /// What can be included beside matches of a type, as `_include` or `_revinclude` writes it.

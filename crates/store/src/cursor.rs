@@ -145,7 +145,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
-    if text.len() % 2 != 0 || text.len() > MAX_CURSOR_CHARS {
+    if !text.len().is_multiple_of(2) || text.len() > MAX_CURSOR_CHARS {
         return None;
     }
     text.as_bytes()
