@@ -9,6 +9,7 @@ mod driver;
 mod include;
 mod sort;
 mod test;
+mod walk;
 
 use fhir::query::{Criteria, Query, SortKey, Total};
 
@@ -20,6 +21,8 @@ use crate::statement::Statement;
 use crate::transaction::{self, Transaction};
 
 use driver::{Candidates, Scope};
+use sort::{Keys, Of};
+use walk::Way;
 
 /// The limit as a sum: SQLite plans for the value of a bare parameter here, and would prepare the statement
 /// anew for every new binding. The same holds where a partial index compares a column with a constant.
@@ -36,25 +39,20 @@ pub(crate) fn matches<'q>(
     limit: usize,
 ) -> Statement<'q> {
     let scope = Scope::new(dialect, space, criteria.kind, class);
-    let selection = Selection {
-        space,
-        arms: vec![Candidates::of(scope, criteria)],
-        sort: &[],
-    };
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    selection.bodies(None, selection.rows(None).sql(LIMIT).bind(limit))
+    let part = Part::of(vec![Candidates::of(scope, criteria)], &[], None);
+    part.page(space, i64::try_from(limit).unwrap_or(i64::MAX), 0)
 }
 
-/// The first page of a search.
+/// The statements of the first page of a search: the next one is needed when those before do not fill the page.
 pub(crate) fn first_page<'q>(
     dialect: Dialect,
     space: SpaceKey,
     query: &'q Query,
     class: ClassFilter,
-) -> Statement<'q> {
-    let selection = Selection::of(dialect, space, query, class);
-    let rows = selection.rows(None).sql(LIMIT).bind(i64::from(query.count) + 1);
-    selection.bodies(None, rows)
+) -> Vec<Statement<'q>> {
+    let limit = i64::from(query.count) + 1;
+    let parts = Selection::of(dialect, space, query, class).parts(None);
+    parts.into_iter().map(|part| part.page(space, limit, 0)).collect()
 }
 
 /// A page of a search.
@@ -113,7 +111,7 @@ fn list(
     selection: &Selection<'_>,
     key: &[u8; 32],
 ) -> Result<Listed, StoreError> {
-    let search = selection.rows(None).fingerprint();
+    let search = selection.fingerprint();
     let start = cursor::start(key, &search, query)?;
     if start
         .as_ref()
@@ -124,20 +122,20 @@ fn list(
     // One more than asked for tells whether there is a page behind this one.
     let size = query.count as usize;
     let place = start.as_ref();
-    let mut rows = selection.rows(place).sql(LIMIT).bind(i64::from(query.count) + 1);
-    if query.offset > 0 {
-        let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-        rows = rows.sql(" OFFSET 0 + ").bind(offset);
+    let mut matches: Vec<Stored> = Vec::new();
+    for part in selection.parts(place) {
+        let wanted = (size + 1).saturating_sub(matches.len());
+        if wanted == 0 {
+            break;
+        }
+        let limit = i64::try_from(wanted).unwrap_or(i64::MAX);
+        let statement = part.page(selection.space, limit, query.offset);
+        let rows = tx.sql.resources(&statement);
+        let rows = rows.map_err(|error| tx.fail("searching", &error))?;
+        for row in rows {
+            matches.push(transaction::stored(row)?);
+        }
     }
-    let statement = selection.bodies(place, rows);
-    let rows = tx
-        .sql
-        .resources(&statement)
-        .map_err(|error| tx.fail("searching", &error))?;
-    let mut matches = rows
-        .into_iter()
-        .map(transaction::stored)
-        .collect::<Result<Vec<Stored>, _>>()?;
     let more = matches.len() > size;
     matches.truncate(size);
     let backward = place.is_some_and(|place| place.backward);
@@ -190,7 +188,7 @@ fn keys(tx: &mut Transaction<'_>, sort: &[SortKey], row: i64) -> Result<Vec<Opti
 
 fn count(tx: &mut Transaction<'_>, selection: &Selection<'_>) -> Result<u64, StoreError> {
     let statement = Statement::new("SELECT count(*) FROM (")
-        .then(selection.unordered(None))
+        .then(united(&selection.arms, |arm| arm.rows()))
         .sql(") AS page");
     let counts = tx
         .sql
@@ -202,102 +200,216 @@ fn count(tx: &mut Transaction<'_>, selection: &Selection<'_>) -> Result<u64, Sto
         .unwrap_or_default())
 }
 
-/// The rows of a search, of one type or of several, and their order.
+/// What a search finds, of one type or of several, and in which order.
 struct Selection<'q> {
+    dialect: Dialect,
     space: SpaceKey,
+    class: ClassFilter,
+    query: &'q Query,
     arms: Vec<Candidates<'q>>,
-    sort: &'q [SortKey],
 }
 
 impl<'q> Selection<'q> {
     fn of(dialect: Dialect, space: SpaceKey, query: &'q Query, class: ClassFilter) -> Selection<'q> {
         let arm = |kind| Candidates::of(Scope::new(dialect, space, kind, class), &query.criteria);
         Selection {
+            dialect,
             space,
+            class,
+            query,
             arms: query.kinds().into_iter().map(arm).collect(),
-            sort: &query.sort,
         }
     }
 
-    /// The rows in order, those behind the place only; read against the order when the page lies before it.
-    fn rows(&self, place: Option<&Place>) -> Statement<'q> {
-        let descending = place.is_some_and(|place| place.backward);
-        let ordered = if self.sort.is_empty() {
-            let row = match self.arms.as_slice() {
-                [single] => single.row,
-                _ => "row",
-            };
-            self.unordered(place).sql(" ORDER BY ").sql(row)
-        } else {
-            let mut sorted = Statement::new("SELECT p.* FROM (")
-                .then(self.keyed())
-                .sql(") AS p");
-            if let Some(place) = place {
-                sorted = sorted.sql(" WHERE ").then(sort::behind(self.sort, place));
-            }
-            sorted
-                .sql(" ORDER BY ")
-                .then(sort::ordered(self.sort, place, false))
-                .sql("p.row")
+    /// What is asked, and in which order.
+    fn fingerprint(&self) -> [u8; 32] {
+        Part::of(self.arms.clone(), &self.query.sort, None)
+            .rows(self.space, None)
+            .fingerprint()
+    }
+
+    /// The matches behind a place, in parts of which each comes wholly before the next.
+    fn parts(&self, place: Option<&Place>) -> Vec<Part<'q>> {
+        let sort = self.query.sort.as_slice();
+        let criteria = &self.query.criteria;
+        let sorted = || vec![Part::of(self.arms.clone(), sort, place.cloned())];
+        let Some((first, others)) = sort.split_first() else {
+            return sorted();
         };
-        let ordered = if descending { ordered.sql(" DESC") } else { ordered };
-        let cached = self.arms.iter().all(|arm| arm.cached) && self.sort.len() <= CACHED_KEYS;
-        if cached { ordered } else { ordered.uncached() }
-    }
-
-    /// The rows behind a place in the order of creation, of which each arm is given.
-    fn unordered(&self, place: Option<&Place>) -> Statement<'q> {
-        self.united(|arm| {
-            let mut rows = Statement::new("SELECT ")
-                .sql(arm.row)
-                .sql(" AS row")
-                .then(arm.body.clone());
-            if let Some(place) = place {
-                rows = rows.sql(" AND ").sql(arm.row);
-                rows = rows
-                    .sql(if place.backward { " < " } else { " > " })
-                    .bind(place.row);
+        let scope = |kind| Scope::new(self.dialect, self.space, kind, self.class);
+        let way = walk::way(criteria, *first);
+        match (way, self.query.kinds().as_slice()) {
+            (Way::Sorted, _) => sorted(),
+            (Way::OnResource(column), kinds) => {
+                let arm = |kind| Candidates::on_resource(scope(kind), criteria, column);
+                let arms = kinds.iter().copied().map(arm).collect();
+                vec![Part::of(arms, sort, place.cloned())]
             }
-            rows
-        })
-    }
-
-    /// The rows with their keys.
-    fn keyed(&self) -> Statement<'q> {
-        self.united(|arm| {
-            Statement::new("SELECT ")
-                .sql(arm.row)
-                .sql(" AS row")
-                .then(sort::selected(self.space.0, self.sort, arm.row))
-                .then(arm.body.clone())
-        })
-    }
-
-    fn united(&self, rows_of: impl Fn(&Candidates<'q>) -> Statement<'q>) -> Statement<'q> {
-        let mut all = Statement::new("");
-        for (position, arm) in self.arms.iter().enumerate() {
-            if position > 0 {
-                all.push(" UNION ALL ");
+            (Way::OnIndex, [kind]) => {
+                let with = |place| {
+                    Part::of(
+                        vec![Candidates::walking(scope(*kind), criteria, *first)],
+                        sort,
+                        place,
+                    )
+                };
+                let without = |place: Option<Place>| {
+                    let arm = Candidates::without(scope(*kind), criteria, *first);
+                    Part::of(vec![arm], others, place)
+                };
+                walked(place, with, without)
             }
-            all = all.then(rows_of(arm));
-            if !arm.cached {
-                all = all.uncached();
+            (Way::OnIndex, _) => sorted(),
+        }
+    }
+}
+
+/// First what has the key, then what has not; against the order when the page lies before the place.
+fn walked<'q>(
+    place: Option<&Place>,
+    with: impl Fn(Option<Place>) -> Part<'q>,
+    without: impl Fn(Option<Place>) -> Part<'q>,
+) -> Vec<Part<'q>> {
+    let Some(place) = place else {
+        return vec![with(None), without(None)];
+    };
+    // From the end of what has the key, or from the beginning of what has not.
+    let edge = |mut part: Part<'q>| {
+        part.backward = place.backward;
+        part
+    };
+    match place.keys.split_first() {
+        Some((Some(_), _)) if place.backward => vec![with(Some(place.clone()))],
+        Some((Some(_), _)) => vec![with(Some(place.clone())), edge(without(None))],
+        Some((None, others)) => {
+            let inside = without(Some(Place {
+                keys: others.to_vec(),
+                ..place.clone()
+            }));
+            if place.backward {
+                vec![inside, edge(with(None))]
+            } else {
+                vec![inside]
             }
         }
-        all
+        None => Vec::new(),
+    }
+}
+
+/// Matches that one statement gives.
+struct Part<'q> {
+    arms: Vec<Candidates<'q>>,
+    sort: &'q [SortKey],
+    place: Option<Place>,
+    backward: bool,
+}
+
+impl<'q> Part<'q> {
+    fn of(arms: Vec<Candidates<'q>>, sort: &'q [SortKey], place: Option<Place>) -> Part<'q> {
+        Part {
+            backward: place.as_ref().is_some_and(|place| place.backward),
+            arms,
+            sort,
+            place,
+        }
     }
 
-    /// The resources of a page of rows. CROSS JOIN: SQLite keeps this order.
-    fn bodies(&self, place: Option<&Place>, page: Statement<'q>) -> Statement<'q> {
-        let backward = place.is_some_and(|place| place.backward);
+    /// At most so many of them. CROSS JOIN: SQLite keeps this order.
+    fn page(&self, space: SpaceKey, limit: i64, offset: u64) -> Statement<'q> {
+        let mut rows = self.rows(space, Some(limit));
+        if offset > 0 {
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            rows = rows.sql(" OFFSET 0 + ").bind(offset);
+        }
         Statement::new("SELECT ")
             .sql(transaction::CURRENT)
             .sql(" FROM (")
-            .then(page)
+            .then(rows)
             .sql(") AS page CROSS JOIN resource AS r WHERE r.space = ")
-            .bind(self.space.0)
+            .bind(space.0)
             .sql(" AND r.row = page.row ORDER BY ")
-            .then(sort::ordered(self.sort, place, true))
-            .sql(if backward { "page.row DESC" } else { "page.row" })
+            .then(self.keys(self.arms.first()).ordered(Of::Page))
+            .sql(if self.backward {
+                "page.row DESC"
+            } else {
+                "page.row"
+            })
     }
+
+    /// The rows in order, or against it.
+    fn rows(&self, space: SpaceKey, limit: Option<i64>) -> Statement<'q> {
+        let limited = |rows: Statement<'q>| match limit {
+            Some(limit) => rows.sql(LIMIT).bind(limit),
+            None => rows,
+        };
+        let rows = match self.arms.as_slice() {
+            [single] => limited(self.rows_of(space, single)),
+            several => {
+                // Each type gives as many as are wanted of all.
+                let all = united(several, |arm| {
+                    Statement::new("SELECT arm.* FROM (")
+                        .then(limited(self.rows_of(space, arm)))
+                        .sql(") AS arm")
+                });
+                let ordered = Statement::new("SELECT p.* FROM (")
+                    .then(all)
+                    .sql(") AS p ORDER BY ")
+                    .then(self.keys(several.first()).ordered(Of::Rows))
+                    .sql(if self.backward { "p.row DESC" } else { "p.row" });
+                limited(ordered)
+            }
+        };
+        let cached = self.arms.iter().all(|arm| arm.cached) && self.sort.len() <= CACHED_KEYS;
+        if cached { rows } else { rows.uncached() }
+    }
+
+    /// The rows of one type.
+    fn rows_of(&self, space: SpaceKey, arm: &Candidates<'q>) -> Statement<'q> {
+        if self.sort.is_empty() {
+            let mut rows = arm.rows();
+            if let Some(place) = &self.place {
+                rows = rows.sql(" AND ").sql(arm.row);
+                rows = rows
+                    .sql(if self.backward { " < " } else { " > " })
+                    .bind(place.row);
+            }
+            let rows = rows.sql(" ORDER BY ").sql(arm.row);
+            return if self.backward { rows.sql(" DESC") } else { rows };
+        }
+        let keys = self.keys(Some(arm));
+        let mut rows = Statement::new("SELECT p.* FROM (SELECT ")
+            .sql(arm.row)
+            .sql(" AS row")
+            .then(keys.selected(space.0, arm.row))
+            .then(arm.body.clone())
+            .sql(") AS p");
+        if let Some(place) = &self.place {
+            rows = rows.sql(" WHERE ").then(keys.behind(&place.keys, place.row));
+        }
+        rows.sql(" ORDER BY ")
+            .then(keys.ordered(Of::Rows))
+            .sql(if self.backward { "p.row DESC" } else { "p.row" })
+    }
+
+    fn keys(&self, arm: Option<&Candidates<'q>>) -> Keys<'q> {
+        Keys {
+            sort: self.sort,
+            first: arm.and_then(|arm| arm.first),
+            backward: self.backward,
+        }
+    }
+}
+
+fn united<'q>(arms: &[Candidates<'q>], rows_of: impl Fn(&Candidates<'q>) -> Statement<'q>) -> Statement<'q> {
+    let mut all = Statement::new("");
+    for (position, arm) in arms.iter().enumerate() {
+        if position > 0 {
+            all.push(" UNION ALL ");
+        }
+        all = all.then(rows_of(arm));
+        if !arm.cached {
+            all = all.uncached();
+        }
+    }
+    all
 }

@@ -258,9 +258,9 @@ impl SpaceStore {
         }
     }
 
-    /// How the database would find the first page of a search: the text of the statement, and the lines of its plan.
+    /// How the database would find the first page of a search: the statements, and the lines of their plans.
     #[doc(hidden)]
-    pub async fn explain(&self, query: Query) -> Result<(String, Vec<String>), StoreError> {
+    pub async fn explain(&self, query: Query) -> Result<(Vec<String>, Vec<String>), StoreError> {
         self.store.read_in(self.space, move |tx| tx.explain(&query)).await
     }
 

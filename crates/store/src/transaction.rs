@@ -294,25 +294,27 @@ impl<'c> Transaction<'c> {
         self.context.cursor_key.get().copied()
     }
 
-    /// The text of the first page of a search, and its plan.
-    pub(crate) fn explain(&mut self, query: &Query) -> Result<(String, Vec<String>), StoreError> {
+    /// The texts of the statements of a search's first page, and their plans.
+    pub(crate) fn explain(&mut self, query: &Query) -> Result<(Vec<String>, Vec<String>), StoreError> {
         let dialect = self.sql.dialect();
-        let page = search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any);
-        let text = page.text(dialect);
-        let plan = match dialect {
-            Dialect::Sqlite => {
-                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(page);
-                let steps = self.sql.plan_steps(&statement);
-                let steps = steps.map_err(|error| self.fail("explaining", &error))?;
-                steps.into_iter().map(|(_, _, _, step)| step).collect()
+        let (mut texts, mut plan) = (Vec::new(), Vec::new());
+        for statement in search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any) {
+            texts.push(statement.text(dialect));
+            match dialect {
+                Dialect::Sqlite => {
+                    let statement = Statement::new("EXPLAIN QUERY PLAN ").then(statement);
+                    let steps = self.sql.plan_steps(&statement);
+                    let steps = steps.map_err(|error| self.fail("explaining", &error))?;
+                    plan.extend(steps.into_iter().map(|(_, _, _, step)| step));
+                }
+                Dialect::Postgres => {
+                    let statement = Statement::new("EXPLAIN ").then(statement).uncached();
+                    let lines = self.sql.texts(&statement);
+                    plan.extend(lines.map_err(|error| self.fail("explaining", &error))?);
+                }
             }
-            Dialect::Postgres => {
-                let statement = Statement::new("EXPLAIN ").then(page).uncached();
-                let lines = self.sql.texts(&statement);
-                lines.map_err(|error| self.fail("explaining", &error))?
-            }
-        };
-        Ok((text, plan))
+        }
+        Ok((texts, plan))
     }
 
     /// Writes audit rows, whatever their space.

@@ -79,16 +79,13 @@ fn followed<'r>(param: SearchParam, from: &Member<'r>) -> Vec<(&'r str, &'r str)
 pub fn order(sort: &[SortKey], one: &Member<'_>, other: &Member<'_>) -> Ordering {
     let by = |key: &SortKey| {
         let (one, other) = (sort_value(*key, one), sort_value(*key, other));
-        // What has no value stands above everything.
-        let ascending = match (&one, &other) {
+        match (&one, &other) {
             (None, None) => Ordering::Equal,
+            // What has no value comes last in either direction.
             (None, Some(_)) => Ordering::Greater,
             (Some(_), None) => Ordering::Less,
-            (Some(one), Some(other)) => one.cmp(other),
-        };
-        match key.direction {
-            Direction::Ascending => ascending,
-            Direction::Descending => ascending.reverse(),
+            (Some(one), Some(other)) if key.direction == Direction::Ascending => one.cmp(other),
+            (Some(one), Some(other)) => other.cmp(one),
         }
     };
     sort.iter().map(by).fold(Ordering::Equal, Ordering::then)

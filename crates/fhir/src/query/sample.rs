@@ -19,7 +19,7 @@ use crate::id::Id;
 use crate::resource::{Resource, ResourceType};
 use crate::time::{MICROS_PER_DAY, Timestamp};
 
-pub use searching::search_string;
+pub use searching::{search_string, system_string};
 
 const FAMILIES: &[&str] = &[
     "Dupont",

@@ -12,7 +12,7 @@ use crate::resource::ResourceType;
 pub enum Direction {
     /// The least first. Of several values the least counts; what has none comes last.
     Ascending,
-    /// The greatest first. Of several values the greatest counts; what has none comes first.
+    /// The greatest first. Of several values the greatest counts; what has none comes last here too.
     Descending,
 }
 

@@ -24,15 +24,26 @@ const CACHED_TOGETHER: [SearchParam; 4] = [
 const CACHED_IDENTIFIERS: usize = 3;
 
 /// The rows of one type that match, as SQL.
+#[derive(Clone)]
 pub(super) struct Candidates<'q> {
     /// FROM with the driver, WHERE with everything.
     pub(super) body: Statement<'q>,
     /// The column that names the row.
     pub(super) row: &'static str,
+    /// The column that holds the first key of the order, when the index of that is walked.
+    pub(super) first: Option<&'static str>,
     pub(super) cached: bool,
 }
 
 impl<'q> Candidates<'q> {
+    /// `SELECT … AS row FROM … WHERE …`
+    pub(super) fn rows(&self) -> Statement<'q> {
+        Statement::new("SELECT ")
+            .sql(self.row)
+            .sql(" AS row")
+            .then(self.body.clone())
+    }
+
     /// Those of the criteria, put to this type.
     pub(super) fn of(scope: Scope, criteria: &'q Criteria) -> Candidates<'q> {
         let driver = driver(criteria);
@@ -76,8 +87,20 @@ impl<'q> Candidates<'q> {
             }
         }
         let cached = is_cached(&criteria.clauses);
-        Candidates { body, row, cached }
+        let first = None;
+        Candidates {
+            body,
+            row,
+            first,
+            cached,
+        }
     }
+}
+
+/// Whether some clause leaves so few rows that they are better sorted than met on a walk.
+pub(super) fn is_narrow(criteria: &Criteria) -> bool {
+    const WIDE: [SearchParam; 3] = [SearchParam::Active, SearchParam::Gender, SearchParam::Deceased];
+    driver(criteria).is_some_and(|(_, clause)| !WIDE.contains(&clause.param))
 }
 
 /// What a clause looks at.
@@ -290,7 +313,7 @@ fn is_unique(clause: &Clause) -> bool {
 }
 
 /// Whether a statement with these clauses is worth a place in the cache: there are few texts of its kind.
-fn is_cached(clauses: &[Clause]) -> bool {
+pub(super) fn is_cached(clauses: &[Clause]) -> bool {
     let is_few = |clause: &Clause| match &clause.test {
         Test::Token(tests) if clause.param == SearchParam::Identifier => tests.len() <= CACHED_IDENTIFIERS,
         _ => is_single(clause),
@@ -319,7 +342,7 @@ fn is_single(clause: &Clause) -> bool {
 }
 
 impl Table {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Table::Token => "index_token",
             Table::String => "index_string",

@@ -1,20 +1,31 @@
-//! `_sort`: the value of a key is looked up in the index rows of a candidate, the least or the greatest of them.
+//! `_sort`: the value of a key is looked up in the index rows of a candidate, the least or the greatest of them; or the
+//! index of the first key is walked in its order.
 
 use fhir::query::param::ParamType;
 use fhir::query::{Direction, SearchParam, SortKey};
 
 use super::driver::params;
-use crate::cursor::Place;
 use crate::statement::Statement;
 
 /// A column of the sorted rows, and how it stands in an order.
 struct Column {
     name: &'static str,
     selected: &'static str,
-    ascending: &'static str,
-    descending: &'static str,
-    of_page_ascending: &'static str,
-    of_page_descending: &'static str,
+    /// In an order of `p` and of `page`: a key that may be missing, then one that may not.
+    ordered: [[&'static str; 6]; 2],
+}
+
+macro_rules! orders {
+    ($name:expr) => {
+        [
+            concat!($name, " NULLS LAST, "),
+            concat!($name, " DESC NULLS LAST, "),
+            concat!($name, " NULLS FIRST, "),
+            concat!($name, " DESC NULLS FIRST, "),
+            concat!($name, ", "),
+            concat!($name, " DESC, "),
+        ]
+    };
 }
 
 macro_rules! columns {
@@ -22,10 +33,7 @@ macro_rules! columns {
         [$(Column {
             name: concat!("p.", $name),
             selected: concat!(" AS ", $name),
-            ascending: concat!("p.", $name, " NULLS LAST, "),
-            descending: concat!("p.", $name, " DESC NULLS FIRST, "),
-            of_page_ascending: concat!("page.", $name, " NULLS LAST, "),
-            of_page_descending: concat!("page.", $name, " DESC NULLS FIRST, "),
+            ordered: [orders!(concat!("p.", $name)), orders!(concat!("page.", $name))],
         }),*]
     };
 }
@@ -33,86 +41,124 @@ macro_rules! columns {
 /// Enough for [`fhir::limits::MAX_SORT_KEYS`].
 const COLUMNS: [Column; 4] = columns!["k0", "k1", "k2", "k3"];
 
-/// Each key with its column.
-fn with_columns(sort: &[SortKey]) -> impl Iterator<Item = (SortKey, &'static Column)> {
-    sort.iter().copied().zip(&COLUMNS)
+/// Where an order is written.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    Rows,
+    Page,
 }
 
-/// The order of a page, when it is read the way it is shown or against it.
-pub(super) fn way(key: SortKey, place: Option<&Place>) -> Direction {
-    match place {
-        Some(place) if place.backward => key.direction.reversed(),
-        _ => key.direction,
+/// The keys by which the rows of a statement are sorted.
+#[derive(Clone, Copy)]
+pub(super) struct Keys<'q> {
+    pub(super) sort: &'q [SortKey],
+    /// The column that holds the first key; no row lacks it then.
+    pub(super) first: Option<&'static str>,
+    /// Whether the rows are read against their order.
+    pub(super) backward: bool,
+}
+
+impl<'q> Keys<'q> {
+    /// Each key with its column, and whether it may be missing.
+    fn each(self) -> impl Iterator<Item = (SortKey, &'static Column, bool)> + use<'q> {
+        let keys = self.sort.iter().copied().zip(&COLUMNS).enumerate();
+        keys.map(move |(position, (key, column))| {
+            let is_there = self.first.is_some() && position == 0;
+            let missing = !is_there && !key.param.index().is_empty();
+            (key, column, missing)
+        })
     }
-}
 
-/// `, … AS k0, … AS k1`: the keys of a row.
-pub(super) fn selected(space: i64, sort: &[SortKey], row: &'static str) -> Statement<'static> {
-    let mut keys = Statement::new("");
-    for (key, column) in with_columns(sort) {
-        keys = keys
-            .sql(", ")
-            .then(value(space, key, Statement::new(row)))
-            .sql(column.selected);
-    }
-    keys
-}
-
-/// `k0 …, k1 …, `: the keys in an order, of `p` or of `page`.
-pub(super) fn ordered(sort: &[SortKey], place: Option<&Place>, of_page: bool) -> Statement<'static> {
-    let mut order = Statement::new("");
-    for (key, column) in with_columns(sort) {
-        order.push(match (way(key, place), of_page) {
-            (Direction::Ascending, false) => column.ascending,
-            (Direction::Descending, false) => column.descending,
-            (Direction::Ascending, true) => column.of_page_ascending,
-            (Direction::Descending, true) => column.of_page_descending,
-        });
-    }
-    order
-}
-
-/// What lies behind a place, in the order in which the page is read.
-pub(super) fn behind(sort: &[SortKey], place: &Place) -> Statement<'static> {
-    let mut condition = Statement::new("");
-    let mut open = 0;
-    for ((key, column), value) in with_columns(sort).zip(&place.keys) {
-        let name = column.name;
-        let direction = way(key, Some(place));
-        match (direction, value) {
-            // Missing values stand above everything.
-            (Direction::Ascending, Some(value)) => {
-                condition = condition.sql("(").sql(name).sql(" > ").then(bound(key, value));
-                condition = condition.sql(" OR ").sql(name).sql(" IS NULL OR (").sql(name);
-                condition = condition.sql(" = ").then(bound(key, value)).sql(" AND ");
-            }
-            (Direction::Descending, Some(value)) => {
-                condition = condition.sql("(").sql(name).sql(" < ").then(bound(key, value));
-                condition = condition
-                    .sql(" OR (")
-                    .sql(name)
-                    .sql(" = ")
-                    .then(bound(key, value))
-                    .sql(" AND ");
-            }
-            (Direction::Ascending, None) => condition = condition.sql("((").sql(name).sql(" IS NULL AND "),
-            (Direction::Descending, None) => {
-                condition = condition
-                    .sql("(")
-                    .sql(name)
-                    .sql(" IS NOT NULL OR (")
-                    .sql(name)
-                    .sql(" IS NULL AND ");
-            }
+    /// `, … AS k0, … AS k1`: the keys of a row.
+    pub(super) fn selected(self, space: i64, row: &'static str) -> Statement<'static> {
+        let mut selected = Statement::new("");
+        for (position, (key, column, _)) in self.each().enumerate() {
+            selected = match self.first.filter(|_| position == 0) {
+                Some(first) => selected.sql(", ").sql(first),
+                None => selected.sql(", ").then(value(space, key, Statement::new(row))),
+            };
+            selected.push(column.selected);
         }
-        open += 1;
+        selected
     }
-    condition.push(if place.backward { "p.row < " } else { "p.row > " });
-    condition.push_bind(place.row);
-    for _ in 0..open {
-        condition.push("))");
+
+    /// `k0 …, k1 …, `: an order of the rows or of the page.
+    pub(super) fn ordered(self, of: Of) -> Statement<'static> {
+        let mut order = Statement::new("");
+        for (key, column, missing) in self.each() {
+            let [of_rows, of_page] = &column.ordered;
+            let [last, last_down, first, first_down, there, there_down] = match of {
+                Of::Rows => of_rows,
+                Of::Page => of_page,
+            };
+            order.push(match (missing, self.backward, self.way(key)) {
+                (true, false, Direction::Ascending) => last,
+                (true, false, Direction::Descending) => last_down,
+                (true, true, Direction::Ascending) => first,
+                (true, true, Direction::Descending) => first_down,
+                (false, _, Direction::Ascending) => there,
+                (false, _, Direction::Descending) => there_down,
+            });
+        }
+        order
     }
-    condition
+
+    /// The way in which a key is read.
+    fn way(self, key: SortKey) -> Direction {
+        if self.backward {
+            key.direction.reversed()
+        } else {
+            key.direction
+        }
+    }
+
+    /// What lies behind a row with these keys, in the order in which the rows are read. What has no value comes last
+    /// in either direction, and so first when they are read backward.
+    pub(super) fn behind(self, values: &[Option<String>], row: i64) -> Statement<'static> {
+        let mut condition = Statement::new("");
+        let mut open = 0;
+        for ((key, column, missing), value) in self.each().zip(values) {
+            let name = column.name;
+            let (beyond, from) = match self.way(key) {
+                Direction::Ascending => (" > ", " >= "),
+                Direction::Descending => (" < ", " <= "),
+            };
+            match value {
+                Some(value) => {
+                    if !missing {
+                        // Said twice, so that an index may begin there.
+                        condition = condition.sql(name).sql(from).then(bound(key, value)).sql(" AND ");
+                    }
+                    condition = condition.sql("(").sql(name).sql(beyond).then(bound(key, value));
+                    if missing && !self.backward {
+                        condition = condition.sql(" OR ").sql(name).sql(" IS NULL");
+                    }
+                    condition = condition
+                        .sql(" OR (")
+                        .sql(name)
+                        .sql(" = ")
+                        .then(bound(key, value));
+                }
+                None if self.backward => {
+                    condition = condition
+                        .sql("(")
+                        .sql(name)
+                        .sql(" IS NOT NULL OR (")
+                        .sql(name)
+                        .sql(" IS NULL");
+                }
+                None => condition = condition.sql("((").sql(name).sql(" IS NULL"),
+            }
+            condition.push(" AND ");
+            open += 1;
+        }
+        condition.push(if self.backward { "p.row < " } else { "p.row > " });
+        condition.push_bind(row);
+        for _ in 0..open {
+            condition.push("))");
+        }
+        condition
+    }
 }
 
 /// The keys of one row, as texts: `=` and the value, or `-` for none; in their order.

@@ -29,12 +29,17 @@ pub(super) fn table_of(clause: &Clause) -> Table {
         Test::String(_) => Table::String,
         Test::Date(_) => Table::Date,
         Test::Reference(_) | Test::Chain(_) | Test::Has(_) => Table::Reference,
-        Test::Missing(_) => match clause.param.definition().kind {
-            ParamType::Token | ParamType::Uri => Table::Token,
-            ParamType::String => Table::String,
-            ParamType::Date => Table::Date,
-            ParamType::Reference => Table::Reference,
-        },
+        Test::Missing(_) => table(clause.param),
+    }
+}
+
+/// The table of a parameter.
+pub(super) fn table(param: SearchParam) -> Table {
+    match param.definition().kind {
+        ParamType::Token | ParamType::Uri => Table::Token,
+        ParamType::String => Table::String,
+        ParamType::Date => Table::Date,
+        ParamType::Reference => Table::Reference,
     }
 }
 

@@ -17,6 +17,8 @@ cases![t18_sql_answers_as_the_matcher_does];
 
 const RESOURCES: u64 = 250;
 const QUERIES: u64 = 2_000;
+/// Searches of both types at once, besides.
+const SYSTEM_QUERIES: u64 = 300;
 const SEED: u64 = 20_261_121;
 
 async fn t18_sql_answers_as_the_matcher_does(bench: Arc<Bench>) {
@@ -97,6 +99,30 @@ async fn t18_sql_answers_as_the_matcher_does(bench: Arc<Bench>) {
         // The sort is stable: equals stay in order of rows.
         found.sort_by(|(_, one), (_, other)| matcher::order(&query.sort, one, other));
         expected = found.iter().map(|(_, member)| member.id.to_string()).collect();
+        query.count = [3, 7, 50, 1_000][usize::try_from(seed % 4).unwrap()];
+        pages_are(&space, query, &expected, &shown).await;
+    }
+    for seed in SEED..SEED + SYSTEM_QUERIES {
+        let text = sample::system_string(seed);
+        let shown = format!("seed {seed}: ?{text}");
+        let pairs = encoding::pairs(&text).unwrap();
+        let mut query = parse::search_system(&pairs, parse::Handling::Strict, sample::now())
+            .unwrap_or_else(|issues| panic!("{shown}: {issues:?}"));
+        let of_kind = |kind| fhir::query::Criteria {
+            kind,
+            ..query.criteria.clone()
+        };
+        let each: Vec<_> = query.kinds().into_iter().map(of_kind).collect();
+        let mut found: Vec<&(i64, Member<'_>)> = all
+            .iter()
+            .filter(|(_, member)| {
+                each.iter()
+                    .any(|criteria| matcher::matches_among(criteria, member, &members))
+            })
+            .collect();
+        found.sort_by_key(|(row, _)| *row);
+        found.sort_by(|(_, one), (_, other)| matcher::order(&query.sort, one, other));
+        let expected: Vec<String> = found.iter().map(|(_, member)| member.id.to_string()).collect();
         query.count = [3, 7, 50, 1_000][usize::try_from(seed % 4).unwrap()];
         pages_are(&space, query, &expected, &shown).await;
     }

@@ -15,14 +15,37 @@ pub fn search_string(seed: u64, kind: ResourceType) -> String {
         parameters.push(chain(&mut dice, kind));
     }
     if dice.chance(60) {
-        parameters.push(format!("_sort={}", sort(&mut dice, kind)));
+        parameters.push(format!("_sort={}", sort(&mut dice, &[kind])));
     }
     parameters.join("&")
 }
 
+/// A query string that [`crate::query::parse::search_system`] accepts under strict handling.
+pub fn system_string(seed: u64) -> String {
+    let mut dice = Dice::new(seed, 6);
+    let mut parameters = Vec::new();
+    let shared = of(&ResourceType::ALL);
+    for _ in 0..dice.below(3) {
+        let row = shared.get(dice.below(shared.len()));
+        parameters.extend(row.map(|row| parameter(&mut dice, row)));
+    }
+    if dice.chance(60) {
+        parameters.push(format!("_sort={}", sort(&mut dice, &ResourceType::ALL)));
+    }
+    parameters.join("&")
+}
+
+/// The parameters that all of these types have.
+fn of(kinds: &[ResourceType]) -> Vec<&'static Definition> {
+    DEFINITIONS
+        .iter()
+        .filter(|row| kinds.iter().all(|kind| row.on.contains(kind)))
+        .collect()
+}
+
 fn chain(dice: &mut Dice, kind: ResourceType) -> String {
     let condition = |dice: &mut Dice, kind: ResourceType| {
-        let rows: Vec<&Definition> = DEFINITIONS.iter().filter(|row| row.on.contains(&kind)).collect();
+        let rows = of(&[kind]);
         let row = rows.get(dice.below(rows.len())).copied();
         row.map(|row| parameter(dice, row)).unwrap_or_default()
     };
@@ -47,11 +70,11 @@ fn chain(dice: &mut Dice, kind: ResourceType) -> String {
     }
 }
 
-fn sort(dice: &mut Dice, kind: ResourceType) -> String {
+fn sort(dice: &mut Dice, kinds: &[ResourceType]) -> String {
     let mut keys: Vec<(SearchParam, String)> = Vec::new();
-    let rows: Vec<&Definition> = DEFINITIONS
-        .iter()
-        .filter(|row| row.on.contains(&kind) && row.param.has_order())
+    let rows: Vec<&Definition> = of(kinds)
+        .into_iter()
+        .filter(|row| row.param.has_order())
         .collect();
     for _ in 0..1 + dice.below(3) {
         let Some(row) = rows.get(dice.below(rows.len())) else {
