@@ -11,6 +11,8 @@ mod sort;
 mod test;
 mod walk;
 
+use std::rc::Rc;
+
 use fhir::query::{Criteria, Query, SortKey, Total};
 
 use crate::api::{ClassFilter, Page, SpaceKey, Stored};
@@ -39,7 +41,7 @@ pub(crate) fn matches<'q>(
     limit: usize,
 ) -> Statement<'q> {
     let scope = Scope::new(dialect, space, criteria.kind, class);
-    let part = Part::of(vec![Candidates::of(scope, criteria)], &[], None);
+    let part = Part::of(Rc::new([Candidates::of(scope, criteria)]), &[], None);
     part.page(space, i64::try_from(limit).unwrap_or(i64::MAX), 0)
 }
 
@@ -206,7 +208,7 @@ struct Selection<'q> {
     space: SpaceKey,
     class: ClassFilter,
     query: &'q Query,
-    arms: Vec<Candidates<'q>>,
+    arms: Rc<[Candidates<'q>]>,
 }
 
 impl<'q> Selection<'q> {
@@ -223,7 +225,7 @@ impl<'q> Selection<'q> {
 
     /// What is asked, and in which order.
     fn fingerprint(&self) -> [u8; 32] {
-        Part::of(self.arms.clone(), &self.query.sort, None)
+        Part::of(Rc::clone(&self.arms), &self.query.sort, None)
             .rows(self.space, None)
             .fingerprint()
     }
@@ -232,7 +234,7 @@ impl<'q> Selection<'q> {
     fn parts(&self, place: Option<&Place>) -> Vec<Part<'q>> {
         let sort = self.query.sort.as_slice();
         let criteria = &self.query.criteria;
-        let sorted = || vec![Part::of(self.arms.clone(), sort, place.cloned())];
+        let sorted = || vec![Part::of(Rc::clone(&self.arms), sort, place.cloned())];
         let Some((first, others)) = sort.split_first() else {
             return sorted();
         };
@@ -248,14 +250,14 @@ impl<'q> Selection<'q> {
             (Way::OnIndex, [kind]) => {
                 let with = |place| {
                     Part::of(
-                        vec![Candidates::walking(scope(*kind), criteria, *first)],
+                        Rc::new([Candidates::walking(scope(*kind), criteria, *first)]),
                         sort,
                         place,
                     )
                 };
                 let without = |place: Option<Place>| {
                     let arm = Candidates::without(scope(*kind), criteria, *first);
-                    Part::of(vec![arm], others, place)
+                    Part::of(Rc::new([arm]), others, place)
                 };
                 walked(place, with, without)
             }
@@ -298,14 +300,14 @@ fn walked<'q>(
 
 /// Matches that one statement gives.
 struct Part<'q> {
-    arms: Vec<Candidates<'q>>,
+    arms: Rc<[Candidates<'q>]>,
     sort: &'q [SortKey],
     place: Option<Place>,
     backward: bool,
 }
 
 impl<'q> Part<'q> {
-    fn of(arms: Vec<Candidates<'q>>, sort: &'q [SortKey], place: Option<Place>) -> Part<'q> {
+    fn of(arms: Rc<[Candidates<'q>]>, sort: &'q [SortKey], place: Option<Place>) -> Part<'q> {
         Part {
             backward: place.as_ref().is_some_and(|place| place.backward),
             arms,
@@ -342,7 +344,7 @@ impl<'q> Part<'q> {
             Some(limit) => rows.sql(LIMIT).bind(limit),
             None => rows,
         };
-        let rows = match self.arms.as_slice() {
+        let rows = match &*self.arms {
             [single] => limited(self.rows_of(space, single)),
             several => {
                 // Each type gives as many as are wanted of all.

@@ -258,9 +258,10 @@ impl SpaceStore {
         }
     }
 
-    /// How the database would find the first page of a search: the statements, and the lines of their plans.
+    /// How the database would find the first page of a search: its statements, each with the lines of its plan. A
+    /// statement runs when those before do not fill the page.
     #[doc(hidden)]
-    pub async fn explain(&self, query: Query) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    pub async fn explain(&self, query: Query) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         self.store.read_in(self.space, move |tx| tx.explain(&query)).await
     }
 

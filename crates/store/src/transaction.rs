@@ -294,27 +294,29 @@ impl<'c> Transaction<'c> {
         self.context.cursor_key.get().copied()
     }
 
-    /// The texts of the statements of a search's first page, and their plans.
-    pub(crate) fn explain(&mut self, query: &Query) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    /// The statements of a search's first page, each with its plan.
+    pub(crate) fn explain(&mut self, query: &Query) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let dialect = self.sql.dialect();
-        let (mut texts, mut plan) = (Vec::new(), Vec::new());
-        for statement in search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any) {
-            texts.push(statement.text(dialect));
-            match dialect {
+        let statements = search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any);
+        let mut explained = Vec::new();
+        for statement in statements {
+            let text = statement.text(dialect);
+            let plan = match dialect {
                 Dialect::Sqlite => {
                     let statement = Statement::new("EXPLAIN QUERY PLAN ").then(statement);
                     let steps = self.sql.plan_steps(&statement);
                     let steps = steps.map_err(|error| self.fail("explaining", &error))?;
-                    plan.extend(steps.into_iter().map(|(_, _, _, step)| step));
+                    steps.into_iter().map(|(_, _, _, step)| step).collect()
                 }
                 Dialect::Postgres => {
                     let statement = Statement::new("EXPLAIN ").then(statement).uncached();
                     let lines = self.sql.texts(&statement);
-                    plan.extend(lines.map_err(|error| self.fail("explaining", &error))?);
+                    lines.map_err(|error| self.fail("explaining", &error))?
                 }
-            }
+            };
+            explained.push((text, plan));
         }
-        Ok((texts, plan))
+        Ok(explained)
     }
 
     /// Writes audit rows, whatever their space.

@@ -5,7 +5,7 @@
 //! to be evidently right, not to be fast.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
@@ -75,20 +75,26 @@ fn followed<'r>(param: SearchParam, from: &Member<'r>) -> Vec<(&'r str, &'r str)
     places.filter(|(kind, _)| stored == Some(*kind)).collect()
 }
 
-/// How two resources stand under a `_sort`, their rows aside.
-pub fn order(sort: &[SortKey], one: &Member<'_>, other: &Member<'_>) -> Ordering {
-    let by = |key: &SortKey| {
-        let (one, other) = (sort_value(*key, one), sort_value(*key, other));
-        match (&one, &other) {
-            (None, None) => Ordering::Equal,
-            // What has no value comes last in either direction.
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(one), Some(other)) if key.direction == Direction::Ascending => one.cmp(other),
-            (Some(one), Some(other)) => other.cmp(one),
-        }
+/// Where a resource stands under a `_sort`, its row aside.
+pub fn rank(sort: &[SortKey], one: &Member<'_>) -> Rank {
+    let of = |key: &SortKey| match (sort_value(*key, one), key.direction) {
+        (Some(value), Direction::Ascending) => RankPart::Ascending(value),
+        (Some(value), Direction::Descending) => RankPart::Descending(Reverse(value)),
+        (None, _) => RankPart::Missing,
     };
-    sort.iter().map(by).fold(Ordering::Equal, Ordering::then)
+    Rank(sort.iter().map(of).collect())
+}
+
+/// The lesser one stands first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(Vec<RankPart>);
+
+/// What has no value comes last in either direction.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum RankPart {
+    Ascending(SortValue),
+    Descending(Reverse<SortValue>),
+    Missing,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]

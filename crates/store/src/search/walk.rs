@@ -21,7 +21,8 @@ struct Walk {
     postgres: &'static str,
     /// The column in whose order it goes.
     column: &'static str,
-    /// Of several values of a resource one counts: this one, and of rows with the same value this one.
+    /// Of several values of a resource one counts: this one, and of rows with the same value this one. Not `=`:
+    /// PostgreSQL takes that for a condition that next to nothing meets, and plans for one row.
     least: [&'static str; 2],
     greatest: [&'static str; 2],
 }
@@ -31,12 +32,12 @@ const STRINGS: Walk = Walk {
     postgres: " FROM index_string AS c",
     column: "c.folded",
     least: [
-        " AND c.folded = (SELECT min(k.folded) FROM index_string AS k WHERE k.space = ",
-        " AND c.exact = (SELECT min(k.exact) FROM index_string AS k WHERE k.folded = c.folded AND k.space = ",
+        " AND c.folded <= (SELECT min(k.folded) FROM index_string AS k WHERE k.space = ",
+        " AND c.exact <= (SELECT min(k.exact) FROM index_string AS k WHERE k.folded = c.folded AND k.space = ",
     ],
     greatest: [
-        " AND c.folded = (SELECT max(k.folded) FROM index_string AS k WHERE k.space = ",
-        " AND c.exact = (SELECT min(k.exact) FROM index_string AS k WHERE k.folded = c.folded AND k.space = ",
+        " AND c.folded >= (SELECT max(k.folded) FROM index_string AS k WHERE k.space = ",
+        " AND c.exact <= (SELECT min(k.exact) FROM index_string AS k WHERE k.folded = c.folded AND k.space = ",
     ],
 };
 const DATES: Walk = Walk {
@@ -44,12 +45,12 @@ const DATES: Walk = Walk {
     postgres: " FROM index_date AS c",
     column: "c.low",
     least: [
-        " AND c.low = (SELECT min(k.low) FROM index_date AS k WHERE k.space = ",
-        " AND c.high = (SELECT min(k.high) FROM index_date AS k WHERE k.low = c.low AND k.space = ",
+        " AND c.low <= (SELECT min(k.low) FROM index_date AS k WHERE k.space = ",
+        " AND c.high <= (SELECT min(k.high) FROM index_date AS k WHERE k.low = c.low AND k.space = ",
     ],
     greatest: [
-        " AND c.low = (SELECT max(k.low) FROM index_date AS k WHERE k.space = ",
-        " AND c.high = (SELECT min(k.high) FROM index_date AS k WHERE k.low = c.low AND k.space = ",
+        " AND c.low >= (SELECT max(k.low) FROM index_date AS k WHERE k.space = ",
+        " AND c.high <= (SELECT min(k.high) FROM index_date AS k WHERE k.low = c.low AND k.space = ",
     ],
 };
 const TOKENS: Walk = Walk {
@@ -57,12 +58,12 @@ const TOKENS: Walk = Walk {
     postgres: " FROM index_token AS c",
     column: "c.code",
     least: [
-        " AND c.code = (SELECT min(k.code) FROM index_token AS k WHERE k.space = ",
-        " AND c.system = (SELECT min(k.system) FROM index_token AS k WHERE k.code = c.code AND k.space = ",
+        " AND c.code <= (SELECT min(k.code) FROM index_token AS k WHERE k.space = ",
+        " AND c.system <= (SELECT min(k.system) FROM index_token AS k WHERE k.code = c.code AND k.space = ",
     ],
     greatest: [
-        " AND c.code = (SELECT max(k.code) FROM index_token AS k WHERE k.space = ",
-        " AND c.system = (SELECT min(k.system) FROM index_token AS k WHERE k.code = c.code AND k.space = ",
+        " AND c.code >= (SELECT max(k.code) FROM index_token AS k WHERE k.space = ",
+        " AND c.system <= (SELECT min(k.system) FROM index_token AS k WHERE k.code = c.code AND k.space = ",
     ],
 };
 

@@ -17,6 +17,7 @@ mod fixture;
 mod keys;
 mod operation;
 mod partners;
+mod plans;
 mod proxy;
 mod races;
 mod resources;
@@ -32,6 +33,7 @@ fn main() {
     let cases: Vec<Case> = [
         resources::CASES,
         keys::CASES,
+        plans::CASES,
         searches::CASES,
         races::CASES,
         operation::CASES,
