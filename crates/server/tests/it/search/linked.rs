@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = tests![
     has_asks_who_refers_here,
     a_chain_that_leads_nowhere_is_refused_by_name,
     more_than_can_be_included_is_told,
+    a_reference_is_followed_with_the_scopes_of_both_ends,
 ];
 
 /// Two practitioners and three patients; one more refers to somebody who was deleted.
@@ -358,4 +359,35 @@ fn more_than_can_be_included_is_told(context: &Context) {
         entries.last().unwrap()["resource"]["issue"][0]["severity"],
         "warning"
     );
+}
+
+fn a_reference_is_followed_with_the_scopes_of_both_ends(context: &Context) {
+    let (server, _) = context.fhir();
+    let arguments = ["client", "add", "half", "--door", "fhir", "--space", "demo"];
+    let scope = ["--scope", "system/Patient.rs"];
+    succeeds(context, &server, &[&arguments[..], &scope[..]].concat());
+    let key = issue_key(context, &server, "half");
+    let half = fhir_with_key(&server, &key);
+    for query in [
+        "/Patient?general-practitioner.family=x",
+        "/Patient?_include=*",
+        "/Patient?_include=Patient:general-practitioner",
+        "/?_type=Patient,Practitioner",
+        "/",
+    ] {
+        let answer = half.get(query).send();
+        assert_eq!(answer.status, 403, "{query}: {answer:?}");
+        assert!(
+            answer.issues()[0].text.contains("system/Practitioner.s"),
+            "{answer:?}"
+        );
+    }
+    for query in [
+        "/Patient?link.family=x",
+        "/Patient?_has:Patient:link:family=x",
+        "/Patient?_include=Patient:link&_revinclude=Patient:link",
+        "/?_type=Patient",
+    ] {
+        half.get(query).send().expect(200);
+    }
 }
