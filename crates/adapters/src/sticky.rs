@@ -54,8 +54,68 @@ pub fn keep(
     Ok((merged != *sent).then_some(merged))
 }
 
+/// The Patient to be stored when a FHIR client's patch makes `patched` of `stored`; `None` when that is `patched` as it
+/// is. A patch says what goes: only by what the doors find a patient may it not take away.
+///
+/// # Errors
+/// An id of the server's that the patch changed, invented or removed, and a NIR with rank that it removed.
+pub fn patched(
+    stored: &Resource,
+    allocated: Option<&str>,
+    patched: &Resource,
+    naming: &Naming,
+) -> Result<Option<Resource>, Refusal> {
+    let mut issues = removed(stored, patched, naming);
+    if let Err(invented) = check_given_ids(stored, allocated, patched, naming) {
+        issues.extend(invented.issues);
+    }
+    if !issues.is_empty() {
+        return Err(Refusal { issues });
+    }
+    let mut merged = patched.clone();
+    keep_tag(stored.tree(), merged.tree_mut(), naming);
+    Ok((merged != *patched).then_some(merged))
+}
+
+/// What a patch took away that it may not.
+fn removed(stored: &Resource, patched: &Resource, naming: &Naming) -> Vec<Issue> {
+    let given = given_systems(naming);
+    let composite = naming.nir_rang();
+    let stays = |system: &str, value: Option<&str>| {
+        objects(patched.tree(), "identifier").any(|held| {
+            text(held, "system") == Some(system)
+                && match value {
+                    Some(value) => text(held, "value") == Some(value),
+                    None => text(held, "value").is_some(),
+                }
+        })
+    };
+    objects(stored.tree(), "identifier")
+        .enumerate()
+        .filter_map(|(position, held)| {
+            let (system, value) = (text(held, "system")?, text(held, "value")?);
+            let is_given = given.iter().any(|known| known == system);
+            let kept = match (is_given, system == composite) {
+                (true, _) => stays(system, Some(value)),
+                // Another one may take its place, as in an update.
+                (false, true) => stays(system, None),
+                (false, false) => true,
+            };
+            let advice = format!(
+                "The identifier of {system} is what partners know this patient by: a patch cannot remove it. Leave it \
+                 where it is."
+            );
+            (!kept).then(|| {
+                Issue::error(IssueCode::BusinessRule, advice)
+                    .with_diagnostics(system)
+                    .at(format!("Patient.identifier[{position}]"))
+            })
+        })
+        .collect()
+}
+
 /// The systems whose values the server gives.
-fn given_systems(naming: &Naming) -> [String; 3] {
+pub(crate) fn given_systems(naming: &Naming) -> [String; 3] {
     [
         naming.medicapp_patient_id(),
         naming.patient_graph_id(),

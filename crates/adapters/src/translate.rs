@@ -11,10 +11,13 @@ use fhir::codec::{Format, decode};
 use fhir::{Identifier, Issue, Resource, ResourceType};
 
 use crate::naming::Naming;
+use crate::tree::{objects, text};
 use crate::{medicapp, patient_graph};
 
+mod again;
 mod bundle;
 mod ehealth;
+mod export;
 mod fates;
 mod graph;
 mod key;
@@ -28,8 +31,10 @@ mod spaces;
 #[cfg(test)]
 mod tests;
 
+pub use again::{Likeness, replacement};
 pub use bundle::{Entry, entry, list_key};
-pub use key::idempotency_key;
+pub use export::with_medicapp_id;
+pub use key::{field_of, idempotency_key, is_given, is_known_by_key};
 pub use ledger::{Counts, Ledger, MAX_PATHS};
 pub use problem::Problem;
 
@@ -90,6 +95,8 @@ pub struct Options<'a> {
     pub today: &'a str,
     /// The trust space of cloud records that name none; the space of connect records.
     pub space: Option<&'a str>,
+    /// How whoever reads a problem gives [`Options::space`].
+    pub space_flag: &'a str,
     /// The brand of patient-graph records that name none.
     pub brand: Option<&'a str>,
     /// The legal entity whose external ids the eHealth records carry.
@@ -215,6 +222,7 @@ pub fn import(
     options: &Options<'_>,
 ) -> Result<Translated<Import>, Vec<Problem>> {
     let Translated { content, ledger } = to_fhir(dialect, record, options)?;
+    refuse_excerpt(&content)?;
     let key = idempotency_key(&content, options.naming);
     let import = Import {
         patient: content,
@@ -224,6 +232,17 @@ pub fn import(
         content: import,
         ledger,
     })
+}
+
+/// Stored, what a server cut down would pass for the whole.
+fn refuse_excerpt(patient: &Resource) -> Result<(), Vec<Problem>> {
+    let mut tags = patient.meta().into_iter().flat_map(|meta| objects(meta, "tag"));
+    if tags.any(|tag| text(tag, "code") == Some("SUBSETTED")) {
+        let remedy =
+            "says SUBSETTED: this is an excerpt; read the whole resource (without _summary or _elements)";
+        return Err(vec![Problem::new("Patient.meta.tag", remedy)]);
+    }
+    Ok(())
 }
 
 fn decoded(record: &[u8]) -> Result<Translated<Resource>, Vec<Problem>> {

@@ -49,8 +49,8 @@ pub(crate) fn check_precondition(precondition: &Precondition, current: Option<&S
             stored.version
         ),
         (Precondition::Versions(_) | Precondition::Exists, None) => {
-            "If-Match demands an existing version, but nothing matches. Nothing was created. Leave If-Match out to \
-             create."
+            "If-Match demands an existing version, but nothing matches. Nothing was written. Leave If-Match out if \
+             nothing has to be there."
                 .to_owned()
         }
         (Precondition::Absent, Some(stored)) => format!(

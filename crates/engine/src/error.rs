@@ -52,6 +52,11 @@ pub enum Error {
         /// The interaction's name.
         interaction: &'static str,
     },
+    /// Criteria match nothing, and the interaction needs one.
+    NoMatch {
+        /// The interaction's name.
+        interaction: &'static str,
+    },
     /// `If-Match` or `If-None-Match` does not hold.
     Precondition {
         /// What was demanded and what is there.
@@ -186,6 +191,13 @@ impl Error {
                 Issue::error(
                     IssueCode::MultipleMatches,
                     format!("The criteria of this {interaction} match several resources. Nothing was written. Make the criteria more specific."),
+                ),
+            ),
+            Error::NoMatch { interaction } => Refusal::new(
+                404,
+                Issue::error(
+                    IssueCode::NotFound,
+                    format!("The criteria of this {interaction} match nothing. Nothing was written. Correct them, or create the resource."),
                 ),
             ),
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),

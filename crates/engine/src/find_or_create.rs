@@ -17,7 +17,7 @@ use crate::scope::Permission;
 use crate::session::Session;
 
 /// So many matches of one search are judged. They are those of an identifier or of a name and date of birth.
-const CANDIDATES: usize = 256;
+pub const CANDIDATES: usize = 256;
 
 /// Finds or creates.
 pub(crate) async fn find_or_create(session: &Session, wanted: FindOrCreate) -> Result<WriteReply, Error> {

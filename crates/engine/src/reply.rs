@@ -1,7 +1,7 @@
 //! What an interaction answers when it is not refused.
 
 use fhir::Issue;
-use store::{ListPage, Page, Record, Stored};
+use store::{HistoryPage, ListPage, Page, Record, Stored};
 
 /// The answer to an interaction.
 pub enum Reply {
@@ -13,6 +13,8 @@ pub enum Reply {
     Deleted(Option<Stored>),
     /// Search.
     Page(Page),
+    /// History.
+    History(HistoryPage),
     /// List.
     List(ListPage),
     /// Records, oldest first.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use fhir::interaction::Keep;
+use fhir::interaction::{Keep, Ownership};
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
 use store::audit::AuditEntry;
 use store::{LockSet, SpaceStore, Store, Stored, Writer};
@@ -13,7 +13,7 @@ use crate::keys::KeySystems;
 use crate::prepare::{BodyId, Valid, validate};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, erase, find_or_create, list, read, update};
+use crate::{create, delete, edit, erase, find_or_create, history, list, patch, read, update};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ struct Inner {
     store: Store,
     ids: Arc<dyn IdSource>,
     keys: RwLock<Arc<KeySystems>>,
-    keep: Option<Keep>,
+    owned: Option<Ownership>,
 }
 
 impl Engine {
@@ -34,18 +34,18 @@ impl Engine {
         Engine::made(store, ids, keys, None)
     }
 
-    /// An engine that keeps what the doors own in a Patient when a FHIR client replaces it.
-    pub fn keeping(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, keep: Keep) -> Engine {
-        Engine::made(store, ids, keys, Some(keep))
+    /// An engine that keeps what the doors own in a Patient when a FHIR client replaces or patches it.
+    pub fn keeping(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, owned: Ownership) -> Engine {
+        Engine::made(store, ids, keys, Some(owned))
     }
 
-    fn made(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, keep: Option<Keep>) -> Engine {
+    fn made(store: Store, ids: Arc<dyn IdSource>, keys: KeySystems, owned: Option<Ownership>) -> Engine {
         Engine {
             inner: Arc::new(Inner {
                 store,
                 ids,
                 keys: RwLock::new(Arc::new(keys)),
-                keep,
+                owned,
             }),
         }
     }
@@ -89,6 +89,7 @@ pub(crate) struct WriteContext {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) keys: Arc<KeySystems>,
     pub(crate) keep: Option<Keep>,
+    pub(crate) patched: Option<Keep>,
     interaction: &'static str,
 }
 
@@ -145,6 +146,7 @@ impl Session {
                 .await
                 .map(Reply::Resource),
             Interaction::Search(query) => read::search(self, query).await.map(Reply::Page),
+            Interaction::History(history) => history::history(self, history).await.map(Reply::History),
             Interaction::Create(resource) => create::create(self, resource).await.map(Reply::Written),
             Interaction::ConditionalCreate { criteria, resource } => {
                 create::conditional_create(self, criteria, resource)
@@ -165,7 +167,27 @@ impl Session {
             } => update::conditional_update(self, criteria, resource, precondition)
                 .await
                 .map(Reply::Written),
+            Interaction::Patch {
+                target,
+                change,
+                precondition,
+            } => patch::patch(self, target, change, precondition)
+                .await
+                .map(Reply::Written),
+            Interaction::ConditionalPatch {
+                criteria,
+                change,
+                precondition,
+            } => patch::conditional_patch(self, criteria, change, precondition)
+                .await
+                .map(Reply::Written),
             Interaction::Delete { target, precondition } => delete::delete(self, target, precondition)
+                .await
+                .map(Reply::Deleted),
+            Interaction::ConditionalDelete {
+                criteria,
+                precondition,
+            } => delete::conditional_delete(self, criteria, precondition)
                 .await
                 .map(Reply::Deleted),
             Interaction::FindOrCreate(wanted) => find_or_create::find_or_create(self, wanted)
@@ -226,12 +248,14 @@ impl Session {
     }
 
     pub(crate) fn write_context(&self, interaction: &'static str) -> WriteContext {
-        let keeps = self.caller.door == Door::Fhir;
+        let is_fhir = self.caller.door == Door::Fhir;
+        let owned = self.engine.inner.owned.as_ref().filter(|_| is_fhir);
         WriteContext {
             caller: Arc::clone(&self.caller),
             ids: Arc::clone(&self.engine.inner.ids),
             keys: self.keys(),
-            keep: self.engine.inner.keep.clone().filter(|_| keeps),
+            keep: owned.map(|owned| Arc::clone(&owned.replaced)),
+            patched: owned.map(|owned| Arc::clone(&owned.patched)),
             interaction,
         }
     }
@@ -251,7 +275,7 @@ impl Session {
     fn audit_unless_written(
         &self,
         interaction: &'static str,
-        kind: ResourceType,
+        kind: Option<ResourceType>,
         named: Option<Id>,
         result: &Result<Reply, Error>,
     ) -> Result<(), Error> {
@@ -268,7 +292,7 @@ impl Session {
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
             Ok(Reply::Page(_) | Reply::List(_)) => (None, None, "ok"),
-            Ok(Reply::Records(_)) => (named, None, "ok"),
+            Ok(Reply::History(_) | Reply::Records(_)) => (named, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),
         };
         let recorded = self.engine.inner.store.audit_later(AuditEntry {
@@ -278,7 +302,7 @@ impl Session {
             space: Some(self.caller.space),
             door: self.caller.door.as_str(),
             interaction,
-            kind: Some(kind),
+            kind,
             id,
             version,
             outcome,

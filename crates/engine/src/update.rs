@@ -106,7 +106,7 @@ pub(crate) async fn conditional_update(
 }
 
 /// How often a moving match is looked for. Once it is locked it cannot move, so two are enough.
-const LOOKS: usize = 4;
+pub(crate) const LOOKS: usize = 4;
 
 /// A conditional update, ready to be run.
 struct Plan {

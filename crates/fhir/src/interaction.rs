@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::id::{Id, Target, VersionId};
 use crate::outcome::Issue;
+use crate::query::history::{History, Scope};
 use crate::query::{Criteria, Level, Query};
 use crate::resource::{Resource, ResourceType};
 use crate::time::Timestamp;
@@ -17,6 +18,8 @@ pub enum Interaction {
     VersionRead(Target, VersionId),
     /// <https://hl7.org/fhir/R4/search.html>
     Search(Query),
+    /// <https://hl7.org/fhir/R4/http.html#history>
+    History(History),
     /// <https://hl7.org/fhir/R4/http.html#create>; the body's id means nothing.
     Create(Resource),
     /// <https://hl7.org/fhir/R4/http.html#ccreate>
@@ -44,10 +47,35 @@ pub enum Interaction {
         /// The versions it may replace.
         precondition: Precondition,
     },
+    /// <https://hl7.org/fhir/R4/http.html#patch>
+    Patch {
+        /// Which resource.
+        target: Target,
+        /// What the patch makes of it.
+        change: Edit,
+        /// The versions it may change.
+        precondition: Precondition,
+    },
+    /// The same of the one resource that criteria match.
+    ConditionalPatch {
+        /// The criteria of the URL.
+        criteria: Criteria,
+        /// What the patch makes of the match.
+        change: Edit,
+        /// The versions it may change.
+        precondition: Precondition,
+    },
     /// <https://hl7.org/fhir/R4/http.html#delete>
     Delete {
         /// Which resource.
         target: Target,
+        /// The versions it may remove.
+        precondition: Precondition,
+    },
+    /// <https://hl7.org/fhir/R4/http.html#delete>, of the one resource that the criteria find.
+    ConditionalDelete {
+        /// The criteria of the URL.
+        criteria: Criteria,
         /// The versions it may remove.
         precondition: Precondition,
     },
@@ -79,6 +107,16 @@ pub type Edit = Box<dyn Fn(&Resource) -> Result<Resource, Refusal> + Send + Sync
 /// one, the resource to be stored; `None` when that is the sent one as it is. Pure, and may run more than once.
 pub type Keep =
     Arc<dyn Fn(&Resource, Option<&str>, &Resource) -> Result<Option<Resource>, Refusal> + Send + Sync>;
+
+/// What the doors own in a resource, against FHIR clients (`adapters.md` 5.3 R2).
+#[derive(Clone)]
+pub struct Ownership {
+    /// When a client sends a resource in the place of the stored one.
+    pub replaced: Keep,
+    /// When a client patches the stored one: of that, the id that the Medicapp doors show, and what the patch made; what
+    /// is to be stored, `None` for that as it is.
+    pub patched: Keep,
+}
 
 /// A search for somebody who may be there already, and who to create otherwise.
 pub struct FindOrCreate {
@@ -177,11 +215,19 @@ impl Interaction {
                 Level::Type => "search-type",
                 Level::System => "search-system",
             },
+            Interaction::History(history) => match history.scope {
+                Scope::Resource(_) => "history-instance",
+                Scope::Type(_) => "history-type",
+                Scope::System => "history-system",
+            },
             Interaction::Create(_) => "create",
             Interaction::ConditionalCreate { .. } => "conditional-create",
             Interaction::Update { .. } => "update",
             Interaction::ConditionalUpdate { .. } => "conditional-update",
+            Interaction::Patch { .. } => "patch",
+            Interaction::ConditionalPatch { .. } => "conditional-patch",
             Interaction::Delete { .. } => "delete",
+            Interaction::ConditionalDelete { .. } => "conditional-delete",
             Interaction::FindOrCreate(_) => "find-or-create",
             Interaction::Edit { .. } => "edit",
             Interaction::Erase(_) => "erase",
@@ -196,35 +242,51 @@ impl Interaction {
             Interaction::Read(target)
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
+            | Interaction::Patch { target, .. }
             | Interaction::Delete { target, .. }
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
             | Interaction::Records(target) => Some(&target.id),
+            Interaction::History(history) => match &history.scope {
+                Scope::Resource(target) => Some(&target.id),
+                Scope::Type(_) | Scope::System => None,
+            },
             Interaction::Search(_)
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
             | Interaction::ConditionalUpdate { .. }
+            | Interaction::ConditionalDelete { .. }
+            | Interaction::ConditionalPatch { .. }
             | Interaction::FindOrCreate(_)
             | Interaction::List(_) => None,
         }
     }
 
-    /// The type it is about.
-    pub fn kind(&self) -> ResourceType {
-        match self {
+    /// The type it is about, when it is about one.
+    pub fn kind(&self) -> Option<ResourceType> {
+        let kind = match self {
             Interaction::Read(target)
             | Interaction::VersionRead(target, _)
             | Interaction::Update { target, .. }
+            | Interaction::Patch { target, .. }
             | Interaction::Delete { target, .. }
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
             | Interaction::Records(target) => target.kind,
+            Interaction::History(history) => match &history.scope {
+                Scope::Resource(target) => target.kind,
+                Scope::Type(kind) => *kind,
+                Scope::System => return None,
+            },
+            Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
             Interaction::Search(query) => query.criteria.kind,
+            Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,
             Interaction::FindOrCreate(wanted) => wanted.resource.kind(),
             Interaction::Create(resource)
             | Interaction::ConditionalCreate { resource, .. }
             | Interaction::ConditionalUpdate { resource, .. } => resource.kind(),
-        }
+        };
+        Some(kind)
     }
 }

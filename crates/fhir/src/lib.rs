@@ -12,6 +12,7 @@ pub mod index;
 pub mod interaction;
 pub mod limits;
 pub mod outcome;
+pub mod patch;
 pub mod query;
 pub mod resource;
 pub mod time;

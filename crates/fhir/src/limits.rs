@@ -30,3 +30,14 @@ pub const MAX_ISSUES: usize = 100;
 pub const MAX_SORT_KEYS: usize = 4;
 /// Most resources that a page of a search shows beside its matches.
 pub const MAX_INCLUDED: usize = 1000;
+/// Most operations in one patch document.
+pub const MAX_PATCH_OPERATIONS: usize = 1000;
+/// Longest path in a patch document, in characters.
+pub const MAX_PATCH_PATH_CHARS: usize = 1024;
+/// Deepest nesting of conditions in a FHIRPath of a patch, in brackets.
+pub const MAX_PATCH_PATH_DEPTH: usize = 8;
+/// Deepest nesting of a patch document and of what it makes on its way, in lists and objects: each level of
+/// elements may be an item of a list, and operations stand around it.
+pub const MAX_PATCH_NESTING: usize = 2 * MAX_DEPTH + 8;
+/// Most work that the operations of one patch may cause, in values looked at, copied or moved.
+pub const MAX_PATCH_WORK: usize = 1_000_000;

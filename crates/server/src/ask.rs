@@ -7,7 +7,8 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 use engine::{Caller, ClientPolicy, Reply, Session};
-use fhir::interaction::Precondition;
+use fhir::interaction::{Edit, Precondition, Refusal as Refused};
+use fhir::query::history::{History, Scope};
 use fhir::query::parse::{self, NameCase};
 use fhir::query::subset::{self, Subset};
 use fhir::query::{Criteria, Query};
@@ -162,12 +163,43 @@ impl Ask<'_> {
         Ok(resource)
     }
 
+    /// What the patch in the body makes of a resource.
+    ///
+    /// # Errors
+    /// 400 of an empty body or a malformed patch, 415 of one whose kind is not told, and whatever [`body::read`]
+    /// refuses.
+    pub async fn change(&self) -> Result<Edit, Failure> {
+        let format = media::of_patch(self.visit.headers())?;
+        let bytes = self.body().await?;
+        if bytes.is_empty() {
+            return Err(error::patch_empty().into());
+        }
+        let patch = body::decode_patch(bytes, format).await?;
+        let auth = self.visit.app.auth.clone();
+        Ok(Box::new(move |current| {
+            let mut changed = patch.apply(current).map_err(|issues| Refused { issues })?;
+            auth.rewrite_resource(&mut changed);
+            Ok(changed)
+        }))
+    }
+
     /// `If-Match` and `If-None-Match` of a write.
     ///
     /// # Errors
     /// 400, see [`precondition::of_write`].
     pub fn precondition(&self) -> Result<Precondition, Failure> {
         Ok(precondition::of_write(self.visit.headers())?)
+    }
+
+    /// The criteria of a conditional interaction that has no resource in its body.
+    ///
+    /// # Errors
+    /// 400 naming every parameter that is not wholly understood.
+    pub fn bare_criteria(&self, kind: ResourceType) -> Result<Criteria, Failure> {
+        let query = self.visit.request.query_string();
+        let mut criteria = parse::criteria(kind, query, NameCase::Exact, self.session().now())?;
+        self.visit.app.auth.rewrite_criteria(&mut criteria);
+        Ok(criteria)
     }
 
     /// The criteria of a conditional update. Regulators' senders are not sure of the case of the names.
@@ -180,10 +212,35 @@ impl Ask<'_> {
             ClientPolicy::None if regulator::applies(resource) => NameCase::AnyCase,
             ClientPolicy::None => NameCase::Exact,
         };
+        self.parse_criteria(resource.kind(), names)
+    }
+
+    /// The criteria of a conditional interaction without a body.
+    ///
+    /// # Errors
+    /// As [`Ask::criteria`].
+    pub fn criteria_of(&self, kind: ResourceType) -> Result<Criteria, Failure> {
+        self.parse_criteria(kind, NameCase::Exact)
+    }
+
+    fn parse_criteria(&self, kind: ResourceType, names: NameCase) -> Result<Criteria, Failure> {
         let query = self.visit.request.query_string();
-        let mut criteria = parse::criteria(resource.kind(), query, names, self.session().now())?;
+        let mut criteria = parse::criteria(kind, query, names, self.session().now())?;
         self.visit.app.auth.rewrite_criteria(&mut criteria);
         Ok(criteria)
+    }
+
+    /// The history that the query string asks for.
+    ///
+    /// # Errors
+    /// 400 naming every parameter that cannot be applied.
+    pub fn history(&self, scope: Scope) -> Result<History, Failure> {
+        let pairs = parse::pairs(self.visit.request.query_string())?;
+        Ok(History::parse(
+            scope,
+            &pairs,
+            prefer::handling(self.visit.headers()),
+        )?)
     }
 
     /// A create, conditional when `If-None-Exist` is there.

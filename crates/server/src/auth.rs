@@ -114,7 +114,7 @@ impl Shared {
 }
 
 /// The key systems in force, with the spaces whose patients the Medicapp doors show.
-fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
+pub fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
     KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(medicapp_spaces(snapshot))
 }
 
@@ -308,11 +308,14 @@ impl Authenticator {
             Door::Ehealth => client.realm(sandbox_key).ok_or_else(|| {
                 Denied::forbidden("No realm means a space of this client. Ask the operator to bind one.")
             })?,
-            _ => client.space(headers.space, sandbox_key).ok_or_else(|| {
-                Denied::forbidden(
-                    "There is no such space for this client. Leave X-Space out for its default one.",
-                )
-            })?,
+            // A partner's own word says which space is meant, or its key does; a header of ours does not.
+            _ => client
+                .space(headers.space.filter(|_| door == Door::Fhir), sandbox_key)
+                .ok_or_else(|| {
+                    Denied::forbidden(
+                        "There is no such space for this client. Leave X-Space out for its default one.",
+                    )
+                })?,
         };
         Ok(Caller {
             client: client.id.clone(),

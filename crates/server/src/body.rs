@@ -8,6 +8,7 @@ use actix_web::web::{self, Bytes, BytesMut};
 use engine::{ClientPolicy, Refusal};
 use fhir::codec::{self, Format};
 use fhir::limits::KIB;
+use fhir::patch::Patch;
 use fhir::validate::{self, regulator};
 use fhir::{Issue, Resource, ResourceType};
 use flate2::write::GzDecoder;
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::app::Settings;
 use crate::error::{self, Failure};
+use crate::media::PatchFormat;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +94,30 @@ pub async fn decode(body: Bytes, reading: Reading) -> Result<Resource, Failure> 
     match web::block(parse).await {
         Ok(result) => result,
         // The pool lost the task: it panicked.
+        Err(lost) => Err(error::broken(&lost.to_string()).into()),
+    }
+}
+
+/// Parses a patch, on the blocking pool when it is large.
+///
+/// # Errors
+/// 400 with every fault of the document.
+pub async fn decode_patch(body: Bytes, format: PatchFormat) -> Result<Patch, Failure> {
+    let size = body.len();
+    let parse = move || {
+        let parsed = match format {
+            PatchFormat::Json => Patch::json(&body),
+            PatchFormat::Merge => Patch::merge(&body),
+            PatchFormat::FhirPath(format) => Patch::fhirpath(&body, format),
+        };
+        parsed.map_err(Failure::from)
+    };
+    if size <= PARSE_INLINE_BYTES {
+        return parse();
+    }
+    match web::block(parse).await {
+        Ok(result) => result,
+        // As above.
         Err(lost) => Err(error::broken(&lost.to_string()).into()),
     }
 }

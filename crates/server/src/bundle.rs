@@ -1,7 +1,8 @@
-//! The searchset Bundle — <https://hl7.org/fhir/R4/search.html#response>
+//! The searchset Bundle — <https://hl7.org/fhir/R4/search.html#response>; that of a history is in [`history`].
 
 use fhir::canonical::write_value;
 use fhir::limits::MAX_INCLUDED;
+use fhir::query::history::{History, Scope};
 use fhir::query::subset::Subset;
 use fhir::query::{Level, Query, encoding};
 use fhir::{Issue, IssueCode};
@@ -11,16 +12,17 @@ use store::{Page, Stored};
 use crate::base::Base;
 use crate::damage;
 
+pub mod history;
 #[cfg(test)]
 mod tests;
 
 /// Room for what stands around a stored body in the Bundle, in bytes.
 const ENTRY_OVERHEAD: usize = 200;
 
-/// What a search says of its own Bundle: the query strings of its links (what was applied, and nothing else), and
-/// which elements are shown.
+/// What a search or a history says of its own Bundle: the query strings of its links (what was applied, and nothing
+/// else), and which elements are shown.
 pub struct Links {
-    path: &'static str,
+    path: String,
     own: String,
     first: String,
     subset: Option<Subset>,
@@ -31,8 +33,8 @@ impl Links {
     pub fn of(query: &Query) -> Links {
         Links {
             path: match query.level {
-                Level::Type => query.criteria.kind.as_str(),
-                Level::System => "",
+                Level::Type => format!("/{}", query.criteria.kind),
+                Level::System => String::new(),
             },
             own: query.link(query.cursor.as_deref()),
             first: query.link(None),
@@ -40,15 +42,28 @@ impl Links {
         }
     }
 
+    /// The links of this history.
+    pub fn of_history(history: &History) -> Links {
+        Links {
+            path: match &history.scope {
+                Scope::Resource(target) => format!("/{target}/_history"),
+                Scope::Type(kind) => format!("/{kind}/_history"),
+                Scope::System => "/_history".to_owned(),
+            },
+            own: history.link(history.cursor.as_deref()),
+            first: history.link(None),
+            subset: None,
+        }
+    }
+
     /// Relation and URL of each link of a page.
-    fn urls(&self, base: &Base, page: &Page) -> Vec<(&'static str, String)> {
-        let slash = if self.path.is_empty() { "" } else { "/" };
+    fn urls(&self, base: &Base, next: Option<&str>, previous: Option<&str>) -> Vec<(&'static str, String)> {
         let url = |query: &str| match query {
-            "" => format!("{base}{slash}{}", self.path),
-            query => format!("{base}{slash}{}?{query}", self.path),
+            "" => format!("{base}{}", self.path),
+            query => format!("{base}{}?{query}", self.path),
         };
         let mut urls = vec![("self", url(&self.own)), ("first", url(&self.first))];
-        for (relation, cursor) in [("previous", &page.previous), ("next", &page.next)] {
+        for (relation, cursor) in [("previous", previous), ("next", next)] {
             let Some(cursor) = cursor else { continue };
             let separator = if self.first.is_empty() { "" } else { "&" };
             let query = format!("{}{separator}_cursor={}", self.first, encoding::encode(cursor));
@@ -128,7 +143,10 @@ pub fn text(base: &Base, page: &Page, links: &Links) -> String {
         text.push_str(&total.to_string());
     }
     text.push_str(",\"link\":");
-    write_value(&mut text, &link_elements(&links.urls(base, page)));
+    write_value(
+        &mut text,
+        &link_elements(&links.urls(base, page.next.as_deref(), page.previous.as_deref())),
+    );
     let mut before = ",\"entry\":[";
     for (stored, mode) in shown(page) {
         text.push_str(before);
@@ -171,7 +189,10 @@ pub fn tree(
     if let Some(total) = page.total {
         bundle.insert("total".to_owned(), json!(total));
     }
-    bundle.insert("link".to_owned(), link_elements(&links.urls(base, page)));
+    bundle.insert(
+        "link".to_owned(),
+        link_elements(&links.urls(base, page.next.as_deref(), page.previous.as_deref())),
+    );
     let mut entries = Vec::with_capacity(page.matches.len());
     for (stored, mode) in shown(page) {
         entries.push(match damage::tree(stored).filter(&showable) {

@@ -29,10 +29,20 @@ static STARTED: LazyLock<String> = LazyLock::new(|| Utc::now().format("%Y-%m-%dT
 /// The path of the types that are stored.
 const STORED: &str = "/fhir/{type}";
 /// The order of the codes in the statement.
-const INTERACTIONS: [&str; 6] = ["read", "vread", "update", "delete", "create", "search-type"];
-
-/// The order of those of no type.
-const SYSTEM_INTERACTIONS: [&str; 1] = ["search-system"];
+const INTERACTIONS: [&str; 9] = [
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+];
+/// The path of everything together, and the codes of what can be asked there.
+const SYSTEM: &str = "/fhir";
+const SYSTEM_INTERACTIONS: [&str; 2] = ["search-system", "history-system"];
 
 /// <https://hl7.org/fhir/R4/http.html#capabilities>
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
@@ -69,6 +79,7 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
         },
         "fhirVersion": "4.0.1",
         "format": media::MIME_TYPES.iter().chain(&["json", "xml"]).collect::<Vec<_>>(),
+        "patchFormat": media::PATCH_TYPES,
         "rest": [{
             "mode": "server",
             "security": {
@@ -76,7 +87,7 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
             },
             "resource": resources,
-            "interaction": whole_system(),
+            "interaction": interactions(&SYSTEM_INTERACTIONS, SYSTEM),
             "searchParam": shared_params(),
         }],
     })
@@ -91,15 +102,15 @@ fn stored(kind: ResourceType) -> Value {
         .collect();
     let mut row = json!({
         "type": kind.as_str(),
-        "interaction": interactions(STORED),
+        "interaction": interactions(&INTERACTIONS, STORED),
         "versioning": "versioned-update",
         "readHistory": offers("vread"),
         "updateCreate": offers("update"),
         // `create` reads If-None-Exist, reads answer 304.
         "conditionalCreate": offers("create"),
         "conditionalRead": if offers("read") { "full-support" } else { "not-supported" },
-        "conditionalUpdate": ROUTES.iter().any(|row| row.pattern == STORED && row.interaction == Some("update")),
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": offers_by_criteria("update"),
+        "conditionalDelete": if offers_by_criteria("delete") { "single" } else { "not-supported" },
         "searchParam": params,
     });
     for (property, list) in [
@@ -126,14 +137,6 @@ fn includes(kind: ResourceType, made: fn(SearchParam) -> Include) -> Vec<String>
     written
 }
 
-/// The interactions of no type.
-fn whole_system() -> Vec<Value> {
-    let offered = SYSTEM_INTERACTIONS
-        .into_iter()
-        .filter(|code| ROUTES.iter().any(|row| row.interaction == Some(code)));
-    offered.map(|code| json!({ "code": code })).collect()
-}
-
 /// What a search of all types takes.
 fn shared_params() -> Vec<Value> {
     let shared = DEFINITIONS
@@ -151,7 +154,7 @@ fn published(kind: Kind) -> Value {
     json!({
         "type": kind.as_str(),
         "documentation": "What this server publishes of itself. Any client that may call reads it, without a scope.",
-        "interaction": interactions(conformance::TYPE_PATH),
+        "interaction": interactions(&INTERACTIONS, conformance::TYPE_PATH),
         "versioning": "no-version",
         "conditionalRead": "not-match",
         "searchParam": params,
@@ -159,8 +162,8 @@ fn published(kind: Kind) -> Value {
 }
 
 /// The interactions below a path, in the order of the statement.
-fn interactions(path: &str) -> Vec<Value> {
-    let offered = INTERACTIONS.into_iter().filter(|code| offers(path, code));
+fn interactions(codes: &[&str], path: &str) -> Vec<Value> {
+    let offered = codes.iter().filter(|code| offers(path, code));
     offered.map(|code| json!({ "code": code })).collect()
 }
 
@@ -168,6 +171,13 @@ fn offers(path: &str, code: &str) -> bool {
     ROUTES
         .iter()
         .any(|row| row.pattern.starts_with(path) && row.interaction == Some(code))
+}
+
+/// Whether an interaction works on the type too, with criteria in the place of the id.
+fn offers_by_criteria(code: &str) -> bool {
+    ROUTES
+        .iter()
+        .any(|row| row.pattern == STORED && row.interaction == Some(code))
 }
 
 fn search_param(definition: &Definition) -> Value {

@@ -16,7 +16,10 @@ use crate::config::Settings;
 use crate::{demo, start};
 
 mod client;
+mod export;
+mod import;
 mod key;
+mod progress;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -51,6 +54,18 @@ enum Command {
     /// Ids that a record carries are kept; where it carries none, none is made up: no Patient.id and no id of
     /// the partner's, whose text is then empty.
     Translate(Box<translate::Options>),
+    /// Store records of a partner, or FHIR Patients, in a space
+    ///
+    /// Reads what translate reads. A record that is there already, by its identifier or, without one, by equal
+    /// content, is left alone, so that the same file may be imported again at any time: nobody is added twice. Ids
+    /// that a record carries are kept. What is refused is named on standard error with its place, and makes the
+    /// command fail at its end. Ctrl-C finishes what has begun.
+    Import(Box<import::Options>),
+    /// Write the live resources of a space to standard output, one line each
+    ///
+    /// In order of creation, as they are stored; a Patient with the id that the Medicapp doors show as one of its
+    /// identifiers. What is written while the export runs may be in it or not.
+    Export(Box<export::Options>),
     /// Tenants
     #[command(subcommand)]
     Space(SpaceCommand),
@@ -188,6 +203,8 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
         Command::Translate(options) => translate::run(&options),
+        Command::Import(options) => import::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),

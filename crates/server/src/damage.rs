@@ -41,19 +41,24 @@ pub fn has_xml(resource: &Map<String, Value>) -> bool {
 
 /// What stands in a searchset instead of a damaged match. Logged: the operator must know.
 pub fn entry(stored: &Stored) -> Value {
+    json!({
+        "resource": outcome(stored, "matches, but cannot be shown"),
+        "search": { "mode": "outcome" },
+    })
+}
+
+/// What there is to say of a damaged body. Logged: the operator must know.
+pub fn outcome(stored: &Stored, what: &str) -> Value {
     tracing::error!(resource = %stored.target, version = %stored.version, "a stored body is damaged");
-    // An outcome in a searchset may warn, not fail: the search itself did not.
+    // An outcome in a Bundle may warn, not fail: the request itself did not.
     let issue = Issue::warning(
         IssueCode::Exception,
         format!(
-            "{} matches, but cannot be shown: what is stored of it is damaged. Everything else is here. Tell the \
-             operator; earlier versions of it may still be readable.",
+            "{} {what}: what is stored of it is damaged. Everything else is here. Tell the operator; earlier versions \
+             of it may still be readable.",
             stored.target
         ),
     )
     .with_diagnostics(stored.target.to_string());
-    json!({
-        "resource": fhir::outcome::operation_outcome(&[issue]),
-        "search": { "mode": "outcome" },
-    })
+    fhir::outcome::operation_outcome(&[issue])
 }

@@ -64,8 +64,9 @@ impl Failure {
     /// sender wrote them.
     pub fn about(error: engine::Error, criteria: &str) -> Failure {
         let mut failure = Failure::from(error);
+        let of_criteria = [IssueCode::MultipleMatches, IssueCode::NotFound];
         for issue in &mut failure.refusal.issues {
-            if issue.code == IssueCode::MultipleMatches && issue.diagnostics.is_none() {
+            if of_criteria.contains(&issue.code) && issue.diagnostics.is_none() {
                 issue.diagnostics = Some(criteria.to_owned());
             }
         }
@@ -207,7 +208,10 @@ pub fn unknown_operation(name: &str) -> Refusal {
 /// 404 of a type that is not served, or not at such a path.
 pub fn unknown_type(name: &str) -> Refusal {
     if Kind::parse(name).is_some() {
-        return not_offered(&format!("A version of a {name}"), "Read the resource itself.");
+        return not_offered(
+            &format!("A version or history of a {name}"),
+            "Read the resource itself.",
+        );
     }
     let served: Vec<&str> = ResourceType::ALL.iter().map(|kind| kind.as_str()).collect();
     let published: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
@@ -289,6 +293,18 @@ pub fn unsupported_media(found: &str) -> Refusal {
     )
 }
 
+/// 415 of a patch's type.
+pub fn unsupported_patch(found: &str) -> Refusal {
+    let text = "The Content-Type does not say what kind of patch the body is. Send application/json-patch+json (a list of \
+                operations), application/merge-patch+json (an object with what changes), or application/fhir+json or \
+                application/fhir+xml (a FHIRPath Patch in Parameters), in UTF-8.";
+    let shown: String = found.chars().take(200).collect();
+    Refusal::new(
+        415,
+        Issue::error(IssueCode::NotSupported, text).with_diagnostics(shown),
+    )
+}
+
 /// 415 of a body's encoding.
 pub fn unsupported_encoding() -> Refusal {
     let text = "The body's Content-Encoding is not understood. Send it plain or as gzip.";
@@ -337,6 +353,12 @@ pub fn body_not_gzip() -> Refusal {
 /// 400 of no body at all.
 pub fn body_empty(kind: ResourceType) -> Refusal {
     let text = format!("The body is empty. Send the {kind} in it, as JSON or XML.");
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of no patch at all.
+pub fn patch_empty() -> Refusal {
+    let text = "The body is empty. Send the patch in it.";
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
 }
 

@@ -16,6 +16,25 @@ pub const XML: HeaderValue = HeaderValue::from_static("application/fhir+xml; cha
 /// The formats of `/metadata`.
 pub const MIME_TYPES: [&str; 2] = ["application/fhir+json", "application/fhir+xml"];
 
+/// The formats of patches — <https://hl7.org/fhir/R4/http.html#patch>
+pub const PATCH_TYPES: [&str; 4] = [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/fhir+json",
+    "application/fhir+xml",
+];
+
+/// What kind of patch a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchFormat {
+    /// RFC 6902
+    Json,
+    /// RFC 7396
+    Merge,
+    /// <https://hl7.org/fhir/R4/fhirpatch.html>
+    FhirPath(Format),
+}
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -84,6 +103,25 @@ pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Format, Refusal> {
         .filter(|media| media.is_utf8() && media.is_r4())
         .and_then(|media| media.format())
         .ok_or_else(|| error::unsupported_media(text))
+}
+
+/// The kind of patch that a body is, by its `Content-Type` alone: the same JSON may be one kind or another, so plain
+/// `application/json` says too little.
+///
+/// # Errors
+/// 415 when it says none.
+pub fn of_patch(headers: &HeaderMap) -> Result<PatchFormat, Refusal> {
+    let mut lines = headers.get_all(CONTENT_TYPE);
+    let text = match (lines.next().map(HeaderValue::to_str), lines.next()) {
+        (Some(Ok(text)), None) => text,
+        (Some(Err(_)), None) => return Err(error::unsupported_patch("a Content-Type that is no text")),
+        (Some(_), Some(_)) => return Err(error::unsupported_patch("several Content-Type headers")),
+        (None, _) => return Err(error::unsupported_patch("no Content-Type header")),
+    };
+    Media::parse(text)
+        .filter(|media| media.is_utf8() && media.is_r4())
+        .and_then(|media| media.patch())
+        .ok_or_else(|| error::unsupported_patch(text))
 }
 
 /// Whether a body is the form of a `_search`. A missing `Content-Type` stands for one.
@@ -243,6 +281,19 @@ impl<'h> Media<'h> {
             .iter()
             .find(|(kind, subtype, _)| self.is(kind, subtype))
             .map(|(_, _, format)| *format)
+    }
+
+    fn patch(&self) -> Option<PatchFormat> {
+        if self.is("application", "json-patch+json") {
+            return Some(PatchFormat::Json);
+        }
+        if self.is("application", "merge-patch+json") {
+            return Some(PatchFormat::Merge);
+        }
+        let is_plain_json = self.subtype.eq_ignore_ascii_case("json");
+        self.format()
+            .filter(|_| !is_plain_json)
+            .map(PatchFormat::FhirPath)
     }
 
     fn closeness(&self, format: Format) -> Option<Closeness> {

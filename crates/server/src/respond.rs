@@ -130,6 +130,28 @@ pub fn searched(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpRespon
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
 }
 
+/// 200 of a history.
+///
+/// # Errors
+/// 500 of a reply of another kind.
+pub fn history(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpResponse, Failure> {
+    let Reply::History(page) = reply else {
+        return Err(unexpected());
+    };
+    let base = ask.visit.base();
+    let answer = ask.visit.answer.get();
+    let text = bundle::history::text(&base, &page, links, damage::is_whole);
+    let (mime, body) = if answer == Answer::default() {
+        (media::JSON, text)
+    } else {
+        let rendered = |text: &str| parse(text).and_then(|tree| render_map(&tree, answer));
+        // Looked for only when it is needed: which of the versions has no such form.
+        let showable = |stored: &Stored| damage::tree(stored).is_some_and(|tree| damage::has_xml(&tree));
+        rendered(&text).or_else(|_| rendered(&bundle::history::text(&base, &page, links, showable)))?
+    };
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
 /// A resource that the server made itself, with its media type.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 
 use actix_web::HttpResponse;
 use fhir::Interaction;
+use fhir::query::history::Scope;
 
 use crate::ask::Ask;
 use crate::bundle::Links;
@@ -64,6 +65,28 @@ pub async fn conditional_update(ask: Ask<'_>) -> Answer {
     respond::written(&ask, reply, Locate::Always)
 }
 
+/// <https://hl7.org/fhir/R4/http.html#patch>
+pub async fn patch(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::Patch {
+        target: ask.target()?,
+        precondition: ask.precondition()?,
+        change: ask.change().await?,
+    };
+    let reply = ask.run(interaction).await?;
+    respond::written(&ask, reply, Locate::WhenCreated)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#patch>, of what criteria match
+pub async fn conditional_patch(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::ConditionalPatch {
+        criteria: ask.bare_criteria(ask.kind()?)?,
+        precondition: ask.precondition()?,
+        change: ask.change().await?,
+    };
+    let reply = ask.run(interaction).await?;
+    respond::written(&ask, reply, Locate::Always)
+}
+
 /// <https://hl7.org/fhir/R4/http.html#delete>
 pub async fn delete(ask: Ask<'_>) -> Answer {
     let interaction = Interaction::Delete {
@@ -72,6 +95,38 @@ pub async fn delete(ask: Ask<'_>) -> Answer {
     };
     let reply = ask.run(interaction).await?;
     respond::deleted(&ask, reply)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#delete>, of what the criteria find
+pub async fn conditional_delete(ask: Ask<'_>) -> Answer {
+    let interaction = Interaction::ConditionalDelete {
+        criteria: ask.criteria_of(ask.kind()?)?,
+        precondition: ask.precondition()?,
+    };
+    let reply = ask.run(interaction).await?;
+    respond::deleted(&ask, reply)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#history> of a resource
+pub async fn resource_history(ask: Ask<'_>) -> Answer {
+    history(&ask, Scope::Resource(ask.target()?)).await
+}
+
+/// <https://hl7.org/fhir/R4/http.html#history> of a type
+pub async fn type_history(ask: Ask<'_>) -> Answer {
+    history(&ask, Scope::Type(ask.kind()?)).await
+}
+
+/// <https://hl7.org/fhir/R4/http.html#history> of everything
+pub async fn system_history(ask: Ask<'_>) -> Answer {
+    history(&ask, Scope::System).await
+}
+
+async fn history(ask: &Ask<'_>, scope: Scope) -> Answer {
+    let history = ask.history(scope)?;
+    let links = Links::of_history(&history);
+    let reply = ask.run(Interaction::History(history)).await?;
+    respond::history(ask, reply, &links)
 }
 
 /// <https://hl7.org/fhir/R4/http.html#search>

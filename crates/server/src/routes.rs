@@ -96,13 +96,19 @@ pub static ROUTES: &[Row] = &[
     known(Method::GET, conformance::RESOURCE_PATH, "read", |ask| Box::pin(conformance::read(ask))),
     known(Method::GET, "/fhir", "search-system", |ask| Box::pin(rest::search_system(ask))),
     known(Method::POST, "/fhir/_search", "search-system", |ask| Box::pin(rest::posted_search_system(ask))),
+    known(Method::GET, "/fhir/_history", "history-system", |ask| Box::pin(rest::system_history(ask))),
     known(Method::GET, "/fhir/{type}", "search-type", |ask| Box::pin(rest::search(ask))),
     known(Method::POST, "/fhir/{type}", "create", |ask| Box::pin(rest::create(ask))),
     known(Method::PUT, "/fhir/{type}", "update", |ask| Box::pin(rest::conditional_update(ask))),
+    known(Method::PATCH, "/fhir/{type}", "patch", |ask| Box::pin(rest::conditional_patch(ask))),
+    known(Method::DELETE, "/fhir/{type}", "delete", |ask| Box::pin(rest::conditional_delete(ask))),
+    known(Method::GET, "/fhir/{type}/_history", "history-type", |ask| Box::pin(rest::type_history(ask))),
     known(Method::POST, "/fhir/{type}/_search", "search-type", |ask| Box::pin(rest::posted_search(ask))),
     known(Method::GET, "/fhir/{type}/{id}", "read", |ask| Box::pin(rest::read(ask))),
     known(Method::PUT, "/fhir/{type}/{id}", "update", |ask| Box::pin(rest::update(ask))),
+    known(Method::PATCH, "/fhir/{type}/{id}", "patch", |ask| Box::pin(rest::patch(ask))),
     known(Method::DELETE, "/fhir/{type}/{id}", "delete", |ask| Box::pin(rest::delete(ask))),
+    known(Method::GET, "/fhir/{type}/{id}/_history", "history-instance", |ask| Box::pin(rest::resource_history(ask))),
     known(Method::GET, "/fhir/{type}/{id}/_history/{vid}", "vread", |ask| Box::pin(rest::version_read(ask))),
     partner(Method::POST, "/cloud/partner/v5/patients", Door::MedicappCloud, |ask| Box::pin(cloud::create(ask))),
     partner(Method::GET, "/cloud/partner/v5/patients", Door::MedicappCloud, |ask| Box::pin(cloud::find(ask))),
@@ -199,8 +205,8 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         _ if pattern.starts_with(conformance::TYPE_PATH) => {
             "What the server publishes of itself is read and searched, never written."
         }
-        "PATCH" => "Read the resource, change it, and PUT it with If-Match.",
-        "DELETE" => "Delete a resource by its id.",
+        "PATCH" => "PATCH an id, or the type with the criteria of one search.",
+        "DELETE" => "DELETE an id, or the type with the criteria of one search.",
         "POST" => "POST to the type to create, PUT to the id to update.",
         "PUT" => "PUT to an id, or to the type with the criteria of one search.",
         _ => "",
@@ -215,10 +221,6 @@ async fn no_route(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         "fhir" if visit.request.method() == Method::POST => {
             error::not_offered("A batch or transaction", "Send its entries one by one.")
         }
-        "_history" => error::not_offered(
-            "History",
-            "Read single versions at /fhir/<type>/<id>/_history/<version>.",
-        ),
         name if name.starts_with('$') => error::unknown_operation(name),
         _ => error::unknown_path("The FHIR API is at /fhir; /fhir/metadata says what it offers."),
     };

@@ -9,6 +9,7 @@ use adapters::sticky;
 use anyhow::{Context as _, bail};
 use engine::{Engine, KeySystems, RandomIds};
 use fhir::Resource;
+use fhir::interaction::Ownership;
 use store::{Durability, Options, Store};
 
 use crate::app;
@@ -82,16 +83,24 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
         );
     }
     let naming = Naming::new(base);
-    let keep = Arc::new(
-        move |stored: &Resource, allocated: Option<&str>, sent: &Resource| {
-            sticky::keep(stored, allocated, sent, &naming)
-        },
-    );
+    let again = naming.clone();
+    let owned = Ownership {
+        replaced: Arc::new(
+            move |stored: &Resource, allocated: Option<&str>, sent: &Resource| {
+                sticky::keep(stored, allocated, sent, &naming)
+            },
+        ),
+        patched: Arc::new(
+            move |stored: &Resource, allocated: Option<&str>, patched: &Resource| {
+                sticky::patched(stored, allocated, patched, &again)
+            },
+        ),
+    };
     let engine = Engine::keeping(
         store.clone(),
         Arc::new(RandomIds),
         KeySystems::new(base, &[]),
-        keep,
+        owned,
     );
     let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
     Ok(Prepared {

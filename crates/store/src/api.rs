@@ -3,6 +3,7 @@
 use fhir::canonical::{Canonical, Digest};
 use fhir::index::IndexRows;
 use fhir::interaction::Listing;
+use fhir::query::history::History;
 use fhir::query::{Criteria, Query};
 use fhir::{Id, Identifier, ResourceType, Target, Timestamp, VersionId};
 
@@ -144,6 +145,36 @@ pub struct Included {
     pub cut: bool,
 }
 
+/// Whose versions a history shows.
+#[derive(Clone, Copy)]
+pub enum Whose<'a> {
+    /// Those of this resource.
+    One(&'a Stored),
+    /// Those of all resources of these types.
+    All(&'a [ResourceType]),
+}
+
+/// A version in a history.
+#[derive(Clone)]
+pub struct Past {
+    /// The version.
+    pub stored: Stored,
+    /// Whether the version before it was a deletion.
+    pub revived: bool,
+}
+
+/// One page of a history, newest version first, from one snapshot.
+pub struct HistoryPage {
+    /// The versions.
+    pub versions: Vec<Past>,
+    /// All versions that the filters leave, when asked for.
+    pub total: Option<u64>,
+    /// The sealed cursor of the page of older versions.
+    pub next: Option<String>,
+    /// The sealed cursor of the page of newer versions.
+    pub previous: Option<String>,
+}
+
 /// One page of a list, from one snapshot.
 pub struct ListPage {
     /// The resources in order of creation.
@@ -204,6 +235,14 @@ pub trait Reader {
 
     /// A page of a search.
     fn search(&mut self, query: &Query, class: ClassFilter) -> Result<Page, StoreError>;
+
+    /// A page of a history. What `history` says of its scope is left aside: `whose` has it.
+    fn history(
+        &mut self,
+        history: &History,
+        whose: Whose<'_>,
+        class: ClassFilter,
+    ) -> Result<HistoryPage, StoreError>;
 
     /// The live resources that have a key row of this policy and identifier: owning first, then held, then
     /// retired; within a state the most recently changed first.

@@ -1,7 +1,8 @@
 //! Sealed cursors: where a page ended, readable and makeable by this server alone, good for one search.
 //!
-//! The place is encrypted too: the number of its row would tell how much other spaces store. The construction is the
-//! synthetic one: the code of context and place is the nonce of the mask over the place.
+//! Each kind of place has its form, and opens in that form alone. What is sealed is encrypted too: the number of a row
+//! would tell how much other spaces store. The construction is the synthetic one: the code of form, context and place
+//! is the nonce of the mask over the place.
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use subtle::ConstantTimeEq as _;
 use crate::error::StoreError;
 
 const CODE_BYTES: usize = 16;
-const ROW_BYTES: usize = 8;
+const NUMBER_BYTES: usize = 8;
 /// Longer ones were not sealed here.
 const MAX_CURSOR_CHARS: usize = fhir::limits::MAX_QUERY_BYTES;
 const BLOCK_BYTES: usize = 64;
@@ -63,7 +64,7 @@ impl Place {
 
     fn read(bytes: &[u8]) -> Option<Place> {
         let (backward, rest) = bytes.split_first()?;
-        let (row, mut rest) = rest.split_first_chunk::<ROW_BYTES>()?;
+        let (row, mut rest) = rest.split_first_chunk::<NUMBER_BYTES>()?;
         let mut keys = Vec::new();
         while let Some((present, behind)) = rest.split_first() {
             rest = behind;
@@ -85,29 +86,57 @@ impl Place {
     }
 }
 
+/// What a cursor holds.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A [`Place`].
+    Place,
+    /// A row of numbers.
+    Numbers,
+}
+
+impl Form {
+    /// What the code is made with: none is the beginning of another.
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Form::Place => b"cursor code",
+            Form::Numbers => b"numbers code",
+        }
+    }
+}
+
 /// Seals a place in the search with this fingerprint.
 pub(crate) fn seal(key: &[u8; 32], search: &[u8; 32], place: &Place) -> String {
-    let place = place.write();
-    let code = code(key, search, &place);
-    let masked = mask(key, code, &place);
-    let mut cursor = String::with_capacity(2 * (CODE_BYTES + masked.len()));
-    for byte in code.iter().chain(&masked) {
-        // Writing to a String cannot fail.
-        let _ = write!(cursor, "{byte:02x}");
-    }
-    cursor
+    seal_bytes(key, Form::Place, search, &place.write())
 }
 
 /// The place of a cursor that was sealed for this search.
 pub(crate) fn open(key: &[u8; 32], search: &[u8; 32], cursor: &str) -> Result<Place, StoreError> {
-    let bytes = unhex(cursor).ok_or(StoreError::BadCursor)?;
-    let (given, masked) = bytes.split_at_checked(CODE_BYTES).ok_or(StoreError::BadCursor)?;
-    let given: [u8; CODE_BYTES] = given.try_into().map_err(|_| StoreError::BadCursor)?;
-    let place = mask(key, given, masked);
-    if !bool::from(code(key, search, &place).ct_eq(&given)) {
+    let bytes = open_bytes(key, Form::Place, search, cursor)?;
+    Place::read(&bytes).ok_or(StoreError::BadCursor)
+}
+
+/// Seals numbers: where a page ended that is found by these and no keys.
+pub(crate) fn seal_numbers<const N: usize>(key: &[u8; 32], search: &[u8; 32], numbers: [i64; N]) -> String {
+    let bytes: Vec<u8> = numbers.into_iter().flat_map(i64::to_le_bytes).collect();
+    seal_bytes(key, Form::Numbers, search, &bytes)
+}
+
+/// The numbers of such a cursor.
+pub(crate) fn open_numbers<const N: usize>(
+    key: &[u8; 32],
+    search: &[u8; 32],
+    cursor: &str,
+) -> Result<[i64; N], StoreError> {
+    let bytes = open_bytes(key, Form::Numbers, search, cursor)?;
+    if bytes.len() != N * NUMBER_BYTES {
         return Err(StoreError::BadCursor);
     }
-    Place::read(&place).ok_or(StoreError::BadCursor)
+    let mut numbers = [0; N];
+    for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(NUMBER_BYTES)) {
+        *number = i64::from_le_bytes(bytes.try_into().map_err(|_| StoreError::BadCursor)?);
+    }
+    Ok(numbers)
 }
 
 /// The place at which a search goes on, when it has a cursor.
@@ -119,15 +148,38 @@ pub(crate) fn start(key: &[u8; 32], search: &[u8; 32], query: &Query) -> Result<
         .transpose()
 }
 
-fn code(key: &[u8; 32], search: &[u8; 32], place: &[u8]) -> [u8; CODE_BYTES] {
-    let full = hmac(key, &[b"cursor code", search, place]);
+fn seal_bytes(key: &[u8; 32], form: Form, search: &[u8; 32], bytes: &[u8]) -> String {
+    let code = code(key, form, search, bytes);
+    let masked = mask(key, code, bytes);
+    let mut cursor = String::with_capacity(2 * (CODE_BYTES + masked.len()));
+    for byte in code.iter().chain(&masked) {
+        // Writing to a String cannot fail.
+        let _ = write!(cursor, "{byte:02x}");
+    }
+    cursor
+}
+
+fn open_bytes(key: &[u8; 32], form: Form, search: &[u8; 32], cursor: &str) -> Result<Vec<u8>, StoreError> {
+    let bytes = unhex(cursor).ok_or(StoreError::BadCursor)?;
+    let (given, masked) = bytes.split_at_checked(CODE_BYTES).ok_or(StoreError::BadCursor)?;
+    let given: [u8; CODE_BYTES] = given.try_into().map_err(|_| StoreError::BadCursor)?;
+    let bytes = mask(key, given, masked);
+    if bool::from(code(key, form, search, &bytes).ct_eq(&given)) {
+        Ok(bytes)
+    } else {
+        Err(StoreError::BadCursor)
+    }
+}
+
+fn code(key: &[u8; 32], form: Form, search: &[u8; 32], bytes: &[u8]) -> [u8; CODE_BYTES] {
+    let full = hmac(key, &[form.label(), search, bytes]);
     let mut code = [0; CODE_BYTES];
     code.iter_mut().zip(full).for_each(|(to, from)| *to = from);
     code
 }
 
-fn mask(key: &[u8; 32], code: [u8; CODE_BYTES], place: &[u8]) -> Vec<u8> {
-    let mut masked = place.to_vec();
+fn mask(key: &[u8; 32], code: [u8; CODE_BYTES], bytes: &[u8]) -> Vec<u8> {
+    let mut masked = bytes.to_vec();
     for (number, block) in (0u32..).zip(masked.chunks_mut(HASH_BYTES)) {
         let stream = hmac(key, &[b"cursor mask", &code, &number.to_le_bytes()]);
         block

@@ -31,8 +31,8 @@ mod transaction;
 
 pub use access::{Access, Change};
 pub use api::{
-    Class, ClassFilter, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource, Page, Policy, Reader,
-    Record, SpaceKey, Stored, Trace, Writer,
+    Class, ClassFilter, HistoryPage, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource, Page, Past,
+    Policy, Reader, Record, SpaceKey, Stored, Trace, Whose, Writer,
 };
 pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};

@@ -37,6 +37,10 @@ type ResourceTypes = (VersionTypes, KeptTypes);
 pub(crate) type HolderRow = (i16, VersionRow, KeptRow);
 type HolderTypes = (SmallInt, VersionTypes, KeptTypes);
 
+/// A resource row, and whether the version follows on a deletion.
+pub(crate) type HistoryRow = (VersionRow, KeptRow, bool);
+type HistoryTypes = (VersionTypes, KeptTypes, Bool);
+
 /// One row of any index or key table: table, three numbers, four texts.
 pub(crate) type EntryRow = (i16, i16, i64, i64, String, String, String, String);
 type EntryTypes = (SmallInt, SmallInt, BigInt, BigInt, Text, Text, Text, Text);
@@ -92,6 +96,7 @@ macro_rules! connections {
 connections! {
     resources: ResourceTypes => ResourceRow;
     holders: HolderTypes => HolderRow;
+    versions: HistoryTypes => HistoryRow;
     entries: EntryTypes => EntryRow;
     longs: BigInt => i64;
     records: (BigInt, Text, Text, BigInt) => (i64, String, String, i64);

@@ -4,10 +4,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fhir::query::Query;
-use fhir::{Target, Timestamp};
+use fhir::query::history::History;
+use fhir::{ResourceType, Target, Timestamp};
 
 use crate::access::Access;
-use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Writer};
+use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Whose, Writer};
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::StoreError;
@@ -263,6 +264,21 @@ impl SpaceStore {
     #[doc(hidden)]
     pub async fn explain(&self, query: Query) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         self.store.read_in(self.space, move |tx| tx.explain(&query)).await
+    }
+
+    /// How the database would find the first page of a history, one behind it, and the total: the lines of the plans.
+    #[doc(hidden)]
+    pub async fn explain_history(
+        &self,
+        history: History,
+        kinds: Vec<ResourceType>,
+        of: Option<Stored>,
+    ) -> Result<[Vec<String>; 3], StoreError> {
+        let explain = move |tx: &mut Transaction<'_>| {
+            let whose = of.as_ref().map_or(Whose::All(&kinds), Whose::One);
+            tx.explain_history(&history, whose)
+        };
+        self.store.read_in(self.space, explain).await
     }
 
     /// Runs a write in one transaction, and returns when it is on disk. An `Err` of `write` takes back all

@@ -1,6 +1,7 @@
 //! One transaction of one space: the reads and writes of [`Reader`] and [`Writer`] as SQL.
 
 mod erase;
+mod history;
 mod list;
 mod read;
 mod write;
@@ -298,25 +299,28 @@ impl<'c> Transaction<'c> {
     pub(crate) fn explain(&mut self, query: &Query) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let dialect = self.sql.dialect();
         let statements = search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any);
-        let mut explained = Vec::new();
-        for statement in statements {
+        let explained = statements.into_iter().map(|statement| {
             let text = statement.text(dialect);
-            let plan = match dialect {
-                Dialect::Sqlite => {
-                    let statement = Statement::new("EXPLAIN QUERY PLAN ").then(statement);
-                    let steps = self.sql.plan_steps(&statement);
-                    let steps = steps.map_err(|error| self.fail("explaining", &error))?;
-                    steps.into_iter().map(|(_, _, _, step)| step).collect()
-                }
-                Dialect::Postgres => {
-                    let statement = Statement::new("EXPLAIN ").then(statement).uncached();
-                    let lines = self.sql.texts(&statement);
-                    lines.map_err(|error| self.fail("explaining", &error))?
-                }
-            };
-            explained.push((text, plan));
+            Ok((text, self.plan_of(statement)?))
+        });
+        explained.collect()
+    }
+
+    /// The plan of a statement.
+    fn plan_of(&mut self, statement: Statement<'_>) -> Result<Vec<String>, StoreError> {
+        match self.sql.dialect() {
+            Dialect::Sqlite => {
+                let statement = Statement::new("EXPLAIN QUERY PLAN ").then(statement);
+                let steps = self.sql.plan_steps(&statement);
+                let steps = steps.map_err(|error| self.fail("explaining", &error))?;
+                Ok(steps.into_iter().map(|(_, _, _, step)| step).collect())
+            }
+            Dialect::Postgres => {
+                let statement = Statement::new("EXPLAIN ").then(statement).uncached();
+                let lines = self.sql.texts(&statement);
+                lines.map_err(|error| self.fail("explaining", &error))
+            }
         }
-        Ok(explained)
     }
 
     /// Writes audit rows, whatever their space.

@@ -10,5 +10,5 @@ pub mod update;
 pub use create::{Create, criteria, find_or_create, read_create, to_fhir, to_fhir_with};
 pub use find::{Find, find, read_find};
 pub use judge::{Verdict, Warning, judge, match_key};
-pub use show::{Full, Keys, View, show, show_created, show_found};
+pub use show::{Full, Keys, View, show, show_created, show_found, trust_space};
 pub use update::{Update, apply, claims, read_update};

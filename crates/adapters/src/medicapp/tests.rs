@@ -11,6 +11,7 @@ mod fixtures;
 pub(crate) mod hostile;
 mod properties;
 pub(crate) mod sample;
+mod spaces;
 mod tables;
 
 pub(super) const TODAY: &str = "2026-11-21";

@@ -1,7 +1,7 @@
 use fhir::{IssueCode, Resource, ResourceType};
 use serde_json::{Value, json};
 
-use super::keep;
+use super::{keep, patched};
 use crate::naming::{NSS_NIR, Naming};
 
 fn naming() -> Naming {
@@ -206,4 +206,80 @@ fn an_id_that_was_allocated_beside_the_resource_may_be_sent() {
             .is_none()
     );
     assert!(keep(&stored, Some("pat_8"), &sent, &naming()).is_err());
+}
+
+/// What is refused of a patch that makes this of a patient that every door knows.
+fn refused_of(after: Value) -> Vec<fhir::Issue> {
+    match patched(&patient(known()), None, &patient(after), &naming()) {
+        Ok(_) => Vec::new(),
+        Err(refusal) => refusal.issues,
+    }
+}
+
+#[test]
+fn r2_a_patch_that_removes_what_partners_find_a_patient_by_is_refused_with_its_place() {
+    for (position, system) in [
+        (0, naming().medicapp_patient_id()),
+        (3, naming().nir_rang()),
+        (6, naming().preperson_id()),
+    ] {
+        let mut gone = known();
+        gone["identifier"]
+            .as_array_mut()
+            .expect("a list")
+            .remove(position);
+        let mut emptied = known();
+        emptied["identifier"][position]["value"].take();
+        for after in [gone, emptied] {
+            let issues = refused_of(after);
+            let [issue, ..] = issues.as_slice() else {
+                panic!("{system} may go")
+            };
+            assert_eq!(issue.code, IssueCode::BusinessRule);
+            assert_eq!(issue.diagnostics.as_deref(), Some(system.as_str()));
+            let place = format!("Patient.identifier[{position}]");
+            assert_eq!(issue.expression, Some(place));
+        }
+    }
+}
+
+#[test]
+fn r2_a_patch_takes_everything_else_and_may_move_what_it_keeps() {
+    let kept = [0, 3, 6];
+    let mut after = known();
+    let list = after["identifier"].as_array_mut().expect("a list");
+    let mut position = 0;
+    list.retain(|_| {
+        position += 1;
+        kept.contains(&(position - 1))
+    });
+    list.reverse();
+    after["extension"].take();
+    after["contact"].take();
+    after["meta"].take();
+    let after = patient(after);
+    let merged = patched(&patient(known()), None, &after, &naming()).expect("not refused");
+    assert!(merged.is_none(), "nothing comes back");
+}
+
+#[test]
+fn x03_a_patch_cannot_change_or_invent_an_id_of_the_server() {
+    let mut changed = known();
+    changed["identifier"][6]["value"] = json!("a1a1a1a1-0000-4000-8000-000000000000");
+    assert_eq!(refused_of(changed).len(), 2, "one is gone and one is invented");
+    let mut invented = known();
+    let list = invented["identifier"].as_array_mut().expect("a list");
+    list.push(json!({ "system": naming().patient_graph_id(), "value": "1" }));
+    assert_eq!(refused_of(invented).len(), 1);
+    let mut another_key = known();
+    another_key["identifier"][3]["value"] = json!("2690549588157-01");
+    assert!(refused_of(another_key).is_empty(), "as in an update");
+}
+
+#[test]
+fn the_tag_follows_the_extension_in_a_patch_too() {
+    let mut identified = known();
+    identified["extension"][0]["valueCode"] = json!("identified");
+    let merged = patched(&patient(known()), None, &patient(identified), &naming()).expect("not refused");
+    assert!(merged.expect("the tag is gone").get("meta").is_none());
 }

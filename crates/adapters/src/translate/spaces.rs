@@ -76,7 +76,7 @@ pub(super) fn cloud(bytes: &[u8], options: &Options<'_>) -> Result<Translated<Re
         &mut record,
         "trustSpaceUuid",
         options.space,
-        "--space",
+        options.space_flag,
         &mut problems,
     );
     let mut open = Vec::new();
@@ -104,7 +104,8 @@ pub(super) fn connect(bytes: &[u8], options: &Options<'_>) -> Result<Translated<
     let mut ledger = record::account(&record, CONNECT);
     let id = record::id(&record, "id", &mut problems);
     if options.space.is_none() {
-        let remedy = "the record does not say which space it is of: give --space for all records";
+        let flag = options.space_flag;
+        let remedy = format!("the record does not say which space it is of: give {flag} for all records");
         problems.push(Problem::new("$", remedy));
     }
     let mut open = Vec::new();

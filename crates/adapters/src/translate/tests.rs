@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Dialect, Ledger, Options, Problem, Translated, from_fhir, to_fhir, translate};
 use crate::naming::Naming;
 
+mod again;
 mod answers;
 mod fates;
 mod hostile;
@@ -31,6 +32,7 @@ impl World {
     fn options(&self) -> Options<'_> {
         Options {
             space: Some("main"),
+            space_flag: "--space",
             brand: Some("acme"),
             legal_entity: Some("4c7b1f4e-3a43-4f4c-8d3f-2f0c3f1e9a10"),
             ..self.silent()
@@ -43,6 +45,7 @@ impl World {
             naming: &self.naming,
             today: TODAY,
             space: None,
+            space_flag: "--space",
             brand: None,
             legal_entity: None,
         }

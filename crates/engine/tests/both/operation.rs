@@ -1,7 +1,7 @@
 //! What takes part in a schedule, and how its answer reads.
 
 use engine::{Error, Reply, Session, Written};
-use fhir::interaction::Precondition;
+use fhir::interaction::{Edit, Precondition};
 use fhir::query::Criteria;
 use fhir::query::parse::{self, Handling, NameCase};
 use fhir::{Id, Identifier, Interaction, Resource, ResourceType, Target, VersionId};
@@ -25,11 +25,15 @@ pub enum Operation {
     /// If-None-Exist, a query string.
     PostUnless(&'static str, Body),
     Delete(&'static str, Guard),
+    /// By an identifier.
+    DeleteBy(&'static str),
     Read(&'static str),
     /// A query string.
     Search(&'static str),
     /// Adds an identifier to a resource.
     Add(&'static str, &'static str),
+    /// Patches one into the match of a query string.
+    PatchBy(&'static str, &'static str),
 }
 
 /// Family name and identifiers.
@@ -72,6 +76,10 @@ impl Operation {
                 target: target(id),
                 precondition: guard.precondition(),
             },
+            Operation::DeleteBy(value) => Interaction::ConditionalDelete {
+                criteria: criteria(session, &format!("identifier={}|{value}", system_of(value))),
+                precondition: Precondition::None,
+            },
             Operation::Read(id) => Interaction::Read(target(id)),
             Operation::Search(query) => {
                 let pairs = parse::pairs(query).unwrap();
@@ -79,13 +87,12 @@ impl Operation {
             }
             Operation::Add(id, value) => Interaction::Edit {
                 target: target(id),
-                edit: Box::new(move |resource| {
-                    let mut resource = resource.clone();
-                    let list = resource.tree_mut().get_mut("identifier");
-                    let list = list.and_then(Value::as_array_mut).unwrap();
-                    list.push(json!({ "system": system_of(value), "value": value }));
-                    Ok(resource)
-                }),
+                edit: adding(value),
+                precondition: Precondition::None,
+            },
+            Operation::PatchBy(query, value) => Interaction::ConditionalPatch {
+                criteria: criteria(session, query),
+                change: adding(value),
                 precondition: Precondition::None,
             },
         }
@@ -98,10 +105,23 @@ impl Operation {
             | Operation::PutBy(_, body)
             | Operation::Post(body)
             | Operation::PostUnless(_, body) => body.1.split_whitespace().collect(),
-            Operation::Add(_, value) => vec![value],
-            Operation::Delete(..) | Operation::Read(_) | Operation::Search(_) => Vec::new(),
+            Operation::Add(_, value) | Operation::PatchBy(_, value) => vec![value],
+            Operation::Delete(..) | Operation::DeleteBy(_) | Operation::Read(_) | Operation::Search(_) => {
+                Vec::new()
+            }
         }
     }
+}
+
+/// Adds an identifier to a resource.
+fn adding(value: &'static str) -> Edit {
+    Box::new(move |resource| {
+        let mut resource = resource.clone();
+        let list = resource.tree_mut().get_mut("identifier");
+        let list = list.and_then(Value::as_array_mut).unwrap();
+        list.push(json!({ "system": system_of(value), "value": value }));
+        Ok(resource)
+    })
 }
 
 impl Body {
@@ -173,7 +193,9 @@ fn answer(result: &Result<Reply, Error>) -> String {
             let found: Vec<String> = page.matches.iter().map(family_of).collect();
             format!("found [{}]", found.join(" "))
         }
-        Ok(Reply::List(_) | Reply::Records(_)) => "no operation of these schedules".to_owned(),
+        Ok(Reply::List(_) | Reply::Records(_) | Reply::History(_)) => {
+            "no operation of these schedules".to_owned()
+        }
         Err(error) => format!("{} {}", error.refusal().status, error.code().as_str()),
     }
 }

@@ -4,7 +4,9 @@ use store::pause::{ASKED, BEGUN, CHANGING, COMMITTED, COMMITTING, LOCKED, RAN};
 
 use crate::operation::Body;
 use crate::operation::Guard::{Absent, Nothing, Version};
-use crate::operation::Operation::{self, Add, Delete, Post, PostUnless, Put, PutBy, Read, Search};
+use crate::operation::Operation::{
+    self, Add, Delete, DeleteBy, PatchBy, Post, PostUnless, Put, PutBy, Read, Search,
+};
 use crate::run::{Outcome, Schedule};
 
 /// Every point that a write which changes something comes to.
@@ -139,6 +141,62 @@ pub const SCHEDULES: &[Schedule] = &[
             ends(&["updated 3", "updated 2"], &["Un 3 [a c d]"]),
         ],
     },
+    // A conditional patch and others.
+    Schedule {
+        name: "t4_two_conditional_patches_of_one_match_both_survive",
+        given: &[ONE],
+        first: PatchBy("identifier=urn:example:key|a", "c"),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|a", "d")],
+        allowed: &[
+            ends(&["updated 2", "updated 3"], &["Un 3 [a c d]"]),
+            ends(&["updated 3", "updated 2"], &["Un 3 [a c d]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_patch_beside_an_update_that_takes_its_match_away_comes_before_or_finds_nothing",
+        given: &[ONE],
+        first: Put("one", Body("Nouveau", "b"), Nothing),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|a", "c")],
+        allowed: &[
+            ends(&["updated 2", "404 not-found"], &["Nouveau 2 [b]"]),
+            ends(&["updated 3", "updated 2"], &["Nouveau 3 [b]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_patch_beside_an_update_of_its_match_is_applied_to_that_or_replaced_by_it",
+        given: &[ONE],
+        first: PatchBy("identifier=urn:example:key|a", "c"),
+        held: EVERYWHERE,
+        others: &[Put("one", Body("Nouveau", "a"), Nothing)],
+        allowed: &[
+            ends(&["updated 2", "updated 3"], &["Nouveau 3 [a]"]),
+            ends(&["updated 3", "updated 2"], &["Nouveau 3 [a c]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_patch_beside_a_delete_comes_before_or_finds_nothing",
+        given: &[ONE],
+        first: Delete("one", Nothing),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|a", "c")],
+        allowed: &[
+            ends(&["deleted 2", "404 not-found"], &["one deleted 2"]),
+            ends(&["deleted 3", "updated 2"], &["one deleted 3"]),
+        ],
+    },
+    Schedule {
+        name: "t4_two_conditional_patches_that_claim_one_key_make_one_owner",
+        given: &[ONE, TWO],
+        first: PatchBy("identifier=urn:example:key|a", "k"),
+        held: EVERYWHERE,
+        others: &[PatchBy("identifier=urn:example:key|b", "k")],
+        allowed: &[
+            ends(&["updated 2", "409 duplicate"], &["Un 2 [a k]", "Deux 1 [b]"]),
+            ends(&["409 duplicate", "updated 2"], &["Un 1 [a]", "Deux 2 [b k]"]),
+        ],
+    },
     // Delete and others.
     Schedule {
         name: "t4_an_update_beside_a_delete_revives_it_or_is_deleted",
@@ -193,6 +251,50 @@ pub const SCHEDULES: &[Schedule] = &[
         allowed: &[
             ends(&["updated 2", "412 conflict"], &["Nouveau 2 [a]"]),
             ends(&["created 1", "deleted 2"], &["one deleted 2", "Nouveau 1 [a]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_of_two_conditional_deletes_one_makes_a_version",
+        given: &[ONE],
+        first: DeleteBy("a"),
+        held: EVERYWHERE,
+        others: &[DeleteBy("a")],
+        allowed: &[
+            ends(&["deleted 2", "nothing to delete"], &["one deleted 2"]),
+            ends(&["nothing to delete", "deleted 2"], &["one deleted 2"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_delete_beside_a_conditional_update_deletes_before_or_after_it",
+        given: &[ONE],
+        first: PutBy("a", Body("Nouveau", "a")),
+        held: EVERYWHERE,
+        others: &[DeleteBy("a")],
+        allowed: &[
+            ends(&["updated 2", "deleted 3"], &["one deleted 3"]),
+            ends(&["created 1", "deleted 2"], &["one deleted 2", "Nouveau 1 [a]"]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_conditional_delete_beside_a_conditional_create_leaves_it_or_finds_it",
+        given: &[],
+        first: PostUnless("identifier=urn:example:local|local-a", Body("Premier", "local-a")),
+        held: EVERYWHERE,
+        others: &[DeleteBy("local-a")],
+        allowed: &[
+            ends(&["created 1", "nothing to delete"], &["Premier 1 [local-a]"]),
+            ends(&["created 1", "deleted 2"], &[]),
+        ],
+    },
+    Schedule {
+        name: "t4_a_match_that_loses_the_identifier_meanwhile_is_not_deleted_by_it",
+        given: &[ONE],
+        first: Put("one", Body("Nouveau", "b"), Nothing),
+        held: EVERYWHERE,
+        others: &[DeleteBy("a")],
+        allowed: &[
+            ends(&["updated 2", "nothing to delete"], &["Nouveau 2 [b]"]),
+            ends(&["created 3", "deleted 2"], &["Nouveau 3 [b]"]),
         ],
     },
     // Conditional writes, by keys and by identifiers that nobody owns.

@@ -4,6 +4,7 @@
 //! validated besides; a fault of syntax, and nesting past the limit, end the pass. Numbers keep their
 //! written form.
 
+pub(crate) mod document;
 mod siblings;
 mod tokens;
 

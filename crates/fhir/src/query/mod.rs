@@ -6,6 +6,7 @@
 mod date;
 pub mod encoding;
 mod fold;
+pub mod history;
 pub mod matcher;
 pub mod param;
 pub mod parse;
@@ -342,22 +343,26 @@ impl Query {
     /// The query string of a link to a page of this search: exactly what was applied, and the cursor of
     /// the page. Empty when there is neither.
     pub fn link(&self, cursor: Option<&str>) -> String {
-        let mut link = String::new();
-        let sealed = cursor.map(encoding::encode);
-        let pairs = self
-            .applied
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in pairs.chain(sealed.as_deref().map(|sealed| ("_cursor", sealed))) {
-            if !link.is_empty() {
-                link.push('&');
-            }
-            link.push_str(name);
-            link.push('=');
-            link.push_str(value);
-        }
-        link
+        link(&self.applied, cursor)
     }
+}
+
+/// Encoded parameters and a cursor as a query string.
+fn link(applied: &[(String, String)], cursor: Option<&str>) -> String {
+    let mut link = String::new();
+    let sealed = cursor.map(encoding::encode);
+    let pairs = applied
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in pairs.chain(sealed.as_deref().map(|sealed| ("_cursor", sealed))) {
+        if !link.is_empty() {
+            link.push('&');
+        }
+        link.push_str(name);
+        link.push('=');
+        link.push_str(value);
+    }
+    link
 }
 
 impl Criteria {

@@ -16,6 +16,7 @@ use crate::resource::ResourceType;
 use crate::time::Timestamp;
 
 pub use super::encoding::pairs;
+pub(super) use searching::{count, total};
 pub use searching::{search, search_system};
 
 /// What becomes of a parameter that is not known — `Prefer: handling=…`

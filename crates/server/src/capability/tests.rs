@@ -13,6 +13,10 @@ fn the_statement_lists_what_the_route_table_has() {
     let statement = told();
     assert_eq!(statement["fhirVersion"], "4.0.1");
     assert_eq!(statement["implementation"]["url"], "https://h/fhir");
+    assert_eq!(
+        statement["rest"][0]["interaction"],
+        json!([{ "code": "search-system" }, { "code": "history-system" }])
+    );
     let resources = statement["rest"][0]["resource"].as_array().expect("resources");
     assert_eq!(resources.len(), ResourceType::ALL.len() + Kind::ALL.len());
     for resource in resources.iter().take(ResourceType::ALL.len()) {
@@ -30,7 +34,7 @@ fn the_statement_lists_what_the_route_table_has() {
         assert_eq!(told, routed);
         assert_eq!(resource["conditionalUpdate"], true);
         assert_eq!(resource["conditionalCreate"], true);
-        assert_eq!(resource["conditionalDelete"], "not-supported");
+        assert_eq!(resource["conditionalDelete"], "single");
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-mod records;
+pub(super) mod records;
 
 use records::{Found, Records};
 
@@ -54,14 +54,14 @@ pub(super) struct Options {
     file: PathBuf,
 }
 
-fn dialect(name: &str) -> Result<Dialect, String> {
+pub(super) fn dialect(name: &str) -> Result<Dialect, String> {
     Dialect::parse(name).ok_or_else(|| {
         let known: Vec<&str> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
         format!("write one of {}", known.join(", "))
     })
 }
 
-fn day(text: &str) -> Result<String, String> {
+pub(super) fn day(text: &str) -> Result<String, String> {
     let is_day = text.len() == "YYYY-MM-DD".len() && text.parse::<chrono::NaiveDate>().is_ok();
     if is_day {
         Ok(text.to_owned())
@@ -103,17 +103,17 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn today() -> String {
+pub(super) fn today() -> String {
     chrono::Utc::now().date_naive().to_string()
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let cause = error.downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Writes to standard error; when nobody reads it, to nobody.
-fn tell(text: &str) {
+pub(super) fn tell(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
@@ -166,23 +166,28 @@ impl std::fmt::Display for Tally {
                 self.passed_over
             )?;
         }
-        let width = self.ledger.rows().map(|(path, _)| path.chars().count()).max();
-        let Some(width) = width else { return Ok(()) };
-        let width = width.max("field".len());
+        write_ledger(f, &self.ledger)
+    }
+}
+
+/// What became of the fields, as a table below the counts; nothing when no field was met.
+pub(super) fn write_ledger(f: &mut std::fmt::Formatter<'_>, ledger: &Ledger) -> std::fmt::Result {
+    let width = ledger.rows().map(|(path, _)| path.chars().count()).max();
+    let Some(width) = width else { return Ok(()) };
+    let width = width.max("field".len());
+    write!(
+        f,
+        "\n{:width$} {:>8} {:>9} {:>8}",
+        "field", "used", "defaulted", "dropped"
+    )?;
+    for (path, counts) in ledger.rows() {
         write!(
             f,
-            "\n{:width$} {:>8} {:>9} {:>8}",
-            "field", "used", "defaulted", "dropped"
+            "\n{path:width$} {:>8} {:>9} {:>8}",
+            counts.used, counts.defaulted, counts.dropped
         )?;
-        for (path, counts) in self.ledger.rows() {
-            write!(
-                f,
-                "\n{path:width$} {:>8} {:>9} {:>8}",
-                counts.used, counts.defaulted, counts.dropped
-            )?;
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 struct Work<'o> {
@@ -236,6 +241,7 @@ impl Work<'_> {
             naming: &self.naming,
             today: &self.today,
             space: self.options.space.as_deref(),
+            space_flag: "--space",
             brand: self.options.brand.as_deref(),
             legal_entity: self.options.legal_entity.as_deref(),
         };

@@ -109,10 +109,14 @@ fn session(counter: &Counter<'_>, word: &str) -> Result<Session, Failure> {
 /// The patient of the id in the path, in whichever trust space of the caller it is.
 async fn find_by_id(counter: &Counter<'_>) -> Result<(String, Session, Stored), Failure> {
     let id = counter.ask.segment("id");
-    for (word, _) in &counter.desk.words {
+    for (word, space) in &counter.desk.words {
         let session = session(counter, word)?;
         if let Some(stored) = counter.find(&session, id).await? {
-            return Ok((word.clone(), session, stored));
+            // Several words may mean this space: the patient says which it is of.
+            let of_space = counter.desk.words.iter().filter(|(_, other)| other == space);
+            let words: Vec<&str> = of_space.map(|(word, _)| word.as_str()).collect();
+            let own = dialect::trust_space(&resource_of(&stored)?, &words, &counter.desk.naming);
+            return Ok((own.unwrap_or(word).to_owned(), session, stored));
         }
     }
     Err(counter.refuse(&Fault::PatientNotFound(Some(id.to_owned()))))

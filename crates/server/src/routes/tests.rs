@@ -23,7 +23,7 @@ fn only_health_and_metadata_are_open_to_anybody() {
 
 #[test]
 fn allow_lists_the_methods_of_a_pattern_and_head_with_get() {
-    assert_eq!(allowed("/fhir/{type}/{id}"), "GET, HEAD, PUT, DELETE");
+    assert_eq!(allowed("/fhir/{type}/{id}"), "GET, HEAD, PUT, PATCH, DELETE");
     assert_eq!(allowed("/fhir/{type}/_search"), "POST");
 }
 

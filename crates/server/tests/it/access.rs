@@ -31,7 +31,7 @@ pub const TESTS: &[Test] = tests![
 
 /// Adds a client of the `fhir` door and issues its key.
 #[track_caller]
-fn client_key(context: &Context, server: &Server, id: &str, spaces: &[&str], scopes: &[&str]) -> String {
+pub fn client_key(context: &Context, server: &Server, id: &str, spaces: &[&str], scopes: &[&str]) -> String {
     let mut arguments = vec!["client", "add", id, "--door", "fhir"];
     spaces
         .iter()
@@ -204,6 +204,12 @@ fn interactions<'c>(client: &'c Client, kind: &str, stored: &str) -> Vec<(char, 
         ('r', "read of nobody", client.get(format!("/{kind}/nobody"))),
         ('r', "head", client.head(format!("/{kind}/{stored}"))),
         ('r', "vread", client.get(format!("/{kind}/{stored}/_history/1"))),
+        ('r', "history", client.get(format!("/{kind}/{stored}/_history"))),
+        (
+            's',
+            "history of the type",
+            client.get(format!("/{kind}/_history")),
+        ),
         ('s', "search", client.get(format!("/{kind}?_id={stored}"))),
         (
             's',
@@ -230,6 +236,11 @@ fn interactions<'c>(client: &'c Client, kind: &str, stored: &str) -> Vec<(char, 
             client.put(format!("/{kind}?{criteria}")).json(&body),
         ),
         ('d', "delete", client.delete(format!("/{kind}/{}", unique()))),
+        (
+            'd',
+            "conditional delete",
+            client.delete(format!("/{kind}?{criteria}")),
+        ),
     ]
 }
 

@@ -219,7 +219,14 @@ fn everyday<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
         ("ask for a type that is not served", fhir.get("/Observation/1")),
         ("misspell a type's case", fhir.get("/patient/ada")),
         ("ask for a path that is nothing", fhir.get("/Patient/ada/extra")),
-        ("ask for history", fhir.get("/Patient/ada/_history")),
+        (
+            "ask for the history of nobody",
+            fhir.get("/Patient/nobody/_history"),
+        ),
+        (
+            "ask for a history of an unreadable time",
+            fhir.get("/Patient/ada/_history?_since=yesterday"),
+        ),
         ("call an operation", fhir.get("/Patient/$everything")),
         ("use a wrong method", fhir.post("/Patient/ada").json(&ada)),
         (
@@ -303,6 +310,15 @@ fn writing<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
             "system": "urn:oid:1.2.250.1.213.1.4.8", "value": "277077700077785"
         }]
     });
+    let patch = |kind: &str, body: &str| fhir.patch("/Patient/ada").header("Content-Type", kind).body(body);
+    let fhirpath = |path: &str| {
+        let parts = json!([
+            { "name": "type", "valueCode": "delete" },
+            { "name": "path", "valueString": path },
+        ]);
+        json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation", "part": parts }] })
+            .to_string()
+    };
     let subsetted = json!({ "tag": [{ "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED" }] });
     vec![
         (
@@ -385,8 +401,63 @@ fn writing<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
             fhir.post("/Patient").json(&ins),
         ),
         (
+            "patch with a test that fails",
+            patch(
+                "application/json-patch+json",
+                r#"[{"op":"test","path":"/name/0/family","value":"Nobody"}]"#,
+            ),
+        ),
+        (
+            "patch with a pointer to nothing",
+            patch(
+                "application/json-patch+json",
+                r#"[{"op":"remove","path":"/telecom/0"}]"#,
+            ),
+        ),
+        (
+            "patch with operations that are none",
+            patch(
+                "application/json-patch+json",
+                r#"[{"op":"delete","path":"/gender"},{"op":"add","path":"gender"}]"#,
+            ),
+        ),
+        (
+            "patch with a FHIRPath that is none",
+            patch(
+                "application/fhir+json",
+                &fhirpath("Patient.name.where(use='official'"),
+            ),
+        ),
+        (
+            "patch with a FHIRPath to an element that does not exist",
+            patch("application/fhir+json", &fhirpath("Patient.nom")),
+        ),
+        (
+            "patch the id",
+            patch("application/merge-patch+json", r#"{"id":"eve"}"#),
+        ),
+        (
+            "patch to what is not valid",
+            patch("application/merge-patch+json", r#"{"gender":"F"}"#),
+        ),
+        (
+            "patch without saying how",
+            patch("application/json", r#"{"gender":"female"}"#),
+        ),
+        (
+            "patch conditionally where nothing matches",
+            fhir.patch(format!("/Patient?identifier={LOCAL}|new"))
+                .header("Content-Type", "application/merge-patch+json")
+                .body("{}"),
+        ),
+        (
             "delete with a stale version",
             fhir.delete("/Patient/ada").header("If-Match", "W/\"7\""),
+        ),
+        ("delete without criteria", fhir.delete("/Patient")),
+        (
+            "delete conditionally where several match",
+            fhir.delete(format!("/Patient?{}", by_local("twin"))),
         ),
         (
             "search by a parameter that does not exist, strictly",

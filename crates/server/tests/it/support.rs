@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::harness::{Context, not_run};
 use testkit::http::{Client, Response, percent_encode};
+use testkit::race::race_prepared;
 use testkit::server::{Backend, Server};
 use testkit::wait::wait_for;
 
@@ -265,14 +266,31 @@ pub fn issue_key(context: &Context, server: &Server, client: &str) -> String {
 /// A client of the FHIR door with this key. A new one is accepted within a second: this waits for it.
 #[track_caller]
 pub fn fhir_with_key(server: &Server, key: &str) -> Client {
-    let client = server.anonymous().with_prefix("/fhir").with_bearer(key);
+    door_with_key(server, "/fhir", "/Patient/nobody", key)
+}
+
+/// A client of the door below `mount` with this key, once it is accepted; `target` is any route of the door.
+#[track_caller]
+pub fn door_with_key(server: &Server, mount: &str, target: &str, key: &str) -> Client {
+    let client = server.anonymous().with_prefix(mount).with_bearer(key);
     wait_for(Duration::from_secs(10), "the key to be known", || {
-        let answer = client.get("/Patient/nobody").send();
+        let answer = client.get(target).send();
         // Wrong credentials are counted: a hasty poll would be shut out.
         std::thread::sleep(Duration::from_millis(60));
         (answer.status != 401).then_some(())
     });
     client
+}
+
+/// Like `testkit::race::race`, each runner with a connection of its own: those that share a client take turns.
+pub fn race_of<T: Send>(client: &Client, count: usize, act: impl Fn(&Client, usize) -> T + Sync) -> Vec<T> {
+    let open = |_| {
+        let own = client.clone();
+        // Any answer will do: it leaves an open connection.
+        own.request_exact("GET", "/health/live").send();
+        own
+    };
+    race_prepared(count, open, |number, own| act(&own, number))
 }
 
 /// An XML answer from its root element on.

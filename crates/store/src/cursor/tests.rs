@@ -56,6 +56,40 @@ fn a_cursor_keeps_the_keys_of_an_order() {
 }
 
 #[test]
+fn a_cursor_of_several_numbers_opens_to_all_of_them_and_to_no_other_count() {
+    let numbers = [1, 1_795_000_000_123_456, i64::MAX];
+    let cursor = seal_numbers(&KEY, &SEARCH, numbers);
+    assert_eq!(open_numbers(&KEY, &SEARCH, &cursor), Ok(numbers));
+    assert_eq!(
+        open_numbers::<3>(&KEY, &[2; 32], &cursor),
+        Err(StoreError::BadCursor)
+    );
+    assert_eq!(
+        open_numbers::<2>(&KEY, &SEARCH, &cursor),
+        Err(StoreError::BadCursor)
+    );
+    assert_eq!(open(&KEY, &SEARCH, &cursor), Err(StoreError::BadCursor));
+    // Nor does a place that is as long as three numbers.
+    let place = Place {
+        keys: vec![None; 15],
+        ..at(1)
+    };
+    assert_eq!(
+        open_numbers::<3>(&KEY, &SEARCH, &seal(&KEY, &SEARCH, &place)),
+        Err(StoreError::BadCursor)
+    );
+    for position in 0..cursor.len() {
+        let mut changed = cursor.clone().into_bytes();
+        changed[position] = if changed[position] == b'0' { b'1' } else { b'0' };
+        let changed = String::from_utf8(changed).expect("ASCII");
+        assert_eq!(
+            open_numbers::<3>(&KEY, &SEARCH, &changed),
+            Err(StoreError::BadCursor)
+        );
+    }
+}
+
+#[test]
 fn a_changed_cursor_does_not_open() {
     let cursor = seal(&KEY, &SEARCH, &at(42));
     for position in 0..cursor.len() {

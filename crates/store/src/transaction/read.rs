@@ -1,11 +1,14 @@
 //! [`Reader`] as SQL.
 
 use fhir::interaction::Listing;
+use fhir::query::history::History;
 use fhir::query::{Criteria, Query};
 use fhir::{Identifier, ResourceType, Target, VersionId};
 
 use super::{CURRENT, SUPERSEDED, Transaction, number, senseless, stored};
-use crate::api::{ClassFilter, Holder, ListPage, Page, Policy, Reader, Record, SpaceKey, Stored};
+use crate::api::{
+    ClassFilter, HistoryPage, Holder, ListPage, Page, Policy, Reader, Record, SpaceKey, Stored, Whose,
+};
 use crate::error::StoreError;
 use crate::sql::Dialect;
 use crate::statement::Statement;
@@ -71,6 +74,15 @@ impl Reader for Transaction<'_> {
 
     fn search(&mut self, query: &Query, class: ClassFilter) -> Result<Page, StoreError> {
         search::page(self, query, class)
+    }
+
+    fn history(
+        &mut self,
+        history: &History,
+        whose: Whose<'_>,
+        class: ClassFilter,
+    ) -> Result<HistoryPage, StoreError> {
+        self.page_of_history(history, whose, class)
     }
 
     fn holders(

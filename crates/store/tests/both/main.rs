@@ -14,6 +14,7 @@ mod bench;
 mod cluster;
 mod differential;
 mod fixture;
+mod histories;
 mod keys;
 mod operation;
 mod partners;
@@ -42,6 +43,7 @@ fn main() {
         differential::CASES,
         schedules::CASES,
         partners::CASES,
+        histories::CASES,
     ]
     .concat();
     let listing = arguments.list;

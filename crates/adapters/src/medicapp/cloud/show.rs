@@ -2,11 +2,14 @@
 
 use fhir::Resource;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::gender::Words;
 use crate::medicapp::identity::{self, IdentificationKey};
 use crate::medicapp::telecom::Point;
 use crate::medicapp::{CloudGet, Context, Kept, Space, names, person};
+use crate::naming::Naming;
+use crate::tree::{identifier as identifier_of, text};
 
 /// The answer to POST and PUT.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -85,6 +88,21 @@ pub fn show_found(
         identification_key: identity::key(tree, context),
         warning,
     }
+}
+
+/// Of several trust spaces that are one tenant, the one that a patient is of: what its managing organization says,
+/// else where it has an externalId, else the first.
+pub fn trust_space<'w>(patient: &Resource, words: &[&'w str], naming: &Naming) -> Option<&'w str> {
+    let tree = patient.tree();
+    let organization = tree.get("managingOrganization").and_then(Value::as_object);
+    let identifier = organization.and_then(|held| held.get("identifier")?.as_object());
+    let said = identifier
+        .filter(|held| text(held, "system") == Some(&naming.trust_space()))
+        .and_then(|held| text(held, "value"));
+    let has_external_id = |word: &str| identifier_of(tree, &naming.trust_space_external_id(word)).is_some();
+    let named = words.iter().find(|word| said == Some(**word));
+    let known = || words.iter().find(|word| has_external_id(word));
+    named.or_else(known).or_else(|| words.first()).copied()
 }
 
 /// The answer to a GET.

@@ -193,18 +193,7 @@ impl SearchParser {
             ResultParam::Sort => self.query.sort = shape::sort(&self.kinds, value)?,
             ResultParam::Summary if value == "count" => self.summary_count = true,
             ResultParam::Summary => self.part(subset::of_search(value)?)?,
-            ResultParam::Total => {
-                self.query.total = match value {
-                    "none" => Total::None,
-                    // An estimate may be exact.
-                    "estimate" | "accurate" => Total::Accurate,
-                    _ => {
-                        return Err(Fault::value(
-                            "the value is none of `none`, `estimate` and `accurate`.",
-                        ));
-                    }
-                };
-            }
+            ResultParam::Total => self.query.total = total(value)?,
         }
         self.apply(pair);
         Ok(())
@@ -233,11 +222,23 @@ impl SearchParser {
 }
 
 /// A page size: more than [`MAX_COUNT`] is lowered to it, however many digits it has.
-fn count(text: &str) -> Result<u32, Fault> {
+pub(in crate::query) fn count(text: &str) -> Result<u32, Fault> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Fault::value(
             "the value is no number of resources; write 0 or more.",
         ));
     }
     Ok(text.parse().map_or(MAX_COUNT, |count: u32| count.min(MAX_COUNT)))
+}
+
+/// How to count — `_total`
+pub(in crate::query) fn total(text: &str) -> Result<Total, Fault> {
+    match text {
+        "none" => Ok(Total::None),
+        // An estimate may be exact.
+        "estimate" | "accurate" => Ok(Total::Accurate),
+        _ => Err(Fault::value(
+            "the value is none of `none`, `estimate` and `accurate`.",
+        )),
+    }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::limits::{MAX_ALTERNATIVES, MAX_INDEXED_CHARS, MAX_QUERY_BYTES, MAX_QUERY_PARAMETERS};
+use crate::query::history::{History, Scope};
 use crate::query::subset::Subset;
 use crate::query::{Direction, Include, Level, Query, TokenTest, Total};
 use crate::query::{sample, subset};
@@ -144,8 +145,12 @@ fn mutated_queries() {
 }
 
 /// What each of the parsers has against a query string.
-fn answers_to(kind: ResourceType, text: &str) -> [Option<Vec<Issue>>; 5] {
+fn answers_to(kind: ResourceType, text: &str) -> [Option<Vec<Issue>>; 7] {
+    let dates = text.replace("_lastUpdated", "_since").replace("birthdate", "_at");
+    let history = |handling| pairs(&dates).and_then(|pairs| History::parse(Scope::System, &pairs, handling));
     [
+        history(Handling::Strict).err(),
+        history(Handling::Lenient).err(),
         pairs(text)
             .and_then(|pairs| search(kind, &pairs, Handling::Strict, sample::now()))
             .err(),

@@ -380,7 +380,7 @@ fn help_names_every_flag(context: &Context) {
         "--log-format",
         "--unsafe-durability",
     ];
-    let commands: [(&[&str], &[&str]); 14] = [
+    let commands: [(&[&str], &[&str]); 15] = [
         (
             &[],
             &[
@@ -392,6 +392,7 @@ fn help_names_every_flag(context: &Context) {
                 "key-system",
                 "client",
                 "key",
+                "record",
                 "--version",
             ],
         ),
@@ -433,6 +434,17 @@ fn help_names_every_flag(context: &Context) {
         (&["key", "revoke"], &["--database"]),
         (&["key", "list"], &["--database"]),
         (&["client", "list"], &["--database"]),
+        (
+            &["record", "add"],
+            &[
+                "--space",
+                "--patient",
+                "--id",
+                "--status",
+                "--created",
+                "--database",
+            ],
+        ),
     ];
     for (command, flags) in commands {
         let text = help(command);

@@ -2,6 +2,10 @@
 
 mod commands;
 mod demo;
+mod dialects;
+mod export;
+mod import;
+mod resume;
 mod translate;
 
 use testkit::harness::Suite;
@@ -11,5 +15,9 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(commands::TESTS)
         .both(demo::TESTS)
+        .both(dialects::TESTS)
+        .both(export::TESTS)
+        .both(import::TESTS)
+        .both(resume::TESTS)
         .sqlite(translate::TESTS)
 }

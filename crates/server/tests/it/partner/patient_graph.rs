@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
-use testkit::race::{race, tally};
+use testkit::race::tally;
 use testkit::server::Server;
 use testkit::tests;
 
@@ -146,13 +146,13 @@ fn g16_equal_external_ids_at_once_create_one(context: &Context) {
             "Eva",
             json!({ "external_ids": { "race": format!("{}-{round}", unique()) } }),
         );
-        let answers = race(10, |_| post(&client, &body).status);
+        let answers = race_of(&client, 10, |client, _| post(client, &body).status);
         assert_eq!(tally(answers), [(201, 1), (409, 9)]);
         let email = person(
             "Eva",
             json!({ "email": format!("{}-{round}@example.org", unique()) }),
         );
-        let answers = race(10, |_| post(&client, &email).status);
+        let answers = race_of(&client, 10, |client, _| post(client, &email).status);
         assert_eq!(tally(answers), [(201, 1), (409, 9)]);
     }
 }

@@ -64,6 +64,14 @@ fn writes(fhir: &Client, prefer: Option<&str>) -> Vec<(&'static str, u16, Respon
             ),
         ),
         (
+            "conditional create, created",
+            201,
+            with_prefer(
+                fhir.post("/Patient").header("If-None-Exist", by_local(&unique())),
+                &patient(&unique()),
+            ),
+        ),
+        (
             "conditional update, created",
             201,
             with_prefer(

@@ -5,8 +5,12 @@ mod conformance;
 mod create;
 mod delete;
 mod headers;
+mod history;
 mod keys;
 mod meta;
+mod patch;
+mod patch_matches;
+mod patch_rules;
 mod precondition;
 mod read;
 mod routes;
@@ -24,6 +28,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(create::TESTS)
         .both(update::TESTS)
         .both(delete::TESTS);
+    let suite = history::add(suite);
     let suite = suite
         .both(conditional::TESTS)
         .both(precondition::TESTS)
@@ -31,6 +36,9 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(keys::TESTS)
         .both(meta::TESTS)
+        .both(patch::TESTS)
+        .both(patch_matches::TESTS)
+        .both(patch_rules::TESTS)
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)

@@ -27,6 +27,9 @@ fn a_wrong_method_is_told_the_right_ones(context: &Context) {
         ("DELETE", "/metadata", &["GET"]),
         ("PUT", "/Patient/x/_history/1", &["GET", "HEAD"]),
         ("DELETE", "/Patient/x/_history/1", &["GET"]),
+        ("POST", "/_history", &["GET", "HEAD"]),
+        ("POST", "/Patient/_history", &["GET", "HEAD"]),
+        ("DELETE", "/Patient/x/_history", &["GET", "HEAD"]),
         ("PUT", "/Patient/_search", &["POST"]),
         ("TRACE", "/Patient/x", &["GET"]),
         ("BREW", "/Patient", &["GET", "POST"]),
@@ -138,6 +141,11 @@ fn the_capability_statement_says_what_works(context: &Context) {
     for format in ["application/fhir+json", "application/fhir+xml"] {
         assert!(formats.contains(&json!(format)), "{formats:?}");
     }
+    let system = statement["rest"][0]["interaction"].as_array().unwrap();
+    assert!(
+        system.contains(&json!({ "code": "history-system" })),
+        "{system:?}"
+    );
     let resources = statement["rest"][0]["resource"].as_array().unwrap();
     for kind in ["Patient", "Practitioner"] {
         let row = resources
@@ -154,7 +162,17 @@ fn the_capability_statement_says_what_works(context: &Context) {
             .iter()
             .filter_map(|item| item["code"].as_str())
             .collect();
-        for code in ["read", "vread", "create", "update", "delete", "search-type"] {
+        assert_eq!(row["conditionalDelete"], "single");
+        for code in [
+            "read",
+            "vread",
+            "create",
+            "update",
+            "delete",
+            "search-type",
+            "history-instance",
+            "history-type",
+        ] {
             assert!(codes.contains(&code), "{kind}: {codes:?}");
         }
     }

@@ -1,7 +1,6 @@
 //! The cloud door: what finds whom, what a find leaves alone, races.
 
 use testkit::harness::Test;
-use testkit::race::{race, tally};
 use testkit::tests;
 
 use super::*;
@@ -18,7 +17,6 @@ pub const TESTS: &[Test] = tests![
     c31_a_foreign_trust_space_looks_like_a_missing_one,
     c32_there_is_no_delete_and_no_list,
     c33_a_qualified_identity_of_a_hospital_is_found_by_its_nir,
-    c34_twenty_equal_posts_at_once_create_one,
     merged_patients_are_missing_and_their_keys_are_the_survivors,
 ];
 
@@ -378,37 +376,6 @@ fn c33_a_qualified_identity_of_a_hospital_is_found_by_its_nir(context: &Context)
         json!({ "nir": with_key, "rang": "01" })
     );
     made(&doors.cloud_post(json!({ "identificationKey": key(&nir, "02") })));
-}
-
-fn c34_twenty_equal_posts_at_once_create_one(context: &Context) {
-    const ROUNDS: usize = 6;
-    let doors = Doors::of(shared(context));
-    for round in 0..ROUNDS {
-        // With keys, and with nothing but name and date of birth.
-        let more = match round % 2 {
-            0 => {
-                json!({ "lastName": unique(), "externalId": unique(), "identificationKey": key(&fresh_nir(), "01") })
-            }
-            _ => json!({ "lastName": unique() }),
-        };
-        let answers = race(20, |_| doors.cloud_post(more.clone()));
-        let statuses = tally(answers.iter().map(|answer| answer.status));
-        assert_eq!(statuses, [(200, 19), (201, 1)], "{answers:?}");
-        let ids = tally(
-            answers
-                .iter()
-                .map(|answer| answer.json()["patientUuid"].to_string()),
-        );
-        assert_eq!(ids.len(), 1, "{ids:?}");
-        let family = more["lastName"].as_str().expect("a name");
-        let bundle = doors
-            .fhir
-            .get(format!("/Patient?family={family}"))
-            .send()
-            .expect(200)
-            .json();
-        assert_eq!(bundle["total"], 1, "{bundle}");
-    }
 }
 
 fn merged_patients_are_missing_and_their_keys_are_the_survivors(context: &Context) {

@@ -1,7 +1,7 @@
 //! The connect door: creates, merges, refusals, erasure.
 
 use testkit::harness::Test;
-use testkit::race::{race, tally};
+use testkit::race::tally;
 use testkit::tests;
 
 use super::*;
@@ -43,7 +43,9 @@ fn n05_an_external_id_has_one_owner_in_its_space_however_many_come_at_once(conte
     let client = shared(context).client("medicapp-connect");
     for _ in 0..4 {
         let external = unique();
-        let answers = race(10, |_| connect_post(&client, json!({ "externalId": external })));
+        let answers = race_of(&client, 10, |client, _| {
+            connect_post(client, json!({ "externalId": external }))
+        });
         let statuses = tally(answers.iter().map(|answer| answer.status));
         assert_eq!(statuses, [(201, 1), (409, 9)], "{answers:?}");
         let refused = answers
@@ -409,7 +411,8 @@ fn n26_a_body_of_another_kind_is_refused_before_it_is_read(context: &Context) {
 }
 
 fn n27_a_patient_of_a_hospital_is_shown_with_what_is_known(context: &Context) {
-    let doors = Doors::of(shared(context));
+    let server = context.server();
+    let doors = Doors::of(&server);
     let fhir_id =
         doors.fhir_post(&json!({ "resourceType": "Patient", "birthDate": "1980-05", "gender": "unknown" }));
     let id = doors.medicapp_id(&fhir_id);

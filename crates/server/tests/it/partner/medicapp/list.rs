@@ -219,7 +219,8 @@ fn n28_addresses_of_all_kinds_are_taken_or_refused_by_name(context: &Context) {
 }
 
 fn n30_of_several_numbers_the_door_shows_the_one_that_counts(context: &Context) {
-    let doors = Doors::of(shared(context));
+    let server = context.server();
+    let doors = Doors::of(&server);
     let phone = |points: Value| {
         let body = json!({ "resourceType": "Patient", "telecom": points });
         let id = doors.medicapp_id(&doors.fhir_post(&body));

@@ -1,11 +1,24 @@
 //! The two Medicapp doors (`adapters.md` 3): what only a running server shows. The translations have fixtures of their
 //! own in `fixtures/medicapp-cloud` and `fixtures/medicapp-connect`.
 
+mod attach;
+mod bodies;
+mod both;
+mod bound;
 mod cloud;
 mod connect;
+mod erasure;
+mod homonyms;
 mod list;
+mod locked;
+mod lookup;
+mod merge;
+mod races;
 mod records;
 mod replay;
+mod ties;
+mod wire;
+mod words;
 
 use serde_json::{Value, json};
 use testkit::harness::{Context, Suite};
@@ -24,6 +37,19 @@ pub fn add(suite: Suite) -> Suite {
         .both(list::TESTS)
         .both(records::TESTS)
         .both(replay::TESTS)
+        .both(attach::TESTS)
+        .both(bodies::TESTS)
+        .both(both::TESTS)
+        .both(bound::TESTS)
+        .both(erasure::TESTS)
+        .both(homonyms::TESTS)
+        .both(locked::TESTS)
+        .both(lookup::TESTS)
+        .both(merge::TESTS)
+        .both(races::TESTS)
+        .postgres(races::SEVERAL_PROCESSES)
+        .both(ties::TESTS)
+        .both(words::TESTS)
 }
 
 /// Asserts the envelope of a refusal: its four keys, the status twice, the request's id; the code comes back.
