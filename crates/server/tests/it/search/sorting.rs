@@ -146,7 +146,10 @@ fn pages_in_an_order_lead_to_the_end_and_back(context: &Context) {
 /// ones without touching the day.
 fn p50_equal_birthdates_are_seen_once_while_others_write(context: &Context) {
     const ROWS: usize = 500;
-    let corner = Corner::new(context);
+    // So many would be in the way of others.
+    let (_server, fhir) = context.fhir();
+    let tag = unique();
+    let corner = Corner { fhir, tag };
     (0..ROWS).for_each(|number| corner.put(&format!("stay{number}"), json!({ "birthDate": "1980-01-01" })));
     let body = |id: &str, gender: &str| {
         json!({
@@ -157,7 +160,7 @@ fn p50_equal_birthdates_are_seen_once_while_others_write(context: &Context) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for writer in 0..2 {
-            let (fhir, done, body) = (shared_fhir(context), &done, &body);
+            let (fhir, done, body) = (corner.fhir.clone(), &done, &body);
             let tag = corner.tag.clone();
             scope.spawn(move || {
                 let mut turn = 0;
