@@ -48,9 +48,18 @@ pub(crate) fn live_version(
 
 /// A page of a search.
 pub(crate) async fn search(session: &Session, query: Query) -> Result<Page, Error> {
-    session.allow(query.criteria.kind, Permission::Search)?;
+    check_search(session, &query)?;
     let classes = visible_classes(&session.caller);
     Ok(session.space.search(query, classes).await?)
+}
+
+/// Whether the caller may search all that the query looks into. What stands at the other end of a chain, or beside the
+/// matches, is told as well.
+pub(crate) fn check_search(session: &Session, query: &Query) -> Result<(), Error> {
+    query
+        .looks_into()
+        .into_iter()
+        .try_for_each(|kind| session.allow(kind, Permission::Search))
 }
 
 /// The current version, when it is there to be seen.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::id::{Id, Target, VersionId};
 use crate::outcome::Issue;
 use crate::query::history::{History, Scope};
-use crate::query::{Criteria, Query};
+use crate::query::{Criteria, Level, Query};
 use crate::resource::{Resource, ResourceType};
 use crate::time::Timestamp;
 
@@ -211,7 +211,10 @@ impl Interaction {
         match self {
             Interaction::Read(_) => "read",
             Interaction::VersionRead(..) => "vread",
-            Interaction::Search(_) => "search-type",
+            Interaction::Search(query) => match query.level {
+                Level::Type => "search-type",
+                Level::System => "search-system",
+            },
             Interaction::History(history) => match history.scope {
                 Scope::Resource(_) => "history-instance",
                 Scope::Type(_) => "history-type",

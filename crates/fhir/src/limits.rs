@@ -30,6 +30,10 @@ pub const DEFAULT_COUNT: u32 = 20;
 pub const MAX_COUNT: u32 = 1000;
 /// Most issues reported in one OperationOutcome: a hostile body must not buy a huge answer.
 pub const MAX_ISSUES: usize = 100;
+/// Most keys of a `_sort`.
+pub const MAX_SORT_KEYS: usize = 4;
+/// Most resources that a page of a search shows beside its matches.
+pub const MAX_INCLUDED: usize = 1000;
 /// Most operations in one patch document.
 pub const MAX_PATCH_OPERATIONS: usize = 1000;
 /// Longest path in a patch document, in characters.

@@ -74,6 +74,10 @@ impl Aliases {
     /// Writes the canonical systems into criteria.
     pub fn rewrite(&self, criteria: &mut Criteria) {
         for Clause { param, test } in &mut criteria.clauses {
+            if let Test::Chain(inner) | Test::Has(inner) = test {
+                self.rewrite(inner);
+                continue;
+            }
             let (SearchParam::Identifier, Test::Token(tests) | Test::NotToken(tests)) = (*param, test) else {
                 continue;
             };

@@ -257,7 +257,15 @@ impl Ask<'_> {
     /// # Errors
     /// 400 naming every parameter that cannot be applied.
     pub fn search(&self, kind: ResourceType) -> Result<Query, Failure> {
-        self.parse_search(kind, self.visit.request.query_string())
+        self.parse_search(Some(kind), self.visit.request.query_string())
+    }
+
+    /// The search of several types in the query string.
+    ///
+    /// # Errors
+    /// As [`Ask::search`].
+    pub fn system_search(&self) -> Result<Query, Failure> {
+        self.parse_search(None, self.visit.request.query_string())
     }
 
     /// The search in the query string and the body's form together.
@@ -266,7 +274,16 @@ impl Ask<'_> {
     /// As [`Ask::search`]; 415 of a body that is no form.
     pub async fn posted_search(&self, kind: ResourceType) -> Result<Query, Failure> {
         let query = self.posted_query().await?;
-        self.parse_search(kind, &query)
+        self.parse_search(Some(kind), &query)
+    }
+
+    /// The search of several types in the query string and the body's form together.
+    ///
+    /// # Errors
+    /// As [`Ask::posted_search`].
+    pub async fn posted_system_search(&self) -> Result<Query, Failure> {
+        let query = self.posted_query().await?;
+        self.parse_search(None, &query)
     }
 
     /// The query string and the body's form, as one query string.
@@ -290,14 +307,18 @@ impl Ask<'_> {
         Ok(joined)
     }
 
-    /// The search in a query string.
+    /// The search in a query string: of a type, or of every type.
     ///
     /// # Errors
     /// As [`Ask::search`].
-    pub fn parse_search(&self, kind: ResourceType, query: &str) -> Result<Query, Failure> {
+    pub fn parse_search(&self, kind: Option<ResourceType>, query: &str) -> Result<Query, Failure> {
         let pairs = parse::pairs(query)?;
         let handling = prefer::handling(self.visit.headers());
-        let mut query = parse::search(kind, &pairs, handling, self.session().now())?;
+        let now = self.session().now();
+        let mut query = match kind {
+            Some(kind) => parse::search(kind, &pairs, handling, now)?,
+            None => parse::search_system(&pairs, handling, now)?,
+        };
         self.visit.app.auth.rewrite_criteria(&mut query.criteria);
         Ok(query)
     }

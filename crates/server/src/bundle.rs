@@ -1,10 +1,13 @@
 //! The searchset Bundle — <https://hl7.org/fhir/R4/search.html#response>; that of a history is in [`history`].
 
 use fhir::canonical::write_value;
+use fhir::limits::MAX_INCLUDED;
 use fhir::query::history::{History, Scope};
-use fhir::query::{Query, encoding};
+use fhir::query::subset::Subset;
+use fhir::query::{Level, Query, encoding};
+use fhir::{Issue, IssueCode};
 use serde_json::{Map, Value, json};
-use store::Page;
+use store::{Page, Stored};
 
 use crate::base::Base;
 use crate::damage;
@@ -16,20 +19,26 @@ mod tests;
 /// Room for what stands around a stored body in the Bundle, in bytes.
 const ENTRY_OVERHEAD: usize = 200;
 
-/// The query strings of a page's links: what was applied, and nothing else.
+/// What a search or a history says of its own Bundle: the query strings of its links (what was applied, and nothing
+/// else), and which elements are shown.
 pub struct Links {
     path: String,
     own: String,
     first: String,
+    subset: Option<Subset>,
 }
 
 impl Links {
     /// The links of this search.
     pub fn of(query: &Query) -> Links {
         Links {
-            path: format!("/{}", query.criteria.kind),
+            path: match query.level {
+                Level::Type => format!("/{}", query.criteria.kind),
+                Level::System => String::new(),
+            },
             own: query.link(query.cursor.as_deref()),
             first: query.link(None),
+            subset: query.subset.clone(),
         }
     }
 
@@ -43,6 +52,7 @@ impl Links {
             },
             own: history.link(history.cursor.as_deref()),
             first: history.link(None),
+            subset: None,
         }
     }
 
@@ -61,15 +71,70 @@ impl Links {
         }
         urls
     }
+
+    /// Whether the stored bodies are shown as they lie.
+    pub fn shows_whole(&self) -> bool {
+        self.subset.is_none()
+    }
+
+    /// Leaves out what is not wanted of a resource. Elements are named of matches alone.
+    fn cut(&self, stored: &Stored, mode: Mode, tree: &mut Map<String, Value>) {
+        match (&self.subset, mode) {
+            (None, _) | (Some(Subset::Elements(_)), Mode::Include) => {}
+            (Some(subset), _) => subset.apply(stored.target.kind, tree),
+        }
+    }
+}
+
+/// Why an entry is there — <https://hl7.org/fhir/R4/valueset-search-entry-mode.html>
+#[derive(Clone, Copy)]
+enum Mode {
+    Match,
+    Include,
+}
+
+impl Mode {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Match => "match",
+            Mode::Include => "include",
+        }
+    }
+}
+
+/// The resources of a page and why each is there: the matches first.
+fn shown(page: &Page) -> impl Iterator<Item = (&Stored, Mode)> {
+    let matches = page.matches.iter().map(|stored| (stored, Mode::Match));
+    let included = page
+        .included
+        .resources
+        .iter()
+        .map(|stored| (stored, Mode::Include));
+    matches.chain(included)
+}
+
+/// What stands at the end when there is more to include than is shown.
+fn cut_off(page: &Page) -> Option<Value> {
+    page.included.cut.then(|| {
+        let issue = Issue::warning(
+            IssueCode::TooCostly,
+            format!(
+                "More than {MAX_INCLUDED} resources belong beside these matches; the others are left out. Ask for \
+                 fewer matches at once (_count), or search the others by their reference."
+            ),
+        );
+        json!({
+            "resource": fhir::outcome::operation_outcome(&[issue]),
+            "search": { "mode": "outcome" },
+        })
+    })
 }
 
 /// The Bundle as compact JSON: the stored bodies go in as they lie, unparsed. A damaged one is represented by an
 /// OperationOutcome.
 pub fn text(base: &Base, page: &Page, links: &Links) -> String {
-    let bodies: usize = page
-        .matches
-        .iter()
-        .map(|stored| stored.body.len() + ENTRY_OVERHEAD)
+    let bodies: usize = shown(page)
+        .map(|(stored, _)| stored.body.len() + ENTRY_OVERHEAD)
         .sum();
     let mut text = String::with_capacity(bodies + 1024);
     text.push_str("{\"resourceType\":\"Bundle\",\"type\":\"searchset\"");
@@ -80,10 +145,12 @@ pub fn text(base: &Base, page: &Page, links: &Links) -> String {
     text.push_str(",\"link\":");
     write_value(
         &mut text,
-        &link_elements(&links.urls(base, page.next.as_deref(), None)),
+        &link_elements(&links.urls(base, page.next.as_deref(), page.previous.as_deref())),
     );
-    for (position, stored) in page.matches.iter().enumerate() {
-        text.push_str(if position == 0 { ",\"entry\":[" } else { "," });
+    let mut before = ",\"entry\":[";
+    for (stored, mode) in shown(page) {
+        text.push_str(before);
+        before = ",";
         if !damage::is_whole(stored) {
             write_value(&mut text, &damage::entry(stored));
             continue;
@@ -92,9 +159,16 @@ pub fn text(base: &Base, page: &Page, links: &Links) -> String {
         write_value(&mut text, &Value::String(base.resource(&stored.target)));
         text.push_str(",\"resource\":");
         text.push_str(&stored.body);
-        text.push_str(",\"search\":{\"mode\":\"match\"}}");
+        text.push_str(",\"search\":{\"mode\":\"");
+        text.push_str(mode.as_str());
+        text.push_str("\"}}");
     }
-    if !page.matches.is_empty() {
+    if let Some(outcome) = cut_off(page) {
+        text.push_str(before);
+        before = ",";
+        write_value(&mut text, &outcome);
+    }
+    if before == "," {
         text.push(']');
     }
     text.push('}');
@@ -117,19 +191,23 @@ pub fn tree(
     }
     bundle.insert(
         "link".to_owned(),
-        link_elements(&links.urls(base, page.next.as_deref(), None)),
+        link_elements(&links.urls(base, page.next.as_deref(), page.previous.as_deref())),
     );
     let mut entries = Vec::with_capacity(page.matches.len());
-    for stored in &page.matches {
+    for (stored, mode) in shown(page) {
         entries.push(match damage::tree(stored).filter(&showable) {
-            Some(resource) => json!({
-                "fullUrl": base.resource(&stored.target),
-                "resource": resource,
-                "search": { "mode": "match" },
-            }),
+            Some(mut resource) => {
+                links.cut(stored, mode, &mut resource);
+                json!({
+                    "fullUrl": base.resource(&stored.target),
+                    "resource": resource,
+                    "search": { "mode": mode.as_str() },
+                })
+            }
             None => damage::entry(stored),
         });
     }
+    entries.extend(cut_off(page));
     if !entries.is_empty() {
         bundle.insert("entry".to_owned(), Value::Array(entries));
     }

@@ -8,6 +8,8 @@ use actix_web::http::header::CONTENT_TYPE;
 use chrono::Utc;
 use fhir::ResourceType;
 use fhir::query::param::{DEFINITIONS, Definition, ParamType};
+use fhir::query::shape::followed;
+use fhir::query::{Include, SearchParam};
 use serde_json::{Value, json};
 
 use crate::ask::Visit;
@@ -85,6 +87,7 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
             },
             "resource": resources,
             "interaction": of_system(),
+            "searchParam": shared_params(),
         }],
     })
 }
@@ -110,7 +113,7 @@ fn stored(kind: ResourceType) -> Value {
         .filter(|definition| definition.on.contains(&kind))
         .map(search_param)
         .collect();
-    json!({
+    let mut row = json!({
         "type": kind.as_str(),
         "interaction": interactions(&INTERACTIONS, STORED),
         "versioning": "versioned-update",
@@ -122,7 +125,37 @@ fn stored(kind: ResourceType) -> Value {
         "conditionalUpdate": offers_by_criteria("update"),
         "conditionalDelete": if offers_by_criteria("delete") { "single" } else { "not-supported" },
         "searchParam": params,
-    })
+    });
+    for (property, list) in [
+        ("searchInclude", includes(kind, Include::Referred)),
+        ("searchRevInclude", includes(kind, Include::Referring)),
+    ] {
+        // FHIR has no empty list.
+        if let Some(row) = row.as_object_mut().filter(|_| !list.is_empty()) {
+            row.insert(property.to_owned(), json!(list));
+        }
+    }
+    row
+}
+
+/// What can be included beside matches of a type, as `_include` or `_revinclude` writes it.
+fn includes(kind: ResourceType, made: fn(SearchParam) -> Include) -> Vec<String> {
+    let mut written: Vec<String> = followed()
+        .filter(|row| made(row.param).of() == kind)
+        .flat_map(|row| row.on.iter().map(|source| format!("{source}:{}", row.name)))
+        .collect();
+    if !written.is_empty() {
+        written.insert(0, "*".to_owned());
+    }
+    written
+}
+
+/// What a search of all types takes.
+fn shared_params() -> Vec<Value> {
+    let shared = DEFINITIONS
+        .iter()
+        .filter(|definition| ResourceType::ALL.iter().all(|kind| definition.on.contains(kind)));
+    shared.map(search_param).collect()
 }
 
 fn published(kind: Kind) -> Value {

@@ -223,12 +223,9 @@ fn resource_of(stored: &Stored) -> Result<Resource, Failure> {
 /// The live patients that criteria find, at most `count`.
 async fn search(session: &Session, criteria: Criteria, count: u32) -> Result<Vec<Stored>, Failure> {
     let query = Query {
-        criteria,
         count,
         total: Total::None,
-        cursor: None,
-        offset: 0,
-        applied: Vec::new(),
+        ..Query::of(criteria)
     };
     match session.run(Interaction::Search(query)).await? {
         Reply::Page(page) => Ok(page.matches),

@@ -119,7 +119,7 @@ pub fn searched(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpRespon
     };
     let base = ask.visit.base();
     let answer = ask.visit.answer.get();
-    let (mime, body) = if answer == Answer::default() {
+    let (mime, body) = if answer == Answer::default() && links.shows_whole() {
         (media::JSON, bundle::text(&base, &page, links))
     } else {
         // Looked for only when it is needed: which of the matches has no XML form.

@@ -144,3 +144,19 @@ pub async fn posted_search(ask: Ask<'_>) -> Answer {
     let reply = ask.run(Interaction::Search(query)).await?;
     respond::searched(&ask, reply, &links)
 }
+
+/// <https://hl7.org/fhir/R4/http.html#search> of several types
+pub async fn search_system(ask: Ask<'_>) -> Answer {
+    let query = ask.system_search()?;
+    let links = Links::of(&query);
+    let reply = ask.run(Interaction::Search(query)).await?;
+    respond::searched(&ask, reply, &links)
+}
+
+/// <https://hl7.org/fhir/R4/http.html#search> of several types, parameters in the body
+pub async fn posted_search_system(ask: Ask<'_>) -> Answer {
+    let query = ask.posted_system_search().await?;
+    let links = Links::of(&query);
+    let reply = ask.run(Interaction::Search(query)).await?;
+    respond::searched(&ask, reply, &links)
+}

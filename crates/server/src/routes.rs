@@ -95,6 +95,8 @@ pub static ROUTES: &[Row] = &[
     known(Method::GET, conformance::TYPE_PATH, "search-type", |ask| Box::pin(conformance::search(ask))),
     known(Method::POST, conformance::SEARCH_PATH, "search-type", |ask| Box::pin(conformance::posted_search(ask))),
     known(Method::GET, conformance::RESOURCE_PATH, "read", |ask| Box::pin(conformance::read(ask))),
+    known(Method::GET, "/fhir", "search-system", |ask| Box::pin(rest::search_system(ask))),
+    known(Method::POST, "/fhir/_search", "search-system", |ask| Box::pin(rest::posted_search_system(ask))),
     known(Method::GET, "/fhir/_history", "history-system", |ask| Box::pin(rest::system_history(ask))),
     known(Method::GET, "/fhir/{type}", "search-type", |ask| Box::pin(rest::search(ask))),
     known(Method::POST, "/fhir/{type}", "create", |ask| Box::pin(rest::create(ask))),

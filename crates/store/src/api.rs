@@ -122,13 +122,27 @@ pub struct NewResource {
 }
 
 /// One page of a search.
+#[derive(Default)]
 pub struct Page {
     /// The matches.
     pub matches: Vec<Stored>,
+    /// What was asked for beside them, none of them a match of this page.
+    pub included: Included,
     /// All matches, when asked for.
     pub total: Option<u64>,
     /// The sealed cursor of the next page.
     pub next: Option<String>,
+    /// The sealed cursor of the page before.
+    pub previous: Option<String>,
+}
+
+/// What a page shows beside its matches: each resource once, in order of creation.
+#[derive(Default)]
+pub struct Included {
+    /// The resources.
+    pub resources: Vec<Stored>,
+    /// There are more than [`fhir::limits::MAX_INCLUDED`].
+    pub cut: bool,
 }
 
 /// Whose versions a history shows.

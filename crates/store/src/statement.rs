@@ -13,6 +13,8 @@ use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 use sha2::{Digest as _, Sha256};
 
+use crate::sql::Dialect;
+
 /// A bound value.
 #[derive(Clone)]
 pub(crate) enum Bind<'a> {
@@ -158,6 +160,24 @@ impl<'a> Statement<'a> {
             }
         }
         hasher.finalize().into()
+    }
+
+    /// The text, as the database gets it.
+    pub(crate) fn text(&self, dialect: Dialect) -> String {
+        let mut text = String::new();
+        let mut number = 0;
+        for piece in &self.pieces {
+            let (sql, bind) = piece.parts();
+            text.push_str(sql);
+            if bind.is_some() {
+                number += 1;
+                text.push_str(&match dialect {
+                    Dialect::Sqlite => "?".to_owned(),
+                    Dialect::Postgres => format!("${number}"),
+                });
+            }
+        }
+        text
     }
 
     /// The statement with rows of these SQL types.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use fhir::query::Query;
 use fhir::query::history::History;
-use fhir::query::{Criteria, Query};
 use fhir::{ResourceType, Target, Timestamp};
 
 use crate::access::Access;
@@ -259,12 +259,11 @@ impl SpaceStore {
         }
     }
 
-    /// How the database would find the matches of criteria: the lines of its plan.
+    /// How the database would find the first page of a search: its statements, each with the lines of its plan. A
+    /// statement runs when those before do not fill the page.
     #[doc(hidden)]
-    pub async fn explain(&self, criteria: Criteria) -> Result<Vec<String>, StoreError> {
-        self.store
-            .read_in(self.space, move |tx| tx.explain(&criteria))
-            .await
+    pub async fn explain(&self, query: Query) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+        self.store.read_in(self.space, move |tx| tx.explain(&query)).await
     }
 
     /// How the database would find the first page of a history, one behind it, and the total: the lines of the plans.

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use diesel::result::Error as DieselError;
 use fhir::canonical::Digest;
-use fhir::query::Criteria;
+use fhir::query::Query;
 use fhir::{Id, Target, Timestamp, VersionId};
 
 use crate::api::{ClassFilter, SpaceKey, Stored};
@@ -295,11 +295,15 @@ impl<'c> Transaction<'c> {
         self.context.cursor_key.get().copied()
     }
 
-    /// The plan of a match.
-    pub(crate) fn explain(&mut self, criteria: &Criteria) -> Result<Vec<String>, StoreError> {
+    /// The statements of a search's first page, each with its plan.
+    pub(crate) fn explain(&mut self, query: &Query) -> Result<Vec<(String, Vec<String>)>, StoreError> {
         let dialect = self.sql.dialect();
-        let matching = search::matches(dialect, SpaceKey(self.space), criteria, ClassFilter::Any, 2);
-        self.plan_of(matching)
+        let statements = search::first_page(dialect, SpaceKey(self.space), query, ClassFilter::Any);
+        let explained = statements.into_iter().map(|statement| {
+            let text = statement.text(dialect);
+            Ok((text, self.plan_of(statement)?))
+        });
+        explained.collect()
     }
 
     /// The plan of a statement.

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::prepare::Valid;
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
-use crate::{create, delete, update};
+use crate::{create, delete, read, update};
 
 /// More values and resources than this are not locked one by one: PostgreSQL's table of locks is finite. Their types
 /// are locked instead.
@@ -146,7 +146,7 @@ fn work(session: &Session, interaction: Interaction) -> Result<Work, Error> {
             Work::VersionRead(target, version)
         }
         Interaction::Search(query) => {
-            session.allow(query.criteria.kind, Permission::Search)?;
+            read::check_search(session, &query)?;
             Work::Search(query)
         }
         // The doors' own, and whatever FHIR interaction has no halves yet: its place is above.

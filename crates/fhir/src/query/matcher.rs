@@ -5,26 +5,145 @@
 //! to be evidently right, not to be fast.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-use super::param::{IndexParam, SearchParam, bounded, fold_string, fold_token};
-use super::{Clause, Criteria, DatePrefix, DateTest, OfTypeTest, ReferenceTest, StringTest, Test, TokenTest};
+use super::param::{IndexParam, ParamType, SearchParam, bounded, fold_string, fold_token};
+use super::{
+    Clause, Criteria, DatePrefix, DateTest, Direction, OfTypeTest, ReferenceTest, SortKey, StringTest, Test,
+    TokenTest,
+};
 use crate::id::Id;
 use crate::limits::MAX_INDEXED_CHARS;
 use crate::resource::{Resource, ResourceType};
 use crate::time::{TimeRange, Timestamp};
 
-/// Whether a resource meets every condition. `id` and `updated` are those it is stored under, whatever its
-/// body says.
+/// A stored resource. `id` and `updated` are those it is stored under, whatever its body says.
+#[derive(Clone, Copy)]
+pub struct Member<'r> {
+    /// Its content.
+    pub resource: &'r Resource,
+    /// Its id.
+    pub id: &'r Id,
+    /// When it was last changed.
+    pub updated: Timestamp,
+}
+
+/// Whether a resource meets every condition, chains aside: it refers to nobody.
 pub fn matches(criteria: &Criteria, resource: &Resource, id: &Id, updated: Timestamp) -> bool {
-    let passes = |clause: &Clause| holds(clause, resource, id, updated);
-    criteria.kind == resource.kind() && criteria.clauses.iter().all(passes)
+    let one = Member {
+        resource,
+        id,
+        updated,
+    };
+    matches_among(criteria, &one, &[])
+}
+
+/// Whether one of these resources meets every condition.
+pub fn matches_among(criteria: &Criteria, one: &Member<'_>, all: &[Member<'_>]) -> bool {
+    let passes = |clause: &Clause| match &clause.test {
+        Test::Chain(inner) => {
+            let named = followed(clause.param, one);
+            let is_named =
+                |other: &&Member<'_>| named.contains(&(other.resource.kind().as_str(), other.id.as_str()));
+            !named.is_empty()
+                && all
+                    .iter()
+                    .filter(is_named)
+                    .any(|other| matches_among(inner, other, all))
+        }
+        Test::Has(inner) => all
+            .iter()
+            .any(|other| refers(clause.param, other, one) && matches_among(inner, other, all)),
+        _ => holds(clause, one.resource, one.id, one.updated),
+    };
+    criteria.kind == one.resource.kind() && criteria.clauses.iter().all(passes)
+}
+
+/// Whether `from` refers to `to` by a relative reference of this parameter that can be followed.
+pub fn refers(param: SearchParam, from: &Member<'_>, to: &Member<'_>) -> bool {
+    followed(param, from).contains(&(to.resource.kind().as_str(), to.id.as_str()))
+}
+
+/// Type and id of what a resource refers to by a parameter, where that can be stored.
+fn followed<'r>(param: SearchParam, from: &Member<'r>) -> Vec<(&'r str, &'r str)> {
+    let nodes = references(param, from.resource).into_iter();
+    let texts = nodes.filter_map(|node| node.get("reference").and_then(Value::as_str));
+    let places = texts.filter_map(relative);
+    let stored = param.refers_to().map(ResourceType::as_str);
+    places.filter(|(kind, _)| stored == Some(*kind)).collect()
+}
+
+/// Where a resource stands under a `_sort`, its row aside.
+pub fn rank(sort: &[SortKey], one: &Member<'_>) -> Rank {
+    let of = |key: &SortKey| match (sort_value(*key, one), key.direction) {
+        (Some(value), Direction::Ascending) => RankPart::Ascending(value),
+        (Some(value), Direction::Descending) => RankPart::Descending(Reverse(value)),
+        (None, _) => RankPart::Missing,
+    };
+    Rank(sort.iter().map(of).collect())
+}
+
+/// The lesser one stands first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(Vec<RankPart>);
+
+/// What has no value comes last in either direction.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum RankPart {
+    Ascending(SortValue),
+    Descending(Reverse<SortValue>),
+    Missing,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum SortValue {
+    Time(i64),
+    Text(String),
+}
+
+fn sort_value(key: SortKey, one: &Member<'_>) -> Option<SortValue> {
+    let param = key.param;
+    let cut = |text: &str| fold_string(text).chars().take(MAX_INDEXED_CHARS).collect();
+    let mut values: Vec<SortValue> = match param.definition().kind {
+        ParamType::Token if param == SearchParam::Id => vec![SortValue::Text(one.id.to_string())],
+        ParamType::Token | ParamType::Uri => {
+            let mut texts: Vec<String> = Vec::new();
+            for token in tokens(param, one.resource) {
+                texts.push(bounded(&token.code));
+                // A versioned profile is found, and so stands, under its URL without version too.
+                if let (SearchParam::Profile, Some((url, _))) = (param, token.code.split_once('|'))
+                    && !url.is_empty()
+                {
+                    texts.push(bounded(url));
+                }
+            }
+            texts.into_iter().map(SortValue::Text).collect()
+        }
+        ParamType::String => strings(param, one.resource)
+            .into_iter()
+            .map(cut)
+            .map(SortValue::Text)
+            .collect(),
+        ParamType::Date => {
+            let dates = dates(param, one.resource, one.updated).into_iter();
+            dates.map(|range| SortValue::Time(range.low)).collect()
+        }
+        ParamType::Reference => Vec::new(),
+    };
+    values.sort_unstable();
+    match key.direction {
+        Direction::Ascending => values.into_iter().next(),
+        Direction::Descending => values.pop(),
+    }
 }
 
 fn holds(clause: &Clause, resource: &Resource, id: &Id, updated: Timestamp) -> bool {
     let param = clause.param;
     match &clause.test {
+        // Looked at with all the others at hand.
+        Test::Chain(_) | Test::Has(_) => false,
         Test::Id(ids) => ids.contains(id),
         Test::Token(tests) => any_token(tests, &tokens(param, resource)),
         Test::NotToken(tests) => !any_token(tests, &tokens(param, resource)),

@@ -13,6 +13,7 @@ pub mod parse;
 pub(crate) mod reference;
 #[doc(hidden)]
 pub mod sample;
+pub mod shape;
 mod string;
 pub mod subset;
 mod token;
@@ -20,9 +21,13 @@ mod value;
 
 use crate::id::Id;
 use crate::identifier::Identifier;
+use crate::limits::DEFAULT_COUNT;
 use crate::resource::ResourceType;
 
 pub use param::{IndexParam, SearchParam};
+pub use shape::{Direction, Include, SortKey};
+
+use subset::Subset;
 
 /// The conditions of a search or a conditional interaction: all of them must hold (AND).
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +69,12 @@ pub enum Test {
     Date(Vec<DateTest>),
     /// A reference parameter.
     Reference(Vec<ReferenceTest>),
+    /// A chain (`general-practitioner.name=…`): some resource that a reference of this parameter names meets all
+    /// of these. The references of a chain are relative ones, and name a live resource.
+    Chain(Box<Criteria>),
+    /// `_has:Patient:general-practitioner:…`: some resource that meets all of these refers to this one by the
+    /// clause's parameter, which is one of *its* parameters.
+    Has(Box<Criteria>),
     /// A URI parameter (`_profile`, `_source`): the code of its token rows, byte for byte after
     /// [`param::bounded`], which the parser has applied. A profile named with a version (`url|1.0`) has two
     /// rows: one of them without the version.
@@ -84,6 +95,8 @@ impl std::fmt::Debug for Test {
             Test::String(_) => "String",
             Test::Date(_) => "Date",
             Test::Reference(_) => "Reference",
+            Test::Chain(_) => "Chain",
+            Test::Has(_) => "Has",
             Test::Uri(_) => "Uri",
             Test::Missing(_) => "Missing",
         };
@@ -252,11 +265,30 @@ pub enum Total {
     None,
 }
 
-/// A search of one type.
+/// What a search is of — <https://hl7.org/fhir/R4/http.html#search>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// `[base]/Patient?…`
+    Type,
+    /// `[base]?…`
+    System,
+}
+
+/// A search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     /// What to find.
     pub criteria: Criteria,
+    /// Further types that the same conditions are put to.
+    pub others: Vec<ResourceType>,
+    /// What it is a search of.
+    pub level: Level,
+    /// The order of the matches; equals stand in order of creation, and so does everything without a key.
+    pub sort: Vec<SortKey>,
+    /// What is shown beside the matches.
+    pub includes: Vec<Include>,
+    /// Which elements are shown; `None` for all of them.
+    pub subset: Option<Subset>,
     /// Page size in resources; 0 asks for the total only.
     pub count: u32,
     /// How to count.
@@ -270,6 +302,44 @@ pub struct Query {
 }
 
 impl Query {
+    /// A search by these criteria that asks for nothing else.
+    pub fn of(criteria: Criteria) -> Query {
+        Query {
+            criteria,
+            others: Vec::new(),
+            level: Level::Type,
+            sort: Vec::new(),
+            includes: Vec::new(),
+            subset: None,
+            count: DEFAULT_COUNT,
+            total: Total::Accurate,
+            cursor: None,
+            offset: 0,
+            applied: Vec::new(),
+        }
+    }
+
+    /// The types whose resources are matches.
+    pub fn kinds(&self) -> Vec<ResourceType> {
+        std::iter::once(self.criteria.kind)
+            .chain(self.others.iter().copied())
+            .collect()
+    }
+
+    /// Every type that the search looks into: those of the matches, of chains and of what is included.
+    pub fn looks_into(&self) -> Vec<ResourceType> {
+        let mut kinds = self.kinds();
+        let clauses = self.criteria.clauses.iter();
+        kinds.extend(clauses.filter_map(|clause| match &clause.test {
+            Test::Chain(criteria) | Test::Has(criteria) => Some(criteria.kind),
+            _ => None,
+        }));
+        kinds.extend(self.includes.iter().map(Include::kind));
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
     /// The query string of a link to a page of this search: exactly what was applied, and the cursor of
     /// the page. Empty when there is neither.
     pub fn link(&self, cursor: Option<&str>) -> String {

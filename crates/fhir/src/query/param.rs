@@ -240,4 +240,18 @@ impl SearchParam {
             _ => &[],
         }
     }
+
+    /// The stored type that it refers to; `None` when it is no reference, or one to types that are not stored.
+    pub const fn refers_to(self) -> Option<ResourceType> {
+        match self {
+            SearchParam::GeneralPractitioner => Some(ResourceType::Practitioner),
+            SearchParam::Link => Some(ResourceType::Patient),
+            _ => None,
+        }
+    }
+
+    /// Whether matches can be sorted by it: a reference has no order that would mean something.
+    pub fn has_order(self) -> bool {
+        self.definition().kind != ParamType::Reference
+    }
 }

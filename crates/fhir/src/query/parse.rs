@@ -4,16 +4,20 @@
 //! are never weakened: whatever is not understood wholly is refused. Both refuse a bad value and an unknown
 //! modifier of a known parameter. All faults are reported, each naming its parameter.
 
-use super::encoding::{self, Origin, Pair, clip, encode};
+mod chain;
+mod searching;
+
+use super::encoding::{self, Origin, Pair, clip};
 use super::param::{DEFINITIONS, Definition, ParamType, SearchParam};
 use super::value::{self, Fault};
-use super::{Clause, Criteria, Query, Test, Total, date, reference, string, token};
-use crate::limits::{DEFAULT_COUNT, MAX_COUNT};
+use super::{Clause, Criteria, Test, date, reference, string, token};
 use crate::outcome::{Issue, IssueCode};
 use crate::resource::ResourceType;
 use crate::time::Timestamp;
 
 pub use super::encoding::pairs;
+pub(super) use searching::{count, total};
+pub use searching::{search, search_system};
 
 /// What becomes of a parameter that is not known — `Prefer: handling=…`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub enum NameCase {
 /// What a parameter of this name is to a type.
 enum Meaning {
     Search(&'static Definition),
-    /// A search parameter of the type, and what it is chained to.
+    /// A search parameter of the type, and what it is chained to; or `_has`.
     Chain,
     Result(ResultParam),
     Unknown,
@@ -47,70 +51,28 @@ enum Meaning {
 enum ResultParam {
     Count,
     Cursor,
+    Elements,
     Format,
+    Include,
     Pretty,
+    ReverseInclude,
+    Sort,
     Summary,
     Total,
 }
 
-const RESULT_PARAMS: [(&str, ResultParam); 6] = [
+const RESULT_PARAMS: [(&str, ResultParam); 10] = [
     ("_count", ResultParam::Count),
     ("_cursor", ResultParam::Cursor),
+    ("_elements", ResultParam::Elements),
     ("_format", ResultParam::Format),
+    ("_include", ResultParam::Include),
     ("_pretty", ResultParam::Pretty),
+    ("_revinclude", ResultParam::ReverseInclude),
+    ("_sort", ResultParam::Sort),
     ("_summary", ResultParam::Summary),
     ("_total", ResultParam::Total),
 ];
-
-/// Reads the search of a type from its pairs.
-///
-/// # Errors
-/// Bad values and unsupported modifiers, and under [`Handling::Strict`] every parameter that is not known or
-/// not supported. Each issue names the parameter; all mean status 400.
-pub fn search(
-    kind: ResourceType,
-    pairs: &[Pair],
-    handling: Handling,
-    now: Timestamp,
-) -> Result<Query, Vec<Issue>> {
-    let criteria = Criteria {
-        kind,
-        clauses: Vec::new(),
-    };
-    let mut search = SearchParser {
-        query: Query {
-            criteria,
-            count: DEFAULT_COUNT,
-            total: Total::Accurate,
-            cursor: None,
-            offset: 0,
-            applied: Vec::new(),
-        },
-        seen: Vec::new(),
-        summary_count: false,
-    };
-    let mut issues = Vec::new();
-    for pair in pairs {
-        let outcome = match meaning(kind, &pair.name, NameCase::Exact) {
-            Meaning::Search(definition) => clause(definition, pair, now).map(|clause| {
-                search.query.criteria.clauses.push(clause);
-                search.apply(pair);
-            }),
-            Meaning::Chain => Err(about(pair, reference::chained())),
-            Meaning::Result(param) => search.result_param(param, pair, handling),
-            Meaning::Unknown => refuse_if_strict(kind, pair, handling),
-        };
-        issues.extend(outcome.err());
-    }
-    if search.summary_count {
-        search.query.count = 0;
-    }
-    if issues.is_empty() {
-        Ok(search.query)
-    } else {
-        Err(issues)
-    }
-}
 
 /// Reads the criteria of a conditional interaction from the query string of its URL. `_format` and
 /// `_pretty` may stand anywhere and say nothing.
@@ -178,12 +140,12 @@ fn strict(
     let mut clauses = Vec::new();
     let mut issues = Vec::new();
     for pair in pairs {
-        match meaning(kind, &pair.name, names) {
-            Meaning::Search(definition) => match clause(definition, pair, now) {
+        match meaning(&[kind], pair, names) {
+            Meaning::Search(definition) => match clause(definition, pair, now, pair) {
                 Ok(clause) => clauses.push(clause),
                 Err(issue) => issues.push(issue),
             },
-            Meaning::Chain => issues.push(about(pair, reference::chained())),
+            Meaning::Chain => issues.push(about(pair, chain::in_criteria())),
             Meaning::Result(ResultParam::Format | ResultParam::Pretty) => {}
             Meaning::Result(_) => issues.push(about(
                 pair,
@@ -191,13 +153,13 @@ fn strict(
                     "it has no meaning in the criteria of a conditional interaction; remove it.",
                 ),
             )),
-            Meaning::Unknown => issues.push(unknown(kind, pair)),
+            Meaning::Unknown => issues.push(unknown(&[kind], pair)),
         }
     }
     if clauses.is_empty() && issues.is_empty() {
         let text = format!(
             "A conditional interaction needs criteria, such as `identifier=system|value`. {}",
-            valid_names(kind)
+            valid_names(&[kind])
         );
         issues.push(Issue::error(IssueCode::Invalid, text));
     }
@@ -208,117 +170,33 @@ fn strict(
     }
 }
 
-/// A search while its parameters are read.
-struct SearchParser {
-    query: Query,
-    /// The result parameters met: none may be repeated.
-    seen: Vec<ResultParam>,
-    summary_count: bool,
+/// The search parameters that all of these types have.
+fn shared_by(kinds: &[ResourceType]) -> impl Iterator<Item = &'static Definition> {
+    DEFINITIONS
+        .iter()
+        .filter(move |row| kinds.iter().all(|kind| row.on.contains(kind)))
 }
 
-impl SearchParser {
-    fn apply(&mut self, pair: &Pair) {
-        self.apply_as(pair, &pair.value);
-    }
-
-    fn apply_as(&mut self, pair: &Pair, value: &str) {
-        let name = match &pair.modifier {
-            Some(modifier) => format!("{}:{}", encode(&pair.name), encode(modifier)),
-            None => encode(&pair.name),
-        };
-        self.query.applied.push((name, encode(value)));
-    }
-
-    fn result_param(&mut self, param: ResultParam, pair: &Pair, handling: Handling) -> Result<(), Issue> {
-        if pair.modifier.is_some() {
-            return Err(about(pair, Fault::unsupported("it takes no modifier.")));
-        }
-        if self.seen.contains(&param) {
-            return Err(about(pair, Fault::value("it is given more than once.")));
-        }
-        self.seen.push(param);
-        match (param, pair.value.as_str()) {
-            (ResultParam::Count, text) => {
-                let count = count(text).map_err(|fault| about(pair, fault))?;
-                self.query.count = count;
-                self.apply_as(pair, &count.to_string());
-            }
-            (ResultParam::Cursor, "") => return Err(about(pair, Fault::value("the cursor is empty."))),
-            (ResultParam::Cursor, cursor) => self.query.cursor = Some(cursor.to_owned()),
-            // Their values are for whoever renders the answer.
-            (ResultParam::Format | ResultParam::Pretty, _) => self.apply(pair),
-            (ResultParam::Summary, "count") => {
-                self.summary_count = true;
-                self.apply(pair);
-            }
-            (ResultParam::Summary, "false") => self.apply(pair),
-            (ResultParam::Summary, "true" | "text" | "data") => {
-                let fault = Fault::unsupported("only `count` and `false` are supported.");
-                return match handling {
-                    Handling::Strict => Err(about(pair, fault)),
-                    Handling::Lenient => Ok(()),
-                };
-            }
-            (ResultParam::Summary, _) => {
-                return Err(about(
-                    pair,
-                    Fault::value("the value is neither `count` nor `false`."),
-                ));
-            }
-            (ResultParam::Total, text) => {
-                self.query.total = total(text).map_err(|fault| about(pair, fault))?;
-                self.apply(pair);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A page size: more than [`MAX_COUNT`] is lowered to it, however many digits it has.
-pub(super) fn count(text: &str) -> Result<u32, Fault> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::value(
-            "the value is no number of resources; write 0 or more.",
-        ));
-    }
-    Ok(text.parse().map_or(MAX_COUNT, |count: u32| count.min(MAX_COUNT)))
-}
-
-/// How to count — `_total`
-pub(super) fn total(text: &str) -> Result<Total, Fault> {
-    match text {
-        "none" => Ok(Total::None),
-        // An estimate may be exact.
-        "estimate" | "accurate" => Ok(Total::Accurate),
-        _ => Err(Fault::value(
-            "the value is none of `none`, `estimate` and `accurate`.",
-        )),
-    }
-}
-
-fn meaning(kind: ResourceType, name: &str, names: NameCase) -> Meaning {
+fn meaning(kinds: &[ResourceType], pair: &Pair, names: NameCase) -> Meaning {
+    let name = pair.name.as_str();
     let same = |known: &str| match names {
         NameCase::Exact => known == name,
         NameCase::AnyCase => known.eq_ignore_ascii_case(name),
     };
-    let of_kind = || DEFINITIONS.iter().filter(|row| row.on.contains(&kind));
-    if let Some(definition) = of_kind().find(|row| same(row.name)) {
+    if chain::is_one(kinds, pair) {
+        return Meaning::Chain;
+    }
+    if let Some(definition) = shared_by(kinds).find(|row| same(row.name)) {
         return Meaning::Search(definition);
     }
-    if let Some((_, param)) = RESULT_PARAMS.iter().find(|(known, _)| same(known)) {
-        return Meaning::Result(*param);
-    }
-    let is_chained = name
-        .split_once('.')
-        .is_some_and(|(base, _)| of_kind().any(|row| row.kind == ParamType::Reference && row.name == base));
-    if is_chained {
-        Meaning::Chain
-    } else {
-        Meaning::Unknown
+    match RESULT_PARAMS.iter().find(|(known, _)| same(known)) {
+        Some((_, param)) => Meaning::Result(*param),
+        None => Meaning::Unknown,
     }
 }
 
-fn clause(definition: &Definition, pair: &Pair, now: Timestamp) -> Result<Clause, Issue> {
+/// Reads a condition. A fault is about `whole`: the pair itself, or the chain that it ends.
+fn clause(definition: &Definition, pair: &Pair, now: Timestamp, whole: &Pair) -> Result<Clause, Issue> {
     let modifier = pair.modifier.as_deref();
     let is_column = definition.index.is_empty();
     let test = match (definition.kind, modifier) {
@@ -335,51 +213,49 @@ fn clause(definition: &Definition, pair: &Pair, now: Timestamp) -> Result<Clause
     };
     let param = definition.param;
     test.map(|test| Clause { param, test })
-        .map_err(|fault| about(pair, fault))
+        .map_err(|fault| about(whole, fault))
 }
 
 fn about(pair: &Pair, fault: Fault) -> Issue {
     fault.about(&pair.full_name(), &pair.value)
 }
 
-fn refuse_if_strict(kind: ResourceType, pair: &Pair, handling: Handling) -> Result<(), Issue> {
-    match handling {
-        Handling::Lenient => Ok(()),
-        Handling::Strict => Err(unknown(kind, pair)),
-    }
-}
-
-fn unknown(kind: ResourceType, pair: &Pair) -> Issue {
+fn unknown(kinds: &[ResourceType], pair: &Pair) -> Issue {
     let name = clip(&pair.name);
-    let nearest = nearest(kind, &pair.name).map_or(String::new(), |near| format!(" Did you mean `{near}`?"));
+    let nearest = nearest(kinds, &pair.name).map_or(String::new(), |near| format!(" Did you mean `{near}`?"));
     let text = format!(
-        "Parameter `{name}` is not supported on {kind}.{nearest} {}",
-        valid_names(kind)
+        "Parameter `{name}` is not supported on {}.{nearest} {}",
+        listed(kinds),
+        valid_names(kinds)
     );
     Issue::error(IssueCode::NotSupported, text).with_diagnostics(clip(&pair.full_name()))
 }
 
-fn names(kind: ResourceType) -> impl Iterator<Item = &'static str> {
-    DEFINITIONS
-        .iter()
-        .filter(move |row| row.on.contains(&kind))
-        .map(|row| row.name)
+/// `Patient`, or `Patient and Practitioner together`.
+fn listed(kinds: &[ResourceType]) -> String {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+    match names.as_slice() {
+        [one] => (*one).to_owned(),
+        several => format!("{} together", several.join(" and ")),
+    }
 }
 
-fn valid_names(kind: ResourceType) -> String {
-    let list: Vec<&str> = names(kind).collect();
-    format!("{kind} is searched by: {}.", list.join(", "))
+fn valid_names(kinds: &[ResourceType]) -> String {
+    let list: Vec<&str> = shared_by(kinds).map(|row| row.name).collect();
+    let verb = if kinds.len() == 1 { "is" } else { "are" };
+    format!("{} {verb} searched by: {}.", listed(kinds), list.join(", "))
 }
 
 /// The known name that is fewest edits away, when that is few enough to be a slip.
-fn nearest(kind: ResourceType, name: &str) -> Option<&'static str> {
+fn nearest(kinds: &[ResourceType], name: &str) -> Option<&'static str> {
     const LONGEST_NAME: usize = 40;
     if name.len() > LONGEST_NAME {
         return None;
     }
     let lower = name.to_lowercase();
     let slips = 1 + name.len() / 4;
-    names(kind)
+    shared_by(kinds)
+        .map(|row| row.name)
         .filter(|known| known.len().abs_diff(name.len()) <= slips)
         .map(|known| (edits(&known.to_lowercase(), &lower), known))
         .min_by_key(|&(distance, _)| distance)

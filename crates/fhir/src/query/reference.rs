@@ -13,7 +13,6 @@ pub(super) fn parse(definition: &Definition, modifier: Option<&str>, text: &str)
     let tests = match modifier {
         None => each(text, |piece| untyped(&unescape(piece))),
         Some("identifier") => each(text, |piece| token::forms(piece).map(ReferenceTest::Identifier)),
-        Some(modifier) if modifier.contains('.') => Err(chained()),
         Some(kind) if targets.contains(&kind) => each(text, |piece| typed(kind, &unescape(piece))),
         Some(_) => Err(Fault::unsupported(format!(
             "this modifier is not supported; a reference takes `:identifier`, `:missing` and its types ({}).",
@@ -21,11 +20,6 @@ pub(super) fn parse(definition: &Definition, modifier: Option<&str>, text: &str)
         ))),
     };
     tests.map(Test::Reference)
-}
-
-/// A chain (`general-practitioner.name`) is not done yet, and never ignored.
-pub(super) fn chained() -> Fault {
-    Fault::unsupported("chained search is not supported; search by the reference itself or by `:identifier`.")
 }
 
 fn untyped(text: &str) -> Result<ReferenceTest, Fault> {

@@ -8,6 +8,8 @@
     reason = "only properties of JSON objects made here are assigned by index: that cannot panic"
 )]
 
+mod searching;
+
 use serde_json::{Map, Value, json};
 
 use super::encoding::encode;
@@ -16,6 +18,8 @@ use super::value::escape;
 use crate::id::Id;
 use crate::resource::{Resource, ResourceType};
 use crate::time::{MICROS_PER_DAY, Timestamp};
+
+pub use searching::{search_string, system_string};
 
 const FAMILIES: &[&str] = &[
     "Dupont",
@@ -131,6 +135,10 @@ const REFERENCES: &[&str] = &[
     "Practitioner/p1",
     "Organization/p1",
     "Patient/p1",
+    "Patient/p2",
+    "Patient/A-1",
+    "Practitioner/p3",
+    "Practitioner/a-1",
     "Practitioner/p2/_history/3",
     "https://example.org/fhir/Practitioner/p1",
     "#contained",

@@ -38,7 +38,7 @@ pub fn of_read(kind: ResourceType, pairs: &[Pair]) -> Result<Option<Subset>, Vec
     for pair in pairs {
         let read = match pair.name.as_str() {
             "_summary" => summary(&pair.value),
-            "_elements" => elements(kind, &pair.value).map(Some),
+            "_elements" => elements(&[kind], &pair.value).map(Some),
             _ => continue,
         };
         let fault = if pair.modifier.is_some() {
@@ -68,6 +68,12 @@ pub fn of_read(kind: ResourceType, pairs: &[Pair]) -> Result<Option<Subset>, Vec
     }
 }
 
+/// `_summary` of a search, `count` aside.
+pub(super) fn of_search(value: &str) -> Result<Option<Subset>, Fault> {
+    summary(value)
+        .map_err(|_| Fault::value("the value is none of `true`, `text`, `data`, `count` and `false`."))
+}
+
 fn summary(value: &str) -> Result<Option<Subset>, Fault> {
     match value {
         "false" => Ok(None),
@@ -83,18 +89,17 @@ fn summary(value: &str) -> Result<Option<Subset>, Fault> {
     }
 }
 
-/// `name,birthDate`; a choice by its name, with or without its type.
-fn elements(kind: ResourceType, value: &str) -> Result<Subset, Fault> {
-    let elements = table::resource(kind).elements;
+/// `name,birthDate`; a choice by its name, with or without its type. Each is an element of one of the types.
+pub(super) fn elements(kinds: &[ResourceType], value: &str) -> Result<Subset, Fault> {
+    let all = || kinds.iter().flat_map(|&kind| table::resource(kind).elements);
     let named = |piece: &str| {
         let name = unescape(piece.trim());
         let name = name.strip_suffix("[x]").unwrap_or(&name);
-        let found = elements
-            .iter()
-            .find(|element| element.name == name || element.type_of(name).is_some());
-        found
-            .map(|element| element.name)
-            .ok_or_else(|| Fault::value(format!("{kind} has no element `{}`.", clip(name))))
+        let found = all().find(|element| element.name == name || element.type_of(name).is_some());
+        found.map(|element| element.name).ok_or_else(|| {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            Fault::value(format!("{} has no element `{}`.", kinds.join(" or "), clip(name)))
+        })
     };
     each(value, named).map(Subset::Elements)
 }

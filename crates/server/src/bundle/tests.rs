@@ -50,6 +50,7 @@ fn stored_bodies_go_in_verbatim_and_both_ways_of_writing_agree() {
         ],
         total: Some(7),
         next: Some("c+/d".into()),
+        ..Page::default()
     };
     let links = links("family=x&nonsense=1&_count=2");
     let text = text(&base, &page, &links);
@@ -76,6 +77,7 @@ fn p51_a_damaged_match_is_an_outcome_between_the_others_in_both_ways_of_writing(
             matches: vec![good("a"), patient("b", damaged), good("c")],
             total: Some(3),
             next: Some("more".into()),
+            ..Page::default()
         };
         let text = text(&base, &page, &links("_count=3"));
         let bundle: Value = serde_json::from_str(&text).expect("JSON");
@@ -106,6 +108,7 @@ fn p51_a_match_that_cannot_be_shown_is_an_outcome() {
         matches: vec![patient("a", body)],
         total: None,
         next: None,
+        ..Page::default()
     };
     let bundle = Value::Object(tree(&base, &page, &links(""), |_| false));
     assert_eq!(bundle["entry"][0]["search"]["mode"], "outcome");
@@ -122,6 +125,7 @@ fn p46_links_list_what_was_applied_and_nothing_else() {
         matches: Vec::new(),
         total: None,
         next: Some("c+/d".into()),
+        ..Page::default()
     };
     let text = text(&base, &page, &links("family=x&nonsense=1&_count=2&_cursor=abc"));
     let bundle: Value = serde_json::from_str(&text).expect("JSON");
@@ -148,6 +152,7 @@ fn a_search_without_parameters_has_links_without_a_question_mark() {
         matches: Vec::new(),
         total: Some(0),
         next: None,
+        ..Page::default()
     };
     let bundle: Value = serde_json::from_str(&text(&base, &page, &links(""))).expect("JSON");
     assert_eq!(url_of(&bundle, "self"), Some("http://h/fhir/Patient"));

@@ -15,7 +15,12 @@ fn the_statement_lists_what_the_route_table_has() {
     assert_eq!(statement["implementation"]["url"], "https://h/fhir");
     assert_eq!(
         statement["rest"][0]["interaction"],
-        json!([{ "code": "transaction" }, { "code": "batch" }, { "code": "history-system" }])
+        json!([
+            { "code": "transaction" },
+            { "code": "batch" },
+            { "code": "search-system" },
+            { "code": "history-system" },
+        ])
     );
     let resources = statement["rest"][0]["resource"].as_array().expect("resources");
     assert_eq!(resources.len(), ResourceType::ALL.len() + Kind::ALL.len());

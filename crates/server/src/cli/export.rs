@@ -99,16 +99,12 @@ async fn export(store: &Store, options: &Options) -> anyhow::Result<()> {
 
 /// The live resources of a type in order of creation: those behind a cursor.
 async fn page(session: &Session, kind: ResourceType, cursor: Option<String>) -> anyhow::Result<store::Page> {
+    let clauses = Vec::new();
     let query = Query {
-        criteria: Criteria {
-            kind,
-            clauses: Vec::new(),
-        },
         count: PAGE,
         total: Total::None,
         cursor,
-        offset: 0,
-        applied: Vec::new(),
+        ..Query::of(Criteria { kind, clauses })
     };
     match session.run(Interaction::Search(query)).await {
         Ok(Reply::Page(page)) => Ok(page),

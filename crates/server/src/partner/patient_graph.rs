@@ -164,12 +164,9 @@ async fn find(session: &Session, context: &Context<'_>, wanted: &str) -> Result<
         value: wanted.to_owned(),
     };
     let query = Query {
-        criteria: Criteria::by_identifier(kind, &identifier),
         count: 1,
         total: Total::None,
-        cursor: None,
-        offset: 0,
-        applied: Vec::new(),
+        ..Query::of(Criteria::by_identifier(kind, &identifier))
     };
     match session.run(Interaction::Search(query)).await? {
         Reply::Page(page) => Ok(page.matches.into_iter().next()),

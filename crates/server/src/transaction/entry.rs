@@ -63,7 +63,7 @@ pub fn asked(ask: &Ask<'_>, base: &Base, request: Request) -> Result<Asked, Fail
             Interaction::VersionRead(target, version)
         }
         (Method::Get, [name]) if !name.is_empty() => {
-            let search = ask.parse_search(ask::kind_of(name)?, query)?;
+            let search = ask.parse_search(Some(ask::kind_of(name)?), query)?;
             shape.links = Some(Links::of(&search));
             Interaction::Search(search)
         }

@@ -478,8 +478,8 @@ fn writing<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
             fhir.get("/Patient?_cursor=tampered"),
         ),
         (
-            "search by a chain",
-            fhir.get("/Patient?general-practitioner.name=x"),
+            "search by a chain that leads nowhere",
+            fhir.get("/Patient?organization.name=x"),
         ),
     ]
 }

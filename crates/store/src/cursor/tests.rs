@@ -7,6 +7,14 @@ use super::*;
 const KEY: [u8; 32] = [7; 32];
 const SEARCH: [u8; 32] = [1; 32];
 
+fn at(row: i64) -> Place {
+    Place {
+        backward: false,
+        row,
+        keys: Vec::new(),
+    }
+}
+
 #[test]
 fn hmac_is_that_of_rfc_4231() {
     // Test case 2 has a key of four bytes; shorter keys are padded with zeros.
@@ -23,10 +31,27 @@ fn hmac_is_that_of_rfc_4231() {
 #[test]
 fn a_cursor_opens_to_its_row_for_its_search_alone() {
     for row in [0, 1, 1_234_567_890_123, i64::MAX] {
-        let cursor = seal(&KEY, &SEARCH, row);
-        assert_eq!(open(&KEY, &SEARCH, &cursor), Ok(row));
+        let cursor = seal(&KEY, &SEARCH, &at(row));
+        assert_eq!(open(&KEY, &SEARCH, &cursor), Ok(at(row)));
         assert_eq!(open(&KEY, &[2; 32], &cursor), Err(StoreError::BadCursor));
         assert_eq!(open(&[8; 32], &SEARCH, &cursor), Err(StoreError::BadCursor));
+    }
+}
+
+#[test]
+fn a_cursor_keeps_the_keys_of_an_order() {
+    for keys in [
+        vec![None],
+        vec![Some(String::new()), None, Some("é".repeat(300))],
+        vec![Some("-1".to_owned()), Some("=".to_owned())],
+    ] {
+        let place = Place {
+            backward: true,
+            row: 7,
+            keys,
+        };
+        let cursor = seal(&KEY, &SEARCH, &place);
+        assert_eq!(open(&KEY, &SEARCH, &cursor), Ok(place));
     }
 }
 
@@ -44,6 +69,15 @@ fn a_cursor_of_several_numbers_opens_to_all_of_them_and_to_no_other_count() {
         Err(StoreError::BadCursor)
     );
     assert_eq!(open(&KEY, &SEARCH, &cursor), Err(StoreError::BadCursor));
+    // Nor does a place that is as long as three numbers.
+    let place = Place {
+        keys: vec![None; 15],
+        ..at(1)
+    };
+    assert_eq!(
+        open_numbers::<3>(&KEY, &SEARCH, &seal(&KEY, &SEARCH, &place)),
+        Err(StoreError::BadCursor)
+    );
     for position in 0..cursor.len() {
         let mut changed = cursor.clone().into_bytes();
         changed[position] = if changed[position] == b'0' { b'1' } else { b'0' };
@@ -57,7 +91,7 @@ fn a_cursor_of_several_numbers_opens_to_all_of_them_and_to_no_other_count() {
 
 #[test]
 fn a_changed_cursor_does_not_open() {
-    let cursor = seal(&KEY, &SEARCH, 42);
+    let cursor = seal(&KEY, &SEARCH, &at(42));
     for position in 0..cursor.len() {
         for digit in "0123456789abcdefA%".chars() {
             let mut changed: Vec<char> = cursor.chars().collect();
@@ -78,7 +112,7 @@ fn a_changed_cursor_does_not_open() {
 
 #[test]
 fn a_cursor_does_not_show_its_row() {
-    let cursor = seal(&KEY, &SEARCH, 0x0102_0304);
+    let cursor = seal(&KEY, &SEARCH, &at(0x0102_0304));
     assert!(!cursor.contains("04030201"));
 }
 
@@ -91,7 +125,7 @@ fn t12_a_mutated_cursor_is_refused_unless_nothing_changed() {
         println!("seeds 0..{MUTANTS}");
         let mut refused = 0;
         for seed in 0..MUTANTS {
-            let cursor = seal(&KEY, &SEARCH, seed as i64 * 7_919);
+            let cursor = seal(&KEY, &SEARCH, &at(seed as i64 * 7_919));
             let bytes = match seed % 3 {
                 0 => mutate::bytes(seed, cursor.as_bytes()),
                 1 => mutate::header(seed, &cursor),
@@ -110,8 +144,8 @@ fn t12_a_mutated_cursor_is_refused_unless_nothing_changed() {
                 "slow, seed {seed}: {mutant:?}"
             );
             match answer {
-                Ok(row) => assert!(
-                    mutant == cursor && row == seed as i64 * 7_919,
+                Ok(place) => assert!(
+                    mutant == cursor && place == at(seed as i64 * 7_919),
                     "seed {seed}: {mutant:?}"
                 ),
                 Err(error) => {

@@ -28,13 +28,18 @@ pub(super) fn table_of(clause: &Clause) -> Table {
         Test::Id(_) | Test::Token(_) | Test::NotToken(_) | Test::OfType(_) | Test::Uri(_) => Table::Token,
         Test::String(_) => Table::String,
         Test::Date(_) => Table::Date,
-        Test::Reference(_) => Table::Reference,
-        Test::Missing(_) => match clause.param.definition().kind {
-            ParamType::Token | ParamType::Uri => Table::Token,
-            ParamType::String => Table::String,
-            ParamType::Date => Table::Date,
-            ParamType::Reference => Table::Reference,
-        },
+        Test::Reference(_) | Test::Chain(_) | Test::Has(_) => Table::Reference,
+        Test::Missing(_) => table(clause.param),
+    }
+}
+
+/// The table of a parameter.
+pub(super) fn table(param: SearchParam) -> Table {
+    match param.definition().kind {
+        ParamType::Token | ParamType::Uri => Table::Token,
+        ParamType::String => Table::String,
+        ParamType::Date => Table::Date,
+        ParamType::Reference => Table::Reference,
     }
 }
 
@@ -43,7 +48,8 @@ pub(super) fn entry_tests<'q>(dialect: Dialect, clause: &'q Clause) -> Vec<State
     // The parameters that one clause looks at fold alike.
     let param = clause.index().first().copied().unwrap_or(IndexParam::Identifier);
     match &clause.test {
-        Test::Id(_) | Test::Missing(_) => Vec::new(),
+        // Chains are no tests of one row.
+        Test::Id(_) | Test::Missing(_) | Test::Chain(_) | Test::Has(_) => Vec::new(),
         Test::Token(tests) | Test::NotToken(tests) => tests
             .iter()
             .filter_map(|test| token(test.for_index(param), &TOKEN))
@@ -249,10 +255,10 @@ pub(super) fn on_resource<'q>(clause: &'q Clause) -> Statement<'q> {
             }
             list.sql(")")
         }
-        (Test::Date(tests), _) => super::any(tests.iter().map(updated).collect()),
-        (Test::Token(tests), SearchParam::Id) => super::any(tests.iter().filter_map(id).collect()),
+        (Test::Date(tests), _) => any(tests.iter().map(updated).collect()),
+        (Test::Token(tests), SearchParam::Id) => any(tests.iter().filter_map(id).collect()),
         (Test::NotToken(tests), SearchParam::Id) => {
-            Statement::new("NOT ").then(super::any(tests.iter().filter_map(id).collect()))
+            Statement::new("NOT ").then(any(tests.iter().filter_map(id).collect()))
         }
         // The parser makes no such clause; what cannot be understood matches nothing.
         (
@@ -261,6 +267,8 @@ pub(super) fn on_resource<'q>(clause: &'q Clause) -> Statement<'q> {
             | Test::OfType(_)
             | Test::String(_)
             | Test::Reference(_)
+            | Test::Chain(_)
+            | Test::Has(_)
             | Test::Uri(_),
             _,
         ) => Statement::new("1 = 0"),
@@ -298,4 +306,19 @@ fn updated(test: &DateTest) -> Statement<'static> {
         DatePrefix::GreaterOrEqual => Statement::new("r.updated >= ").bind(low.min(high)),
         DatePrefix::LessOrEqual => Statement::new("r.updated < ").bind(high.max(low)),
     }
+}
+
+/// `(a OR b)`; nothing passes an empty list.
+pub(super) fn any(tests: Vec<Statement<'_>>) -> Statement<'_> {
+    if tests.is_empty() {
+        return Statement::new("1 = 0");
+    }
+    let mut either = Statement::new("(");
+    for (position, test) in tests.into_iter().enumerate() {
+        if position > 0 {
+            either.push(" OR ");
+        }
+        either = either.then(test);
+    }
+    either.sql(")")
 }

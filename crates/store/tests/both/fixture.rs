@@ -1,7 +1,7 @@
 //! Small resources and short ways to store and find them.
 
 use fhir::query::encoding;
-use fhir::query::{Criteria, parse};
+use fhir::query::{Criteria, Query, parse};
 use fhir::{Canonical, Id, Identifier, Resource, ResourceType, Target, Timestamp};
 use serde_json::{Value, json};
 use store::{
@@ -145,16 +145,15 @@ pub fn ids(stored: &[Stored]) -> Vec<String> {
     stored.iter().map(|stored| stored.target.id.to_string()).collect()
 }
 
+pub fn search(kind: ResourceType, query: &str) -> Query {
+    let pairs = encoding::pairs(query).unwrap();
+    parse::search(kind, &pairs, parse::Handling::Strict, fhir::query::sample::now())
+        .unwrap_or_else(|issues| panic!("{query}: {issues:?}"))
+}
+
 /// A page of a search.
 pub async fn page(space: &SpaceStore, query: &str, cursor: Option<&str>) -> Result<Page, StoreError> {
-    let pairs = encoding::pairs(query).unwrap();
-    let mut query = parse::search(
-        PATIENT,
-        &pairs,
-        parse::Handling::Strict,
-        fhir::query::sample::now(),
-    )
-    .unwrap_or_else(|issues| panic!("{issues:?}"));
+    let mut query = search(PATIENT, query);
     query.cursor = cursor.map(str::to_owned);
     space.read(move |tx| tx.search(&query, ClassFilter::Any)).await
 }

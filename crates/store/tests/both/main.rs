@@ -18,6 +18,7 @@ mod histories;
 mod keys;
 mod operation;
 mod partners;
+mod plans;
 mod proxy;
 mod races;
 mod resources;
@@ -33,6 +34,7 @@ fn main() {
     let cases: Vec<Case> = [
         resources::CASES,
         keys::CASES,
+        plans::CASES,
         searches::CASES,
         races::CASES,
         operation::CASES,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use fhir::query::encoding;
 use fhir::query::{Clause, Criteria, ReferenceTest, SearchParam, StringTest, Test, TokenTest};
 use serde_json::json;
-use store::{Class, ClassFilter, SpaceKey, SpaceStore, StoreError};
+use store::{Class, ClassFilter, SpaceKey, StoreError};
 
-use crate::bench::{Bench, Database};
+use crate::bench::Bench;
 use crate::cases;
 use crate::fixture::{PATIENT, criteria, find, ids, insert, new, page, patient, remove, resource};
 
@@ -20,7 +20,6 @@ cases![
     pages_show_everything_once_while_others_write,
     totals_count_all_matches,
     a_cursor_is_good_for_its_search_alone,
-    common_searches_use_an_index,
 ];
 
 async fn each_kind_of_condition_finds_what_it_says(bench: Arc<Bench>) {
@@ -357,72 +356,4 @@ async fn a_cursor_is_good_for_its_search_alone(bench: Arc<Bench>) {
             .len(),
         2
     );
-}
-
-async fn common_searches_use_an_index(bench: Arc<Bench>) {
-    let space = bench.open_space();
-    let fill: Vec<_> = (0..16)
-        .map(|part| {
-            let space = space.clone();
-            tokio::spawn(async move {
-                for number in 0..125 {
-                    let tree = json!({
-                        "identifier": [{"system": "urn:s", "value": format!("{part}-{number}")}],
-                        "name": [{"family": format!("Family {part} {number}")}],
-                        "birthDate": format!("19{:02}-{:02}-{:02}", number % 100, part % 12 + 1, number % 28 + 1),
-                        "telecom": [{"system": "phone", "value": format!("{part}{number}")}],
-                        "generalPractitioner": [{"reference": format!("Practitioner/{part}-{number}")}],
-                    });
-                    insert(&space, &format!("{part}-{number}"), new(&resource(PATIENT, tree))).await;
-                }
-            })
-        })
-        .collect();
-    for part in fill {
-        part.await.unwrap();
-    }
-    // A database that has just been filled has no statistics yet.
-    let sure = match bench.database {
-        Database::Sqlite => SEARCHES.len(),
-        Database::Postgres => SURE,
-    };
-    each_uses_its_index(&bench, &space, &SEARCHES[..sure]).await;
-    bench.execute("ANALYZE");
-    each_uses_its_index(&bench, &space, &SEARCHES).await;
-}
-
-/// Searches and the index that drives each.
-const SEARCHES: [(&str, &str); 8] = [
-    ("identifier=urn:s|1-1", "index_token_by_code"),
-    ("identifier=1-1", "index_token_by_code"),
-    ("phone=11", "index_token_by_code"),
-    ("family=family 1 1", "index_string_by_text"),
-    ("family:exact=Family 1 1", "index_string_by_text"),
-    ("birthdate=1901-02-02", "index_date_by_range"),
-    ("family=family 1 1&birthdate=1901-02-02", "index_date_by_range"),
-    ("general-practitioner=1-1", "index_reference_by_target"),
-];
-/// So many of them do so on a PostgreSQL without statistics too.
-const SURE: usize = 7;
-
-async fn each_uses_its_index(bench: &Bench, space: &SpaceStore, searches: &[(&str, &str)]) {
-    for (query, index) in searches.iter().copied() {
-        let plan = space.explain(criteria(PATIENT, query)).await.unwrap().join("\n");
-        assert!(plan.contains(index), "{query}:\n{plan}");
-        let scans = match bench.database {
-            Database::Sqlite => plan
-                .lines()
-                .any(|line| line.starts_with("SCAN") && line.contains("index_")),
-            Database::Postgres => plan.contains("Seq Scan"),
-        };
-        assert!(!scans, "{query}:\n{plan}");
-    }
-    if bench.database == Database::Sqlite {
-        let plan = space
-            .explain(criteria(PATIENT, "identifier=urn:s|"))
-            .await
-            .unwrap()
-            .join("\n");
-        assert!(plan.contains("index_token_by_system"), "{plan}");
-    }
 }

@@ -27,6 +27,8 @@ fn clause_by_rows(clause: &Clause, rows: &IndexRows, id: &Id, updated: Timestamp
         })
     };
     match &clause.test {
+        // No rows of one resource tell.
+        Test::Chain(_) | Test::Has(_) => false,
         Test::Id(ids) => ids.contains(id),
         Test::Token(tests) => any_token(tests),
         Test::NotToken(tests) => !any_token(tests),

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::limits::{MAX_ALTERNATIVES, MAX_INDEXED_CHARS, MAX_QUERY_BYTES, MAX_QUERY_PARAMETERS};
-use crate::query::TokenTest;
 use crate::query::history::{History, Scope};
+use crate::query::subset::Subset;
+use crate::query::{Direction, Include, Level, Query, TokenTest, Total};
 use crate::query::{sample, subset};
 use ResourceType::Patient;
 
@@ -26,6 +27,10 @@ fn conditional(query: &str) -> Result<Criteria, Vec<Issue>> {
 
 fn header(text: &str) -> Result<Criteria, Vec<Issue>> {
     if_none_exist(Patient, text, sample::now())
+}
+
+fn criteria_of(kind: ResourceType, query: &str) -> Criteria {
+    criteria(kind, query, NameCase::Exact, sample::now()).unwrap()
 }
 
 /// The one test of the one clause.

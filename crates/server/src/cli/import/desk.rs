@@ -314,12 +314,10 @@ impl Desk {
         let mut cursor = None;
         loop {
             let query = Query {
-                criteria: Likeness::criteria(&import.patient),
                 count: PAGE,
                 total: Total::None,
                 cursor,
-                offset: 0,
-                applied: Vec::new(),
+                ..Query::of(Likeness::criteria(&import.patient))
             };
             let Reply::Page(page) = self.session.run(Interaction::Search(query)).await? else {
                 return Err(broken("a search has no page"));

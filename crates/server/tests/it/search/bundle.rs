@@ -66,13 +66,13 @@ fn p46_the_self_link_lists_exactly_what_was_applied(context: &Context) {
     let corner = corner_of(context, 1);
     let bundle = search(
         &corner,
-        "&gender=other&nonsense=1&_elements=id&familly=x&birthdate:missing=true&_count=5",
+        "&gender=other&nonsense=1&_contained=true&familly=x&birthdate:missing=true&_count=5",
     );
     let own = link(&bundle, "self").unwrap();
     for applied in ["_tag=", "gender=other", "birthdate:missing=true", "_count=5"] {
         assert!(own.contains(applied), "{applied} is not in {own}");
     }
-    for ignored in ["nonsense", "familly", "_elements"] {
+    for ignored in ["nonsense", "familly", "_contained"] {
         assert!(!own.contains(ignored), "{ignored} is in {own}");
     }
     // A misspelt filter that was ignored does not look as if it had been applied.

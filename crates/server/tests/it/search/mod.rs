@@ -4,7 +4,10 @@ mod bundle;
 mod cursors;
 mod damage;
 mod dates;
+mod linked;
 mod paging;
+mod shape;
+mod sorting;
 mod strings;
 mod tokens;
 mod wildcards;
@@ -20,4 +23,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(cursors::TESTS)
         .both(wildcards::TESTS)
         .both(damage::TESTS)
+        .both(sorting::TESTS)
+        .both(linked::TESTS)
+        .both(shape::TESTS)
 }

@@ -522,7 +522,7 @@ fn unsupported_modifiers_and_bad_values_are_refused(context: &Context) {
         ("_summary=maybe", "_summary"),
         ("_total=some", "_total"),
         ("family=", "family"),
-        ("general-practitioner.name=x", "general-practitioner.name"),
+        ("general-practitioner.nom=x", "general-practitioner.nom"),
     ] {
         let answer = corner.fhir.get(format!("/Patient?{query}")).send();
         assert_eq!(answer.status, 400, "{query}: {answer:?}");

@@ -1,0 +1,150 @@
+//! Chains and `_has` — <https://hl7.org/fhir/R4/search.html#chaining>, <https://hl7.org/fhir/R4/search.html#has>
+
+use super::{Clause, Criteria, Fault, Pair, Test, about, clause, listed, shared_by, unknown, valid_names};
+use crate::outcome::Issue;
+use crate::query::encoding::clip;
+use crate::query::param::{Definition, ParamType};
+use crate::query::shape::followed;
+use crate::resource::ResourceType;
+use crate::time::Timestamp;
+
+const HAS: &str = "_has";
+
+/// Whether a parameter is a chain of one of the types' references, or `_has`.
+pub(super) fn is_one(kinds: &[ResourceType], pair: &Pair) -> bool {
+    pair.name == HAS || step(kinds, pair).is_some()
+}
+
+/// What a conditional interaction says to one: what it matches could change under other locks than its own.
+pub(super) fn in_criteria() -> Fault {
+    Fault::unsupported(
+        "a conditional interaction takes no chain and no `_has`; search by the reference itself or by `:identifier`.",
+    )
+}
+
+/// Reads one.
+///
+/// # Errors
+/// Whatever is not understood wholly, naming the parameter.
+pub(super) fn parse(kinds: &[ResourceType], pair: &Pair, now: Timestamp) -> Result<Clause, Issue> {
+    if pair.name == HAS {
+        return has(kinds, pair, now);
+    }
+    let Some(step) = step(kinds, pair) else {
+        return Err(unknown(kinds, pair));
+    };
+    let param = step.reference.param;
+    let stored = param
+        .refers_to()
+        .filter(|kind| step.target.is_none_or(|named| named == kind.as_str()));
+    let Some(kind) = stored else {
+        return Err(about(pair, leads_nowhere(step.reference, step.target)));
+    };
+    let inner = inner(kind, step.rest, pair, now)?;
+    let test = Test::Chain(Box::new(inner));
+    Ok(Clause { param, test })
+}
+
+/// The first step of a chain.
+struct Step<'p> {
+    reference: &'static Definition,
+    /// `general-practitioner:Practitioner.…`
+    target: Option<&'p str>,
+    /// What the chain goes on with, its modifier included.
+    rest: String,
+}
+
+fn step<'p>(kinds: &[ResourceType], pair: &'p Pair) -> Option<Step<'p>> {
+    let (name, target, rest) = match (pair.name.split_once('.'), pair.modifier.as_deref()) {
+        (Some((name, rest)), None) => (name, None, rest.to_owned()),
+        (Some((name, rest)), Some(modifier)) => (name, None, format!("{rest}:{modifier}")),
+        (None, modifier) => {
+            let (target, rest) = modifier?.split_once('.')?;
+            (pair.name.as_str(), Some(target), rest.to_owned())
+        }
+    };
+    let reference = shared_by(kinds).find(|row| row.kind == ParamType::Reference && row.name == name)?;
+    Some(Step {
+        reference,
+        target,
+        rest,
+    })
+}
+
+fn leads_nowhere(reference: &Definition, target: Option<&str>) -> Fault {
+    let of = reference
+        .param
+        .refers_to()
+        .map_or("nothing that is stored here", ResourceType::as_str);
+    let named = target.map_or(String::new(), |target| {
+        format!(", not through `{}`", clip(target))
+    });
+    Fault::unsupported(format!("`{}` is chained through {of}{named}.", reference.name))
+}
+
+/// `_has:Patient:general-practitioner:identifier=…`
+fn has(kinds: &[ResourceType], pair: &Pair, now: Timestamp) -> Result<Clause, Issue> {
+    let modifier = pair.modifier.as_deref().unwrap_or_default();
+    let mut parts = modifier.splitn(3, ':');
+    let (kind, name) = (parts.next().unwrap_or_default(), parts.next());
+    let (Some(name), Some(rest)) = (name, parts.next()) else {
+        let text = "write `_has:Type:reference:parameter=value`, such as `_has:Patient:link:identifier=…`.";
+        return Err(about(pair, Fault::value(text)));
+    };
+    let reference = followed().find(|row| row.name == name && row.on.iter().any(|on| on.as_str() == kind));
+    let fits = reference.filter(|row| kinds.iter().all(|kind| row.param.refers_to() == Some(*kind)));
+    let (Some(reference), Some(source)) = (fits, ResourceType::parse(kind)) else {
+        let known: Vec<String> = followed()
+            .filter_map(|row| {
+                row.param
+                    .refers_to()
+                    .map(|to| format!("Patient:{} leads to {to}", row.name))
+            })
+            .collect();
+        let text = format!(
+            "no `{}:{}` leads to {}; {}.",
+            clip(kind),
+            clip(name),
+            listed(kinds),
+            known.join(", ")
+        );
+        return Err(about(pair, Fault::unsupported(text)));
+    };
+    let inner = inner(source, rest.to_owned(), pair, now)?;
+    Ok(Clause {
+        param: reference.param,
+        test: Test::Has(Box::new(inner)),
+    })
+}
+
+/// What the chain demands of the other resource: one parameter of its type, and no further step.
+fn inner(kind: ResourceType, rest: String, pair: &Pair, now: Timestamp) -> Result<Criteria, Issue> {
+    let (name, modifier) = match rest.split_once(':') {
+        Some((name, modifier)) => (name.to_owned(), Some(modifier.to_owned())),
+        None => (rest, None),
+    };
+    let value = pair.value.clone();
+    let inner = Pair {
+        name,
+        modifier,
+        value,
+    };
+    if is_one(&[kind], &inner) {
+        let fault = Fault::unsupported("one step is taken: neither a longer chain nor `_has` inside of one.");
+        return Err(about(pair, fault));
+    }
+    let Some(definition) = shared_by(&[kind]).find(|row| row.name == inner.name) else {
+        let text = format!(
+            "`{}` is no search parameter of {kind}. {}",
+            clip(&inner.name),
+            valid_names(&[kind])
+        );
+        return Err(about(pair, Fault::unsupported(text)));
+    };
+    // A fault names the whole parameter.
+    let clause = clause(definition, &inner, now, pair)?;
+    Ok(Criteria {
+        kind,
+        clauses: vec![clause],
+    })
+}
