@@ -106,9 +106,16 @@ impl Response {
     /// When it is not JSON; the message shows the whole answer.
     #[track_caller]
     pub fn json(&self) -> Value {
-        match serde_json::from_slice(&self.body) {
-            Ok(value) => value,
-            Err(error) => panic!("the body is not JSON ({error}):\n{self:?}"),
+        // A list of resources nests as deep as the deepest of them, and its own levels more.
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        reader.disable_recursion_limit();
+        let mut values = reader.into_iter();
+        match (values.next(), values.next()) {
+            (Some(Ok(value)), None) => value,
+            (Some(Err(error)), _) | (_, Some(Err(error))) => {
+                panic!("the body is not JSON ({error}):\n{self:?}")
+            }
+            _ => panic!("the body is not one JSON value:\n{self:?}"),
         }
     }
 

@@ -3,7 +3,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use super::{Client, Stage, Timeouts, percent_encode, split_url};
+use super::{Client, Response, Stage, Timeouts, percent_encode, split_url};
 
 /// Accepts one connection per script; for each of its answers it waits until a request whose text ends
 /// in `until` has come, then sends the answer. Closes after the last one. Hands back what it received.
@@ -220,4 +220,23 @@ fn urls_are_split_and_text_is_percent_encoded() {
         ("127.0.0.1:80".parse().unwrap(), "/fhir")
     );
     assert_eq!(percent_encode("urn:a|b/é~"), "urn%3Aa%7Cb%2F%C3%A9~");
+}
+
+fn body(text: &str) -> Response {
+    Response {
+        body: text.as_bytes().to_vec(),
+        ..Response::default()
+    }
+}
+
+#[test]
+fn a_deep_body_is_read_whole() {
+    let deep = format!("{}{}\n", "[".repeat(200), "]".repeat(200));
+    assert_eq!(body(&deep).json().to_string(), deep.trim());
+}
+
+#[test]
+#[should_panic(expected = "is not one JSON value")]
+fn two_values_are_no_body() {
+    body("{} {}").json();
 }
