@@ -127,8 +127,9 @@ fn stored(kind: ResourceType) -> Value {
         "searchParam": params,
     });
     for (property, list) in [
-        ("searchInclude", includes(kind, Include::Referred)),
-        ("searchRevInclude", includes(kind, Include::Referring)),
+        ("searchInclude", texts(includes(kind, Include::Referred))),
+        ("searchRevInclude", texts(includes(kind, Include::Referring))),
+        ("operation", operations(kind)),
     ] {
         // FHIR has no empty list.
         if let Some(row) = row.as_object_mut().filter(|_| !list.is_empty()) {
@@ -148,6 +149,26 @@ fn includes(kind: ResourceType, made: fn(SearchParam) -> Include) -> Vec<String>
         written.insert(0, "*".to_owned());
     }
     written
+}
+
+fn texts(list: Vec<String>) -> Vec<Value> {
+    list.into_iter().map(Value::String).collect()
+}
+
+/// The operations on a type or one resource of it, each once.
+fn operations(kind: ResourceType) -> Vec<Value> {
+    let own = format!("/fhir/{kind}/");
+    let mut told = Vec::new();
+    for row in ROUTES {
+        let here = row.pattern.starts_with(&own) || row.pattern.strip_prefix(STORED).is_some();
+        if let Some(operation) = row.operation.filter(|_| here) {
+            let told_as = json!({ "name": operation.name, "definition": operation.definition });
+            if !told.contains(&told_as) {
+                told.push(told_as);
+            }
+        }
+    }
+    told
 }
 
 /// What a search of all types takes.

@@ -41,8 +41,19 @@ pub struct Row {
     /// The code in the CapabilityStatement — <https://hl7.org/fhir/R4/valueset-type-restful-interaction.html>;
     /// `None` where that has none.
     pub interaction: Option<&'static str>,
+    /// The operation, when the path names one.
+    pub operation: Option<Operation>,
     /// Who answers.
     pub handler: Handler,
+}
+
+/// An operation, as the CapabilityStatement tells it — <https://hl7.org/fhir/R4/operations.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The name, without the `$`.
+    pub name: &'static str,
+    /// The canonical URL of the OperationDefinition that it follows.
+    pub definition: &'static str,
 }
 
 const fn open(method: Method, pattern: &'static str, handler: for<'a> fn(Visit<'a>) -> Answering<'a>) -> Row {
@@ -51,6 +62,7 @@ const fn open(method: Method, pattern: &'static str, handler: for<'a> fn(Visit<'
         pattern,
         door: Door::Fhir,
         interaction: None,
+        operation: None,
         handler: Handler::Open(handler),
     }
 }
@@ -66,6 +78,25 @@ const fn known(
         pattern,
         door: Door::Fhir,
         interaction: Some(interaction),
+        operation: None,
+        handler: Handler::Known(handler),
+    }
+}
+
+/// Nothing uses it before the first operation has a row.
+#[allow(dead_code)]
+const fn operation(
+    method: Method,
+    pattern: &'static str,
+    operation: Operation,
+    handler: for<'a> fn(Ask<'a>) -> Answering<'a>,
+) -> Row {
+    Row {
+        method,
+        pattern,
+        door: Door::Fhir,
+        interaction: None,
+        operation: Some(operation),
         handler: Handler::Known(handler),
     }
 }
@@ -81,6 +112,7 @@ const fn partner(
         pattern,
         door,
         interaction: None,
+        operation: None,
         handler: Handler::Known(handler),
     }
 }

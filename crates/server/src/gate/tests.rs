@@ -47,6 +47,7 @@ static PANICKING: Row = Row {
     pattern: "/panics",
     door: Door::Fhir,
     interaction: None,
+    operation: None,
     handler: Handler::Open(|_| Box::pin(async { panic!("1 85 05 78 006 084 36") })),
 };
 /// A handler that is never reached without a credential.
@@ -55,6 +56,7 @@ static GUARDED: Row = Row {
     pattern: "/guarded",
     door: Door::Fhir,
     interaction: None,
+    operation: None,
     handler: Handler::Known(|_| Box::pin(async { Ok(HttpResponse::Ok().finish()) })),
 };
 
@@ -64,6 +66,7 @@ static REGISTRY: Row = Row {
     pattern: "/registry",
     door: Door::Ehealth,
     interaction: None,
+    operation: None,
     handler: Handler::Known(|ask| {
         Box::pin(async move { Ok(HttpResponse::Ok().body(ask.caller.space.0.to_string())) })
     }),
