@@ -21,6 +21,7 @@ mod import;
 mod key;
 mod progress;
 mod record;
+mod scrub;
 #[cfg(test)]
 mod tests;
 mod translate;
@@ -66,6 +67,15 @@ enum Command {
     /// In order of creation, as they are stored; a Patient with the id that the Medicapp doors show as one of its
     /// identifiers. What is written while the export runs may be in it or not.
     Export(Box<export::Options>),
+    /// Take the last bytes of erased persons out of PostgreSQL's files
+    ///
+    /// Who is erased is gone from every answer at once, and on SQLite from the files too. PostgreSQL keeps the bytes of
+    /// deleted rows, samples of them in its statistics, and its write-ahead log, until something else overwrites
+    /// them. This rewrites the tables of persons one after the other and overwrites the log. A table is locked while it is
+    /// rewritten: requests that need it wait, and some are answered 503, so choose a quiet hour. It takes as much
+    /// free disk as the largest table. Standbys follow by themselves; backups and archived log are yours to age
+    /// out. What could not be done is named with what to do, and makes the command fail.
+    Scrub(scrub::Options),
     /// Tenants
     #[command(subcommand)]
     Space(SpaceCommand),
@@ -205,6 +215,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Translate(options) => translate::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
+        Command::Scrub(options) => scrub::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),

@@ -38,4 +38,5 @@ pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
 pub use options::{Durability, Options};
+pub use postgres::{ScrubStep, Scrubbed};
 pub use store::{SpaceStore, Store};

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::pause;
-use crate::postgres::PostgresStore;
+use crate::postgres::{PostgresStore, ScrubStep, Scrubbed};
 use crate::search;
 use crate::settings;
 use crate::sqlite::SqliteStore;
@@ -91,6 +91,17 @@ impl Store {
         match &*self.database {
             Database::Sqlite(store) => store.with_connection(|connection| connection.unmigrate()),
             Database::Postgres(store) => store.with_connection(|connection| connection.unmigrate()),
+        }
+    }
+
+    /// Takes out of PostgreSQL's files what erasures left in them: rewrites the tables of persons, each locked
+    /// meanwhile, and overwrites the write-ahead log. Waits at most `patience` for transactions that could still see
+    /// what was erased; when those stay, [`StoreError::Refused`] names them. Blocks.
+    pub fn scrub(&self, patience: Duration, tell: &mut dyn FnMut(ScrubStep)) -> Result<Scrubbed, StoreError> {
+        match &*self.database {
+            // `secure_delete`, and a log that is emptied before an erasure is answered.
+            Database::Sqlite(_) => Ok(Scrubbed::NothingToDo),
+            Database::Postgres(store) => store.scrub(patience, tell),
         }
     }
 

@@ -1,6 +1,6 @@
-//! A PostgreSQL cluster of this test process's own, started on first use and gone with the process.
+//! PostgreSQL clusters of this test process's own, started on first use and gone with the process.
 //!
-//! It listens on a Unix socket in its folder only, trusts everyone who can reach that, and flushes as a
+//! Each listens on a Unix socket in its folder only, trusts everyone who can reach that, and flushes as a
 //! real one does: the server under test refuses to start on `fsync=off`.
 
 use std::os::unix::fs::chown;
@@ -60,7 +60,29 @@ impl Postgres {
     /// When it cannot be started; the message holds PostgreSQL's own words.
     pub fn shared() -> &'static Postgres {
         static CLUSTER: OnceLock<Postgres> = OnceLock::new();
-        CLUSTER.get_or_init(start)
+        CLUSTER.get_or_init(|| start("pg"))
+    }
+
+    /// One more cluster, for a test that looks at all of its files or changes its settings; `name` names its folder in
+    /// that of the run. It is stopped when the process ends.
+    ///
+    /// # Panics
+    /// As [`Postgres::shared`].
+    pub fn own(name: &str) -> Postgres {
+        start(&format!("pg-{name}"))
+    }
+
+    /// The folder of everything it writes: `data`, and its log beside that.
+    pub fn folder(&self) -> &Path {
+        &self.socket_folder
+    }
+
+    /// The URL of a database for a user.
+    pub fn url(&self, user: &str, database: &str) -> String {
+        format!(
+            "postgres://{user}@/{database}?host={}",
+            self.socket_folder.display()
+        )
     }
 
     /// The cluster's Unix socket.
@@ -126,11 +148,7 @@ impl Postgres {
 impl Database {
     /// The URL a server under test is given.
     pub fn url(&self) -> String {
-        format!(
-            "postgres://postgres@/{}?host={}",
-            self.name,
-            Postgres::shared().socket_folder.display()
-        )
+        Postgres::shared().url("postgres", &self.name)
     }
 
     /// The URL through another Unix socket folder, such as that of a [`crate::proxy::Proxy`].
@@ -159,9 +177,9 @@ impl Drop for Database {
     }
 }
 
-fn start() -> Postgres {
+fn start(name: &str) -> Postgres {
     let binaries = binaries().expect("PostgreSQL's programs are installed; ask Postgres::available() first");
-    let socket_folder = sweep::run_folder().join("pg");
+    let socket_folder = sweep::run_folder().join(name);
     std::fs::create_dir(&socket_folder).expect("a folder for the cluster");
     let account = running_as_root().then(|| postgres_account().expect("a user called postgres"));
     if let Some(account) = account {

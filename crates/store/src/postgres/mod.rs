@@ -3,6 +3,7 @@
 
 mod locks;
 mod open;
+mod scrub;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::statement::Statement;
 use crate::transaction::{Context, Group, Transaction};
 
 pub(crate) use locks::order;
+pub use scrub::{ScrubStep, Scrubbed};
 
 /// How often a write is run at most, and for how long.
 const TRIES: u32 = 20;
@@ -97,6 +99,16 @@ impl PostgresStore {
             .batch("SET statement_timeout = 0; SET lock_timeout = 0")
             .map_err(|error| classify(Dialect::Postgres, "setting a connection up", &error).error)?;
         run(&mut connection)
+    }
+
+    /// See [`crate::Store::scrub`].
+    pub(crate) fn scrub(
+        &self,
+        patience: Duration,
+        tell: &mut dyn FnMut(ScrubStep),
+    ) -> Result<Scrubbed, StoreError> {
+        let now = self.shared.context.clock.now();
+        self.with_connection(|connection| scrub::run(connection, now, patience, tell))
     }
 
     pub(crate) async fn read<F, T, E>(&self, space: SpaceKey, read: F) -> Result<T, E>

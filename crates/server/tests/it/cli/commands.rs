@@ -18,6 +18,9 @@ pub const TESTS: &[Test] = tests![
     settings_come_from_flag_environment_and_file,
 ];
 
+/// Those of SQLite alone.
+pub const SQLITE: &[Test] = tests![on_sqlite_a_scrub_has_nothing_to_do];
+
 fn every_command_may_be_repeated(context: &Context) {
     let server = context.server();
     let commands: [&[&str]; 7] = [
@@ -482,4 +485,12 @@ fn settings_come_from_flag_environment_and_file(context: &Context) {
     assert!(there("environment.db"));
     run(Some(&database("other.db")), &["--database", &database("flag.db")]);
     assert!(there("flag.db") && !there("other.db"));
+}
+
+fn on_sqlite_a_scrub_has_nothing_to_do(context: &Context) {
+    let said = context.server().command(&["scrub"]);
+    assert!(
+        said.starts_with("Nothing to do: on SQLite nothing of an erased person is left"),
+        "{said}"
+    );
 }

@@ -14,6 +14,7 @@ use testkit::harness::Suite;
 pub fn add(suite: Suite) -> Suite {
     suite
         .both(commands::TESTS)
+        .sqlite(commands::SQLITE)
         .both(demo::TESTS)
         .both(dialects::TESTS)
         .both(export::TESTS)

@@ -11,7 +11,7 @@ use super::*;
 pub const TESTS: &[Test] = tests![an_erased_person_is_nowhere];
 
 /// What must not be found again.
-const CANARIES: [&str; 14] = [
+pub(super) const CANARIES: [&str; 14] = [
     "Kanarienvogel",
     "Kanarek",
     "Канарка",
@@ -29,7 +29,7 @@ const CANARIES: [&str; 14] = [
 ];
 
 /// A person with a past: every door has written it, some several times.
-fn person(doors: &Doors) -> (String, String) {
+pub(super) fn person(doors: &Doors) -> (String, String) {
     let made = doors.cloud_post(json!({
         "firstName": "Kanarek", "lastName": "Kanarienvogel", "email": "kanari@example.org", "phone": "+33699887766",
         "externalId": "EXT-KANARI", "identificationKey": { "nir": "1790203750444", "rang": "01" }

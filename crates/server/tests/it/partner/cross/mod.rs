@@ -8,6 +8,7 @@ mod matrix;
 mod quiet;
 mod refusals;
 mod rich;
+mod scrub;
 mod seed;
 mod spaces;
 mod sticky;
@@ -32,6 +33,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(quiet::TESTS)
         .both(refusals::TESTS)
         .both(rich::TESTS)
+        .postgres(scrub::TESTS)
         .both(seed::TESTS)
         .both(spaces::TESTS)
         .both(sticky::TESTS)
