@@ -52,8 +52,8 @@ pub struct Arguments {
     pub binary: Option<PathBuf>,
 
     /// What to run, comma-separated: put-new, put-changed, put-same, put-hot, race, race-post, read, find,
-    /// ine-new, ine-known, demographics, mixed; with --demo also the partner doors' cloud, connect, graph, preperson,
-    /// list-first, list-1000; or all (without those)
+    /// ine-new, ine-known, demographics, mixed; search-3, history-page, history-one, transaction-20; with --demo also
+    /// the partner doors' cloud, connect, graph, preperson, list-first, list-1000; or all (the first twelve)
     #[arg(long, value_name = "LIST", value_parser = Workload::parse_list, default_value = "all")]
     pub workload: WorkloadList,
 

@@ -9,6 +9,7 @@ use testkit::random::Random;
 
 use crate::arguments::Arguments;
 use crate::doors::{Door, DoorAccess, deep_page};
+use crate::ehr;
 use crate::process;
 use crate::report::Measured;
 use crate::requests::{Body, Plan, Writer};
@@ -113,6 +114,20 @@ pub fn preload(plan: &mut Plan, workloads: &[Workload], total: u64) -> Result<()
         plan.accounts.sort_unstable();
     }
     if patients {
+        if workloads.contains(&Workload::SearchThree) {
+            // Whom every patient names as its general practitioner, and the search shows beside.
+            let next = AtomicU64::new(0);
+            let number = |_: &Plan| next.fetch_add(1, Ordering::Relaxed);
+            store(
+                plan,
+                ehr::PRACTITIONERS,
+                "practitioners",
+                number,
+                |writer, number| {
+                    writer.put_practitioner(number);
+                },
+            )?;
+        }
         let stored = store(plan, share, "patients", Plan::new_patient, |writer, number| {
             writer.post_patient(number)
         })?;
@@ -132,7 +147,7 @@ fn store(
     plan: &Plan,
     count: u64,
     what: &str,
-    number: fn(&Plan) -> u64,
+    number: impl Fn(&Plan) -> u64 + Sync,
     write: impl Fn(&mut Writer<'_>, u64) + Sync,
 ) -> Result<Stored, String> {
     let (taken, done) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -246,6 +261,7 @@ enum Effect {
     Nothing,
     Account(u64),
     Patient(u64),
+    Patients(Vec<u64>),
     Partner(Door, u64),
 }
 
@@ -276,6 +292,7 @@ fn drive(plan: &Plan, workload: Workload, thread: u16, measure_from: Instant, st
                 Effect::Nothing => {}
                 Effect::Account(number) => outcome.written.accounts.push(number),
                 Effect::Patient(number) => outcome.written.patients.push(number),
+                Effect::Patients(numbers) => outcome.written.patients.extend(numbers),
                 Effect::Partner(door, number) => outcome.written.partners.push((door, number)),
             }
             if outcome.requests.is_multiple_of(LOOKED_INTO) && !holds(&line.response.body, &writer.proof) {
@@ -361,6 +378,23 @@ fn prepare(
             };
             writer.list_page(doors(plan), page);
             Effect::Nothing
+        }
+        Workload::SearchThree => {
+            writer.search_by_three(plan.patients[random.below(plan.patients.len())]);
+            Effect::Nothing
+        }
+        Workload::HistoryPage => {
+            writer.history_page();
+            Effect::Nothing
+        }
+        Workload::HistoryOne => {
+            writer.history_of(&plan.accounts[random.below(plan.accounts.len())].1);
+            Effect::Nothing
+        }
+        Workload::Transaction => {
+            let numbers: Vec<u64> = (0..ehr::ENTRIES).map(|_| plan.new_patient()).collect();
+            writer.post_transaction(&numbers);
+            Effect::Patients(numbers)
         }
         Workload::Race | Workload::RacePost => unreachable!("races run in rounds"),
     }

@@ -12,6 +12,7 @@
 
 mod arguments;
 mod doors;
+mod ehr;
 mod floor;
 mod load;
 mod process;

@@ -2,16 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::{Value, json};
 use testkit::http::percent_encode;
 use testkit::samples::{Account, INTERNAL_SYSTEM, LOCAL_SYSTEM, NATIONAL_SYSTEM, Patient};
 
 use crate::doors::DoorAccess;
+use crate::ehr::practitioner_of;
 use crate::target::ServerAccess;
 
 /// Private-use characters that mark the places of a template.
-const SLOTS: [&str; 10] = [
+const SLOTS: [&str; 11] = [
     "\u{e000}", "\u{e001}", "\u{e002}", "\u{e003}", "\u{e004}", "\u{e005}", "\u{e006}", "\u{e007}",
-    "\u{e008}", "\u{e009}",
+    "\u{e008}", "\u{e009}", "\u{e00a}",
 ];
 
 /// JSON text with places to fill.
@@ -42,7 +44,6 @@ impl Template {
 
     /// Fills the places; `values` must need no escaping in JSON, which invented names do not.
     fn render(&self, values: &[&str], output: &mut Vec<u8>) {
-        output.clear();
         for (text, slot) in &self.pieces {
             output.extend_from_slice(text);
             output.extend_from_slice(values[*slot].as_bytes());
@@ -79,6 +80,13 @@ pub enum Body {
     Original,
     /// One with an e-mail address nobody has sent before.
     Changed,
+}
+
+/// The sample, and who cares for the patient.
+fn with_practitioner(patient: &Patient) -> Value {
+    let mut resource = patient.json();
+    resource["generalPractitioner"] = json!([{ "reference": format!("Practitioner/{}", SLOTS[10]) }]);
+    resource
 }
 
 impl Plan {
@@ -124,7 +132,7 @@ impl Plan {
             next_change: AtomicU64::new(0),
             fixed_headers: fixed.into_bytes(),
             account: Template::new(&account.json().to_string()),
-            patient: Template::new(&patient.json().to_string()),
+            patient: Template::new(&with_practitioner(&patient).to_string()),
         }
     }
 
@@ -145,6 +153,7 @@ pub struct Writer<'a> {
     plan: &'a Plan,
     /// The last request, whole.
     pub request: Vec<u8>,
+    /// Its body.
     body: Vec<u8>,
     /// A text that the answer to the last request must hold; empty when none is known.
     pub proof: String,
@@ -176,6 +185,7 @@ impl<'a> Writer<'a> {
             email,
             ..
         } = &account;
+        self.body.clear();
         self.plan
             .account
             .render(&[national_id, technical_id, family, given, email], &mut self.body);
@@ -189,6 +199,22 @@ impl<'a> Writer<'a> {
 
     /// `POST Patient` with `If-None-Exist` on the local number.
     pub fn post_patient(&mut self, number: u64) {
+        self.body.clear();
+        let patient = self.render_patient(number);
+        self.line("POST", &["/Patient"]);
+        self.push(&[
+            "If-None-Exist: identifier=",
+            LOCAL_SYSTEM,
+            "|",
+            &patient.local_id,
+            "\r\n",
+        ]);
+        self.finish_with_body();
+        self.proof.clone_from(&patient.local_id);
+    }
+
+    /// Appends the resource of a patient to the body.
+    pub fn render_patient(&mut self, number: u64) -> Patient {
         let patient = Patient::new(number);
         self.plan.patient.render(
             &[
@@ -202,19 +228,35 @@ impl<'a> Writer<'a> {
                 patient.postcode,
                 patient.town,
                 &patient.contact,
+                &practitioner_of(number),
             ],
             &mut self.body,
         );
-        self.line("POST", &["/Patient"]);
-        self.push(&[
-            "If-None-Exist: identifier=",
-            LOCAL_SYSTEM,
-            "|",
-            &patient.local_id,
-            "\r\n",
-        ]);
+        patient
+    }
+
+    /// Begins a body with text.
+    pub fn start_body(&mut self, text: &str) {
+        self.body.clear();
+        self.append_to_body(text);
+    }
+
+    /// Appends text to the body.
+    pub fn append_to_body(&mut self, text: &str) {
+        self.body.extend_from_slice(text.as_bytes());
+    }
+
+    /// `method target` of the FHIR door with this body.
+    pub fn send_json(&mut self, method: &str, target: &[&str], body: &str) {
+        self.line(method, target);
+        self.start_body(body);
         self.finish_with_body();
-        self.proof.clone_from(&patient.local_id);
+    }
+
+    /// The same with the body that was put together last.
+    pub fn send_body(&mut self, method: &str, target: &[&str]) {
+        self.line(method, target);
+        self.finish_with_body();
     }
 
     /// `GET Practitioner/id`.

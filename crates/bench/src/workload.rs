@@ -37,6 +37,14 @@ pub enum Workload {
     ListFirst,
     /// Its thousandth page, or the last.
     ListDeep,
+    /// GET of patients by three parameters, sorted by two, with their practitioners.
+    SearchThree,
+    /// GET of the newest page of the history of all patients.
+    HistoryPage,
+    /// GET of the history of one account.
+    HistoryOne,
+    /// POST of a transaction of 20 conditional PUTs of new patients.
+    Transaction,
 }
 
 impl Workload {
@@ -66,6 +74,14 @@ impl Workload {
         Workload::Create(Door::Preperson),
     ];
 
+    /// What EHR systems do beside: not part of `all`.
+    pub const EHR: [Workload; 4] = [
+        Workload::SearchThree,
+        Workload::HistoryPage,
+        Workload::HistoryOne,
+        Workload::Transaction,
+    ];
+
     /// Its name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
@@ -87,6 +103,10 @@ impl Workload {
             Workload::Create(Door::Preperson) => "preperson",
             Workload::ListFirst => "list-first",
             Workload::ListDeep => "list-1000",
+            Workload::SearchThree => "search-3",
+            Workload::HistoryPage => "history-page",
+            Workload::HistoryOne => "history-one",
+            Workload::Transaction => "transaction-20",
         }
     }
 
@@ -100,6 +120,7 @@ impl Workload {
                 Workload::ALL
                     .into_iter()
                     .chain(Workload::PARTNERS)
+                    .chain(Workload::EHR)
                     .find(|workload| workload.name() == name.trim())
                     .ok_or_else(|| format!("there is no workload {name:?}"))
             })
@@ -126,9 +147,11 @@ impl Workload {
             | Workload::Find
             | Workload::Mixed
             | Workload::PutNew
+            | Workload::HistoryOne
             | Workload::Race => true,
             Workload::RacePost | Workload::IneNew | Workload::IneKnown | Workload::Demographics => false,
             Workload::Create(_) | Workload::ListFirst | Workload::ListDeep => false,
+            Workload::SearchThree | Workload::HistoryPage | Workload::Transaction => false,
         }
     }
 
@@ -144,7 +167,11 @@ mod tests {
 
     #[test]
     fn names_are_read_back_and_strangers_are_named() {
-        for workload in Workload::ALL.into_iter().chain(Workload::PARTNERS) {
+        for workload in Workload::ALL
+            .into_iter()
+            .chain(Workload::PARTNERS)
+            .chain(Workload::EHR)
+        {
             assert_eq!(
                 Workload::parse_list(workload.name()).unwrap().as_ref(),
                 [workload]
