@@ -146,8 +146,8 @@ fn list(
     }
     let whole = place.is_none() && query.offset == 0 && !more;
     let total = match query.total {
-        Total::Accurate if whole => u64::try_from(matches.len()).ok(),
-        Total::Accurate | Total::None => None,
+        Total::Accurate | Total::WhenWhole if whole => u64::try_from(matches.len()).ok(),
+        Total::Accurate | Total::WhenWhole | Total::None => None,
     };
     // Where a page came from there is another one.
     let (has_next, has_previous) = if backward {

@@ -32,7 +32,8 @@ pub struct History {
     pub at: Option<TimeRange>,
     /// Page size in versions; 0 asks for the total only.
     pub count: u32,
-    /// How to count.
+    /// How to count. Of one resource all versions are counted; else only a page that holds everything says how many
+    /// there are, unless `_total=accurate` or `_count=0` asks.
     pub total: Total,
     /// The sealed cursor of another page, as it stood in the URL.
     pub cursor: Option<String>,
@@ -51,12 +52,16 @@ impl History {
     /// Bad values, modifiers and repetitions, and under [`Handling::Strict`] every parameter that is not known. Each
     /// issue names the parameter; all mean status 400.
     pub fn parse(scope: Scope, pairs: &[Pair], handling: Handling) -> Result<History, Vec<Issue>> {
+        let total = match scope {
+            Scope::Resource(_) => Total::Accurate,
+            Scope::Type(_) | Scope::System => Total::WhenWhole,
+        };
         let mut history = History {
             scope,
             since: None,
             at: None,
             count: DEFAULT_COUNT,
-            total: Total::Accurate,
+            total,
             cursor: None,
             applied: Vec::new(),
         };

@@ -261,6 +261,9 @@ pub enum ReferenceTest {
 pub enum Total {
     /// Count all matches.
     Accurate,
+    /// Say it where the page shows all there is; a history that is not limited to a resource is read page by page for as
+    /// long as it lasts, and counting it for each page would cost more than the pages.
+    WhenWhole,
     /// Leave `total` out.
     None,
 }

@@ -23,6 +23,9 @@ const CACHED_TOGETHER: [SearchParam; 4] = [
 /// Alternatives of an identifier that are.
 const CACHED_IDENTIFIERS: usize = 3;
 
+/// So many rows are few: listing them costs no more than a handful of probes.
+const MORE_THAN_FEW: &str = " LIMIT 129)) < 129 THEN ";
+
 /// The rows of one type that match, as SQL.
 #[derive(Clone)]
 pub(super) struct Candidates<'q> {
@@ -83,7 +86,12 @@ impl<'q> Candidates<'q> {
             if clause.is_on_resource() {
                 body = body.sql(" AND ").then(on_resource(clause));
             } else if !drives {
-                body = body.sql(" AND ").then(scope.probe(clause, row));
+                let few = driver.is_some_and(|(_, driver)| may_be_intersected(driver, clause));
+                let test = match scope.dialect {
+                    Dialect::Sqlite if few => scope.listed_or_probed(clause, row),
+                    Dialect::Sqlite | Dialect::Postgres => scope.probe(clause, row),
+                };
+                body = body.sql(" AND ").then(test);
             }
         }
         let cached = is_cached(&criteria.clauses);
@@ -101,6 +109,13 @@ impl<'q> Candidates<'q> {
 pub(super) fn is_narrow(criteria: &Criteria) -> bool {
     const WIDE: [SearchParam; 3] = [SearchParam::Active, SearchParam::Gender, SearchParam::Deceased];
     driver(criteria).is_some_and(|(_, clause)| !WIDE.contains(&clause.param))
+}
+
+/// Whether driver and clause may both leave few rows of many: who is called so, and who was born on that day.
+fn may_be_intersected(driver: &Clause, clause: &Clause) -> bool {
+    let few =
+        |clause: &Clause| matches!(clause.test, Test::Date(_) | Test::String(_)) && rank(clause).is_some();
+    few(driver) && few(clause)
 }
 
 /// What a clause looks at.
@@ -145,28 +160,32 @@ impl Scope {
 
     /// ` FROM … AS c`, each candidate once.
     fn driven_by<'q>(self, clause: &'q Clause) -> Statement<'q> {
-        let table = table_of(clause);
-        let tests = entry_tests(self.dialect, clause);
-        let unique = is_unique(clause);
-        let mut from = Statement::new(if unique {
+        let from = Statement::new(if is_unique(clause) {
             " FROM (SELECT row FROM "
         } else {
             " FROM (SELECT DISTINCT row FROM "
         });
+        from.then(self.entries(clause)).sql(") AS c")
+    }
+
+    /// `table WHERE …`, for the index rows that pass a clause: each alternative by its own index lookup.
+    fn entries<'q>(self, clause: &'q Clause) -> Statement<'q> {
+        let table = table_of(clause).name();
+        let tests = entry_tests(self.dialect, clause);
         if tests.is_empty() {
-            return from.sql(table.name()).sql(" WHERE 1 = 0) AS c");
+            return Statement::new(table).sql(" WHERE 1 = 0");
         }
         let index = match self.dialect {
             Dialect::Sqlite => index_of(clause),
             Dialect::Postgres => "",
         };
+        let mut entries = Statement::new("");
         for (position, test) in tests.into_iter().enumerate() {
             if position > 0 {
-                // One index lookup for each alternative.
-                from = from.sql(" UNION SELECT row FROM ");
+                entries = entries.sql(" UNION SELECT row FROM ");
             }
-            from = from
-                .sql(table.name())
+            entries = entries
+                .sql(table)
                 .sql(index)
                 .sql(" WHERE space = ")
                 .bind(self.space)
@@ -177,7 +196,22 @@ impl Scope {
                 .sql(" AND ")
                 .then(test);
         }
-        from.sql(") AS c")
+        entries
+    }
+
+    /// The same test as [`Scope::probe`]. When few rows pass the clause, they are listed once: in its index they lie side
+    /// by side, where the probes of a hundred candidates would each look at another page. SQLite only, which does not
+    /// think of that itself.
+    fn listed_or_probed<'q>(self, clause: &'q Clause, row: &'static str) -> Statement<'q> {
+        Statement::new("CASE WHEN (SELECT count(*) FROM (SELECT row FROM ")
+            .then(self.entries(clause))
+            .sql(MORE_THAN_FEW)
+            .sql(row)
+            .sql(" IN (SELECT row FROM ")
+            .then(self.entries(clause))
+            .sql(") ELSE ")
+            .then(self.probe(clause, row))
+            .sql(" END")
     }
 
     /// Whether the candidate passes a clause.

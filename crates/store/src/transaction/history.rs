@@ -88,9 +88,11 @@ impl Transaction<'_> {
             .filter(|_| is_newer)
             .map(|first| sealed(Direction::Newer, first));
         let total = match history.total {
-            Total::None => None,
-            Total::Accurate if start.is_none() && !more => u64::try_from(versions.len()).ok(),
+            Total::Accurate | Total::WhenWhole if start.is_none() && !more => {
+                u64::try_from(versions.len()).ok()
+            }
             Total::Accurate => Some(self.count_history(&span)?),
+            Total::WhenWhole | Total::None => None,
         };
         Ok(HistoryPage {
             versions,

@@ -89,7 +89,7 @@ async fn a_history_is_walked_to_its_end_and_back_newest_first(bench: Arc<Bench>)
     let of_a: Vec<&str> = all.iter().copied().filter(|name| name.starts_with('a')).collect();
     for (of, expected) in [(None, &all), (Some("a"), &of_a)] {
         for count in 1..=8 {
-            let query = format!("_count={count}");
+            let query = format!("_count={count}&_total=accurate");
             let mut at = page(&space, &query, of, None).await.unwrap();
             let mut pages = vec![names(&at)];
             assert!(at.previous.is_none());
@@ -273,7 +273,7 @@ async fn p50_every_version_is_met_once_while_others_are_written(bench: Arc<Bench
         .flat_map(|number| (1..=VERSIONS).map(move |version| format!("{number}/{version}")))
         .collect();
     for count in [3, 7, 50] {
-        let query = format!("_count={count}");
+        let query = format!("_count={count}&_total=accurate");
         let mut at = page(&space, &query, None, None).await.unwrap();
         let mut seen = names(&at);
         while let Some(next) = at.next {

@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = tests![
     p51_links_of_a_history_lead_to_the_end_and_back,
     p50_every_version_is_seen_once_while_others_are_written,
     p47_a_history_of_count_0_is_counted_alone,
+    a_history_of_many_is_counted_when_asked_or_when_a_page_shows_it_all,
     a_history_takes_what_it_knows_and_tells_what_it_applied,
     t23_a_tampered_cursor_of_a_history_is_refused,
 ];
@@ -196,6 +197,21 @@ fn p47_a_history_of_count_0_is_counted_alone(context: &Context) {
     assert!(link(&huge, "self").is_some_and(|url| url.ends_with("?_count=1000")));
     let uncounted = bundle(&fhir, format!("{path}/_history?_total=none&_count=2"));
     assert_eq!((entries(&uncounted).len(), uncounted.get("total")), (2, None));
+}
+
+fn a_history_of_many_is_counted_when_asked_or_when_a_page_shows_it_all(context: &Context) {
+    let (_server, fhir) = context.fhir();
+    with_versions(&fhir, 3);
+    for target in ["/_history", "/Patient/_history"] {
+        let total = |query: &str| bundle(&fhir, format!("{target}?{query}"))["total"].as_u64();
+        assert_eq!(total("_count=3"), Some(3), "{target}");
+        assert_eq!(total("_count=2"), None, "{target}");
+        assert_eq!(total("_count=2&_total=accurate"), Some(3), "{target}");
+        assert_eq!(total("_count=0"), Some(3), "{target}");
+        assert_eq!(total("_count=3&_total=none"), None, "{target}");
+        let second = link(&bundle(&fhir, format!("{target}?_count=2")), "next").expect("a second page");
+        assert_eq!(bundle(&fhir, second).get("total"), None, "{target}");
+    }
 }
 
 fn a_history_takes_what_it_knows_and_tells_what_it_applied(context: &Context) {
