@@ -19,6 +19,8 @@ pub enum Reply {
     List(ListPage),
     /// Records, oldest first.
     Records(Vec<Record>),
+    /// What there is to say of something, errors first or in the order of the document.
+    Issues(Vec<Issue>),
 }
 
 /// The answer to a write.

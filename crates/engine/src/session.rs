@@ -10,10 +10,10 @@ use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
 use crate::context::{Caller, ClientPolicy, Door, IdSource};
 use crate::error::Error;
 use crate::keys::KeySystems;
-use crate::prepare::{BodyId, Valid, validate};
+use crate::prepare::{self, BodyId, Valid};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, erase, find_or_create, history, list, patch, read, update};
+use crate::{create, delete, edit, erase, find_or_create, history, list, patch, read, update, validate};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -203,6 +203,7 @@ impl Session {
             Interaction::Erase(target) => erase::erase(self, target).await.map(Reply::Deleted),
             Interaction::List(listing) => list::list(self, listing).await.map(Reply::List),
             Interaction::Records(target) => list::records(self, target).await.map(Reply::Records),
+            Interaction::Validate(wanted) => validate::run(self, wanted).await.map(Reply::Issues),
         }
     }
 
@@ -234,7 +235,7 @@ impl Session {
 
     /// Validates a resource as this caller's.
     pub(crate) fn validate(&self, resource: Resource, id: BodyId) -> Result<Valid, Error> {
-        validate(resource, &self.caller, id)
+        prepare::validate(resource, &self.caller, id)
     }
 
     pub(crate) fn keys(&self) -> Arc<KeySystems> {
@@ -293,7 +294,7 @@ impl Session {
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
             Ok(Reply::Page(_) | Reply::List(_)) => (None, None, "ok"),
-            Ok(Reply::History(_) | Reply::Records(_)) => (named, None, "ok"),
+            Ok(Reply::History(_) | Reply::Records(_) | Reply::Issues(_)) => (named, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),
         };
         let recorded = self.engine.inner.store.audit_later(AuditEntry {

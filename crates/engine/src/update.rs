@@ -431,7 +431,7 @@ fn body_id(resource: &Resource) -> Option<Id> {
     resource.body_id().and_then(Id::parse)
 }
 
-fn check_body_id(target: &Target, resource: &Resource) -> Result<(), Error> {
+pub(crate) fn check_body_id(target: &Target, resource: &Resource) -> Result<(), Error> {
     let found = resource.body_id();
     if found == Some(target.id.as_str()) {
         return Ok(());

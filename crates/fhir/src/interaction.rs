@@ -97,6 +97,45 @@ pub enum Interaction {
     List(Listing),
     /// What is attached to a resource beside it: a partner's records.
     Records(Target),
+    /// <https://hl7.org/fhir/R4/resource-operation-validate.html>: what would be said of a write; nothing is written.
+    Validate(Validation),
+}
+
+/// What is to be validated, and as what.
+pub struct Validation {
+    /// The type.
+    pub kind: ResourceType,
+    /// The resource that it is about, when it is about one that is there.
+    pub id: Option<Id>,
+    /// Its content.
+    pub content: Content,
+    /// For which interaction.
+    pub mode: ValidationMode,
+    /// The profiles that it has to follow, beside those that it claims: canonical URLs.
+    pub profiles: Vec<String>,
+}
+
+/// The content of a [`Validation`].
+pub enum Content {
+    /// What was sent.
+    Sent(Resource),
+    /// What was sent and is malformed: all that is wrong with it.
+    Malformed(Vec<Issue>),
+    /// Nothing was sent: what is there.
+    Stored,
+}
+
+/// <https://hl7.org/fhir/R4/valueset-resource-validation-mode.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValidationMode {
+    /// The content alone.
+    Content,
+    /// As a create.
+    Create,
+    /// As an update.
+    Update,
+    /// As a delete: nothing is said of the content.
+    Delete,
 }
 
 /// The change of an [`Interaction::Edit`]: pure, and may run more than once (a version clash runs it again).
@@ -233,6 +272,7 @@ impl Interaction {
             Interaction::Erase(_) => "erase",
             Interaction::List(_) => "list",
             Interaction::Records(_) => "records",
+            Interaction::Validate(_) => "validate",
         }
     }
 
@@ -251,6 +291,7 @@ impl Interaction {
                 Scope::Resource(target) => Some(&target.id),
                 Scope::Type(_) | Scope::System => None,
             },
+            Interaction::Validate(validation) => validation.id.as_ref(),
             Interaction::Search(_)
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
@@ -279,6 +320,7 @@ impl Interaction {
                 Scope::System => return None,
             },
             Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
+            Interaction::Validate(validation) => validation.kind,
             Interaction::Search(query) => query.criteria.kind,
             Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,

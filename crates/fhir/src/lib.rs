@@ -13,6 +13,7 @@ pub mod index;
 pub mod interaction;
 pub mod limits;
 pub mod outcome;
+pub mod parameters;
 pub mod patch;
 pub mod query;
 pub mod resource;

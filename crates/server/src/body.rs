@@ -125,7 +125,7 @@ pub async fn decode_bundle(body: Bytes, format: Format) -> Result<Bundle, Failur
 }
 
 /// Runs a parser, on the blocking pool when there is much to parse.
-async fn parsed_aside<T: Send + 'static>(
+pub async fn parsed_aside<T: Send + 'static>(
     size: usize,
     parse: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {

@@ -87,6 +87,38 @@ pub fn decode_tree(bytes: &[u8], format: Format, expected: &str) -> Result<Map<S
     read(bytes, format, expected).map_err(Malformed::into_issues)
 }
 
+/// Whether a body is a `Parameters` resource, of which nothing else is looked at: what is given to an operation is that,
+/// or the one resource alone.
+pub fn is_parameters(bytes: &[u8], format: Format) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        #[serde(rename = "resourceType")]
+        name: String,
+    }
+    const NAME: &str = "Parameters";
+    match format {
+        Format::Json => serde_json::from_slice(bytes).is_ok_and(|named: Named| named.name == NAME),
+        Format::Xml => std::str::from_utf8(bytes).is_ok_and(|text| {
+            // The first tag that is neither declaration nor comment.
+            let tags = text.split('<').skip(1);
+            let mut names = tags.filter(|tag| !tag.starts_with(['?', '!']));
+            names.next().is_some_and(|tag| {
+                let end = tag.find(|letter: char| letter.is_whitespace() || matches!(letter, '>' | '/'));
+                let name = end.and_then(|end| tag.get(..end)).unwrap_or(tag);
+                name.rsplit(':').next() == Some(NAME)
+            })
+        }),
+    }
+}
+
+/// Reads a resource of any type, as [`decode_tree`], and says whether it was readable at all.
+///
+/// # Errors
+/// As [`decode`], without the rest.
+pub fn decode_given(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {
+    read(bytes, format, expected)
+}
+
 /// Reads a Bundle to be processed. What is wrong with the form of a resource inside it stays with its entry
 /// ([`Malformed::by_entry`]).
 ///

@@ -44,6 +44,11 @@ impl Malformed {
         Malformed { issues, hollow, rest }
     }
 
+    /// Whether nothing could be read of it: broken syntax, or another type than was expected.
+    pub fn is_unreadable(&self) -> bool {
+        self.rest.is_none()
+    }
+
     /// The faults of form alone.
     pub fn into_issues(self) -> Vec<Issue> {
         self.issues
