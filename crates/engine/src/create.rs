@@ -9,8 +9,9 @@ use store::{Class, NewResource, Reader, Stored, Writer};
 
 use crate::conditional::{self, Match, find, refuse_taken};
 use crate::error::Error;
+use crate::merge;
 use crate::patient_id;
-use crate::prepare::{BodyId, Prepared, Valid};
+use crate::prepare::{BodyId, Prepared, Valid, parse_stored};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
@@ -116,6 +117,9 @@ pub(crate) fn insert(
         None => insert_fresh(tx, context, new)?,
     };
     tx.audit(&context.audit(&stored))?;
+    if new.replaced {
+        merge::settle(tx, context, &stored, &parse_stored(&stored)?)?;
+    }
     Ok(stored)
 }
 

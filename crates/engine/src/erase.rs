@@ -57,7 +57,11 @@ pub(crate) async fn erase(session: &Session, target: Target) -> Result<Option<St
 }
 
 /// Who has a link to it, by reference or by one of its identifiers.
-fn linked_to(tx: &mut dyn Writer, target: &Target, identifiers: &[Identifier]) -> Result<Vec<Stored>, Error> {
+pub(crate) fn linked_to(
+    tx: &mut dyn Writer,
+    target: &Target,
+    identifiers: &[Identifier],
+) -> Result<Vec<Stored>, Error> {
     let by_identifier = identifiers.iter().map(|identifier| {
         ReferenceTest::Identifier(TokenTest::SystemCode {
             system: identifier.system.clone(),

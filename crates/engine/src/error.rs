@@ -66,6 +66,8 @@ pub enum Error {
         /// What it matches.
         matches: Unresolved,
     },
+    /// An identifier cannot be translated into those of other domains.
+    CrossReference(CrossReference),
     /// `If-Match` or `If-None-Match` does not hold.
     Precondition {
         /// What was demanded and what is there.
@@ -75,6 +77,19 @@ pub enum Error {
     Forbidden(String),
     /// The store failed.
     Store(StoreError),
+}
+
+/// Why `$ihe-pix` has no answer — <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CrossReference {
+    /// Nobody knows identifiers of this system.
+    SourceDomain(String),
+    /// The system is known, the value is nobody's.
+    Identifier,
+    /// Several patients share the identifier.
+    Several,
+    /// Nobody knows identifiers of this wanted system.
+    TargetDomain(String),
 }
 
 /// What a conditional reference matches that cannot be resolved.
@@ -226,11 +241,52 @@ impl Error {
                 let told = format!("This conditional reference {what}. Nothing was written.");
                 Refusal::new(status, Issue::error(code, told).at(place.clone()).with_diagnostics(text.clone()))
             }
+            Error::CrossReference(problem) => cross_reference_refusal(problem),
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
             Error::Store(error) => store_refusal(error),
         }
     }
+}
+
+fn cross_reference_refusal(problem: &CrossReference) -> Refusal {
+    let (status, code, text, named) = match problem {
+        CrossReference::SourceDomain(system) => (
+            400,
+            IssueCode::CodeInvalid,
+            "sourceIdentifier Assigning Authority not found: no patient here has an identifier of this system, and none is \
+             configured. Check the system of sourceIdentifier.",
+            Some(system),
+        ),
+        CrossReference::Identifier => (
+            404,
+            IssueCode::NotFound,
+            "sourceIdentifier Patient Identifier not found: the system is known, this value is nobody's. Check the value.",
+            None,
+        ),
+        CrossReference::Several => (
+            412,
+            IssueCode::MultipleMatches,
+            "Several patients carry this identifier, so it says of none of them who it is. Ask by an identifier of one \
+             person.",
+            None,
+        ),
+        CrossReference::TargetDomain(system) => (
+            403,
+            IssueCode::CodeInvalid,
+            "targetSystem not found: no patient here has an identifier of this system, and none is configured. Check \
+             targetSystem.",
+            Some(system),
+        ),
+    };
+    let issue = Issue::error(code, text);
+    Refusal::new(
+        status,
+        match named {
+            Some(system) => issue.with_diagnostics(system),
+            None => issue,
+        },
+    )
 }
 
 /// 400 when anything is malformed, 422 when only rules of content are broken (`fhir-rest.md` 8).

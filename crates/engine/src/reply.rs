@@ -1,6 +1,7 @@
 //! What an interaction answers when it is not refused.
 
-use fhir::Issue;
+use fhir::{Issue, Target};
+use serde_json::Value;
 use store::{HistoryPage, ListPage, Page, Record, Stored};
 
 /// The answer to an interaction.
@@ -19,8 +20,20 @@ pub enum Reply {
     List(ListPage),
     /// Records, oldest first.
     Records(Vec<Record>),
+    /// The other identifiers of a patient.
+    CrossReferenced(CrossReferenced),
     /// What there is to say of something, errors first or in the order of the document.
     Issues(Vec<Issue>),
+}
+
+/// A patient as other domains know it.
+pub struct CrossReferenced {
+    /// The patient: the survivor, when it was merged.
+    pub target: Target,
+    /// Its identifiers, whole, but for that it was asked by.
+    pub identifiers: Vec<Value>,
+    /// Whether identifiers of some systems only were asked for.
+    pub is_limited: bool,
 }
 
 /// The answer to a write.

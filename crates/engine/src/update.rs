@@ -15,6 +15,7 @@ use crate::conditional::{self, Match, check_precondition, find, refuse_taken};
 use crate::create::{created, insert, values};
 use crate::error::Error;
 use crate::keys::KeySystems;
+use crate::merge;
 use crate::patient_id;
 use crate::prepare::{BodyId, Prepared, Valid, parse_stored, prepare_as, refuse_subsetted};
 use crate::reply::{WriteReply, Written};
@@ -384,6 +385,9 @@ pub(crate) fn put(
     refuse_taken(tx, &context.caller, current.target.kind, &new.keys, own)?;
     let stored = tx.replace(current, new, &context.caller.author)?;
     tx.audit(&context.audit(&stored))?;
+    if new.replaced {
+        merge::settle(tx, context, &stored, &prepared.resource)?;
+    }
     let written = if current.deleted {
         Written::Created
     } else {

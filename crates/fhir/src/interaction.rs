@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::id::{Id, Target, VersionId};
+use crate::identifier::Identifier;
 use crate::outcome::Issue;
 use crate::query::history::{History, Scope};
 use crate::query::{Criteria, Level, Query};
@@ -99,6 +100,13 @@ pub enum Interaction {
     Records(Target),
     /// <https://hl7.org/fhir/R4/resource-operation-validate.html>: what would be said of a write; nothing is written.
     Validate(Validation),
+    /// The other identifiers of a patient — PIXm ITI-83, <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
+    CrossReference {
+        /// By which the patient is known.
+        source: Identifier,
+        /// The systems whose identifiers are wanted; none: all.
+        targets: Vec<String>,
+    },
 }
 
 /// What is to be validated, and as what.
@@ -273,6 +281,7 @@ impl Interaction {
             Interaction::List(_) => "list",
             Interaction::Records(_) => "records",
             Interaction::Validate(_) => "validate",
+            Interaction::CrossReference { .. } => "ihe-pix",
         }
     }
 
@@ -293,6 +302,7 @@ impl Interaction {
             },
             Interaction::Validate(validation) => validation.id.as_ref(),
             Interaction::Search(_)
+            | Interaction::CrossReference { .. }
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
             | Interaction::ConditionalUpdate { .. }
@@ -321,6 +331,7 @@ impl Interaction {
             },
             Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
             Interaction::Validate(validation) => validation.kind,
+            Interaction::CrossReference { .. } => ResourceType::Patient,
             Interaction::Search(query) => query.criteria.kind,
             Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,

@@ -219,6 +219,12 @@ impl Authenticator {
         self.directory().aliases.rewrite(criteria);
     }
 
+    /// The system under which identifiers of this one are stored.
+    pub fn canonical_system(&self, system: &str) -> String {
+        let directory = self.directory();
+        directory.aliases.canonical(system).unwrap_or(system).to_owned()
+    }
+
     /// The same in the identifiers of a resource.
     pub fn rewrite_resource(&self, resource: &mut Resource) {
         self.directory().aliases.rewrite_resource(resource);

@@ -11,7 +11,7 @@ use engine::Door;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
-use crate::operation::validate;
+use crate::operation::{pix, validate};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{capability, conformance, gate, health, rest, transaction};
 
@@ -24,6 +24,12 @@ mod tests;
 const VALIDATE: Operation = Operation {
     name: "validate",
     definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+};
+
+/// <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
+const IHE_PIX: Operation = Operation {
+    name: "ihe-pix",
+    definition: "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
 };
 
 type Answering<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, Failure>> + 'a>>;
@@ -142,6 +148,8 @@ pub static ROUTES: &[Row] = &[
     known(Method::DELETE, "/fhir/{type}", "delete", |ask| Box::pin(rest::conditional_delete(ask))),
     known(Method::GET, "/fhir/{type}/_history", "history-type", |ask| Box::pin(rest::type_history(ask))),
     known(Method::POST, "/fhir/{type}/_search", "search-type", |ask| Box::pin(rest::posted_search(ask))),
+    operation(Method::GET, "/fhir/Patient/$ihe-pix", IHE_PIX, |ask| Box::pin(pix::cross_reference(ask))),
+    operation(Method::POST, "/fhir/Patient/$ihe-pix", IHE_PIX, |ask| Box::pin(pix::cross_reference(ask))),
     operation(Method::POST, "/fhir/{type}/$validate", VALIDATE, |ask| Box::pin(validate::of_type(ask))),
     operation(Method::POST, "/fhir/{type}/{id}/$validate", VALIDATE, |ask| Box::pin(validate::of_instance(ask))),
     operation(Method::GET, "/fhir/{type}/{id}/$validate", VALIDATE, |ask| Box::pin(validate::of_instance(ask))),

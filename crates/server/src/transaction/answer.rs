@@ -94,7 +94,11 @@ impl Writing<'_> {
                 };
                 json!({ "resource": tree, "response": status(StatusCode::OK) })
             }
-            Reply::List(_) | Reply::Records(_) | Reply::History(_) | Reply::Issues(_) => {
+            Reply::List(_)
+            | Reply::Records(_)
+            | Reply::History(_)
+            | Reply::Issues(_)
+            | Reply::CrossReferenced(_) => {
                 self.refused(&error::broken("an entry was answered with what no entry asks"))
             }
         }

@@ -16,6 +16,7 @@ mod errors;
 mod flush;
 mod formats;
 mod hostile;
+mod identity;
 mod partner;
 mod races;
 mod register;
@@ -44,6 +45,7 @@ fn main() {
         formats::add,
         search::add,
         hostile::add,
+        identity::add,
         partner::add,
         cli::add,
     ];
