@@ -79,7 +79,7 @@ pub enum Error {
     Store(StoreError),
 }
 
-/// Why `$ihe-pix` has no answer — <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
+/// Why a question about identifiers of a domain has no answer — <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CrossReference {
     /// Nobody knows identifiers of this system.
@@ -90,6 +90,8 @@ pub enum CrossReference {
     Several,
     /// Nobody knows identifiers of this wanted system.
     TargetDomain(String),
+    /// Nobody knows identifiers of this system that a search is restricted to (PDQm ITI-78).
+    Domain(String),
 }
 
 /// What a conditional reference matches that cannot be resolved.
@@ -270,6 +272,13 @@ fn cross_reference_refusal(problem: &CrossReference) -> Refusal {
             "Several patients carry this identifier, so it says of none of them who it is. Ask by an identifier of one \
              person.",
             None,
+        ),
+        CrossReference::Domain(system) => (
+            404,
+            IssueCode::NotFound,
+            "targetSystem not found: no patient here has an identifier of this system, and none is configured. Check the \
+             system before the bar.",
+            Some(system),
         ),
         CrossReference::TargetDomain(system) => (
             403,

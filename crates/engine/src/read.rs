@@ -1,12 +1,16 @@
 //! Read, version read, search — <https://hl7.org/fhir/R4/http.html#read>, <https://hl7.org/fhir/R4/search.html>
 
+use std::sync::Arc;
+
 use fhir::query::Query;
 use fhir::{Target, VersionId};
-use store::{Page, Stored};
+use store::{Page, Reader, Stored};
 
 use crate::conditional::{sees, visible_classes};
 use crate::context::Caller;
-use crate::error::Error;
+use crate::error::{CrossReference, Error};
+use crate::keys::KeySystems;
+use crate::pix::is_domain;
 use crate::scope::Permission;
 use crate::session::Session;
 
@@ -49,8 +53,28 @@ pub(crate) fn live_version(
 /// A page of a search.
 pub(crate) async fn search(session: &Session, query: Query) -> Result<Page, Error> {
     check_search(session, &query)?;
-    let classes = visible_classes(&session.caller);
-    Ok(session.space.search(query, classes).await?)
+    if query.domains().is_empty() {
+        let classes = visible_classes(&session.caller);
+        return Ok(session.space.search(query, classes).await?);
+    }
+    let (caller, keys) = (Arc::clone(&session.caller), session.keys());
+    let found = move |reader: &mut dyn Reader| page(reader, &caller, &keys, &query);
+    session.space.read(found).await
+}
+
+/// A page of a search in a snapshot. When it is restricted to domains, they must be known.
+pub(crate) fn page(
+    reader: &mut dyn Reader,
+    caller: &Caller,
+    keys: &Arc<KeySystems>,
+    query: &Query,
+) -> Result<Page, Error> {
+    for domain in query.domains() {
+        if !is_domain(reader, keys, domain)? {
+            return Err(Error::CrossReference(CrossReference::Domain(domain.to_owned())));
+        }
+    }
+    Ok(reader.search(query, visible_classes(caller))?)
 }
 
 /// Whether the caller may search all that the query looks into. What stands at the other end of a chain, or beside the

@@ -330,7 +330,7 @@ fn read_one(reader: &mut dyn store::Reader, entry: &Entry) -> Result<Reply, Erro
             let stored = reader.version(target, *version)?;
             read::live_version(caller, target.clone(), *version, stored).map(Reply::Resource)
         }
-        Work::Search(query) => Ok(Reply::Page(reader.search(query, visible_classes(caller))?)),
+        Work::Search(query) => read::page(reader, caller, &entry.context.keys, query).map(Reply::Page),
         _ => Err(internal("a write among reads")),
     }
 }

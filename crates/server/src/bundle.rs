@@ -3,9 +3,9 @@
 use fhir::canonical::write_value;
 use fhir::limits::MAX_INCLUDED;
 use fhir::query::history::{History, Scope};
-use fhir::query::subset::Subset;
+use fhir::query::subset::{self, Subset};
 use fhir::query::{Level, Query, encoding};
-use fhir::{Issue, IssueCode};
+use fhir::{Issue, IssueCode, ResourceType};
 use serde_json::{Map, Value, json};
 use store::{Page, Stored};
 
@@ -26,6 +26,8 @@ pub struct Links {
     own: String,
     first: String,
     subset: Option<Subset>,
+    /// The identifier systems that a search of Patients is restricted to; empty: none.
+    domains: Vec<String>,
 }
 
 impl Links {
@@ -39,6 +41,7 @@ impl Links {
             own: query.link(query.cursor.as_deref()),
             first: query.link(None),
             subset: query.subset.clone(),
+            domains: query.domains().into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -53,6 +56,7 @@ impl Links {
             own: history.link(history.cursor.as_deref()),
             first: history.link(None),
             subset: None,
+            domains: Vec::new(),
         }
     }
 
@@ -74,11 +78,14 @@ impl Links {
 
     /// Whether the stored bodies are shown as they lie.
     pub fn shows_whole(&self) -> bool {
-        self.subset.is_none()
+        self.subset.is_none() && self.domains.is_empty()
     }
 
     /// Leaves out what is not wanted of a resource. Elements are named of matches alone.
     fn cut(&self, stored: &Stored, mode: Mode, tree: &mut Map<String, Value>) {
+        if !self.domains.is_empty() && stored.target.kind == ResourceType::Patient {
+            subset::keep_domains(&self.domains, tree);
+        }
         match (&self.subset, mode) {
             (None, _) | (Some(Subset::Elements(_)), Mode::Include) => {}
             (Some(subset), _) => subset.apply(stored.target.kind, tree),

@@ -329,6 +329,26 @@ impl Query {
             .collect()
     }
 
+    /// The identifier systems that a search of Patients is restricted to: every condition on identifiers names systems alone
+    /// (PDQm ITI-78). Empty: it is not.
+    pub fn domains(&self) -> Vec<&str> {
+        let mut domains = Vec::new();
+        let is_of_patients = self.level == Level::Type && self.criteria.kind == ResourceType::Patient;
+        let clauses = self.criteria.clauses.iter();
+        for clause in clauses.filter(|clause| is_of_patients && clause.param == SearchParam::Identifier) {
+            let Test::Token(tests) = &clause.test else {
+                return Vec::new();
+            };
+            for test in tests {
+                let TokenTest::System(system) = test else {
+                    return Vec::new();
+                };
+                domains.push(system.as_str());
+            }
+        }
+        domains
+    }
+
     /// Every type that the search looks into: those of the matches, of chains and of what is included.
     pub fn looks_into(&self) -> Vec<ResourceType> {
         let mut kinds = self.kinds();

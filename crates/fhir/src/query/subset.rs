@@ -150,6 +150,25 @@ fn is_summary(name: &str) -> bool {
     )
 }
 
+/// Leaves the identifiers of other systems out, and tags what remains when there were any.
+pub fn keep_domains(domains: &[String], tree: &mut Map<String, Value>) {
+    let Some(Value::Array(identifiers)) = tree.get_mut("identifier") else {
+        return;
+    };
+    let before = identifiers.len();
+    identifiers.retain(|identifier| {
+        let system = identifier.get("system").and_then(Value::as_str);
+        system.is_some_and(|system| domains.iter().any(|domain| domain == system))
+    });
+    let (is_cut, is_empty) = (identifiers.len() < before, identifiers.is_empty());
+    if is_empty {
+        tree.shift_remove("identifier");
+    }
+    if is_cut {
+        tag(tree);
+    }
+}
+
 fn tag(tree: &mut Map<String, Value>) {
     let coding = json!({ "system": TAG_SYSTEM, "code": SUBSETTED });
     let is_tag =

@@ -1,5 +1,6 @@
 //! Patient identity at the FHIR door (`patient-identity.md`).
 
+mod demographics;
 mod merge;
 mod pix;
 
@@ -10,7 +11,10 @@ use testkit::server::Server;
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite.both(pix::TESTS).both(merge::TESTS)
+    suite
+        .both(demographics::TESTS)
+        .both(pix::TESTS)
+        .both(merge::TESTS)
 }
 
 /// The domains of the PIXm examples.
