@@ -17,7 +17,6 @@ use store::{KeyState, Policy, StoreError, Writer};
 
 use self::draft::{Entry, Work};
 use self::resolve::{Fate, Resolution};
-use crate::conditional::visible_classes;
 use crate::error::Error;
 use crate::prepare::Prepared;
 use crate::reply::Reply;
