@@ -15,6 +15,7 @@ mod find_or_create;
 mod history;
 pub mod keys;
 mod list;
+mod matching;
 mod merge;
 mod patch;
 pub mod patient_id;

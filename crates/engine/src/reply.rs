@@ -1,5 +1,6 @@
 //! What an interaction answers when it is not refused.
 
+use fhir::identity::Judgement;
 use fhir::{Issue, Target};
 use serde_json::Value;
 use store::{HistoryPage, ListPage, Page, Record, Stored};
@@ -20,10 +21,28 @@ pub enum Reply {
     List(ListPage),
     /// Records, oldest first.
     Records(Vec<Record>),
+    /// Who a patient may be, the likeliest first.
+    Matches(Matches),
     /// The other identifiers of a patient.
     CrossReferenced(CrossReferenced),
     /// What there is to say of something, errors first or in the order of the document.
     Issues(Vec<Issue>),
+}
+
+/// Who a patient may be.
+pub struct Matches {
+    /// How many there are.
+    pub total: usize,
+    /// Those that were wanted, the likeliest first.
+    pub scored: Vec<Scored>,
+}
+
+/// One of them.
+pub struct Scored {
+    /// The patient.
+    pub stored: Stored,
+    /// How likely it is.
+    pub judgement: Judgement,
 }
 
 /// A patient as other domains know it.

@@ -13,7 +13,9 @@ use crate::keys::KeySystems;
 use crate::prepare::{self, BodyId, Valid};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, erase, find_or_create, history, list, patch, pix, read, update, validate};
+use crate::{
+    create, delete, edit, erase, find_or_create, history, list, matching, patch, pix, read, update, validate,
+};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -203,6 +205,7 @@ impl Session {
             Interaction::Erase(target) => erase::erase(self, target).await.map(Reply::Deleted),
             Interaction::List(listing) => list::list(self, listing).await.map(Reply::List),
             Interaction::Records(target) => list::records(self, target).await.map(Reply::Records),
+            Interaction::Match(sought) => matching::run(self, sought).await.map(Reply::Matches),
             Interaction::CrossReference { source, targets } => {
                 pix::run(self, source, targets).await.map(Reply::CrossReferenced)
             }
@@ -296,7 +299,7 @@ impl Session {
             ),
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
-            Ok(Reply::Page(_) | Reply::List(_)) => (None, None, "ok"),
+            Ok(Reply::Page(_) | Reply::List(_) | Reply::Matches(_)) => (None, None, "ok"),
             Ok(Reply::CrossReferenced(found)) => (Some(found.target.id.clone()), None, "ok"),
             Ok(Reply::History(_) | Reply::Records(_) | Reply::Issues(_)) => (named, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),

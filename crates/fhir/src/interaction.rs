@@ -100,6 +100,8 @@ pub enum Interaction {
     Records(Target),
     /// <https://hl7.org/fhir/R4/resource-operation-validate.html>: what would be said of a write; nothing is written.
     Validate(Validation),
+    /// <https://hl7.org/fhir/R4/patient-operation-match.html>
+    Match(Sought),
     /// The other identifiers of a patient — PIXm ITI-83, <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
     CrossReference {
         /// By which the patient is known.
@@ -107,6 +109,16 @@ pub enum Interaction {
         /// The systems whose identifiers are wanted; none: all.
         targets: Vec<String>,
     },
+}
+
+/// Who is looked for.
+pub struct Sought {
+    /// What is known of the patient.
+    pub patient: Resource,
+    /// Nobody is wanted whom it is not certain to be.
+    pub only_certain: bool,
+    /// How many are wanted at most.
+    pub count: Option<usize>,
 }
 
 /// What is to be validated, and as what.
@@ -282,6 +294,7 @@ impl Interaction {
             Interaction::Records(_) => "records",
             Interaction::Validate(_) => "validate",
             Interaction::CrossReference { .. } => "ihe-pix",
+            Interaction::Match(_) => "match",
         }
     }
 
@@ -303,6 +316,7 @@ impl Interaction {
             Interaction::Validate(validation) => validation.id.as_ref(),
             Interaction::Search(_)
             | Interaction::CrossReference { .. }
+            | Interaction::Match(_)
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
             | Interaction::ConditionalUpdate { .. }
@@ -331,7 +345,7 @@ impl Interaction {
             },
             Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
             Interaction::Validate(validation) => validation.kind,
-            Interaction::CrossReference { .. } => ResourceType::Patient,
+            Interaction::CrossReference { .. } | Interaction::Match(_) => ResourceType::Patient,
             Interaction::Search(query) => query.criteria.kind,
             Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod guard;
 pub mod id;
 pub mod identifier;
+pub mod identity;
 pub mod index;
 pub mod interaction;
 pub mod limits;

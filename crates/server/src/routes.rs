@@ -11,7 +11,7 @@ use engine::Door;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
-use crate::operation::{pix, validate};
+use crate::operation::{matching, pix, validate};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{capability, conformance, gate, health, rest, transaction};
 
@@ -24,6 +24,12 @@ mod tests;
 const VALIDATE: Operation = Operation {
     name: "validate",
     definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+};
+
+/// <https://hl7.org/fhir/R4/patient-operation-match.html>
+const MATCH: Operation = Operation {
+    name: "match",
+    definition: "http://hl7.org/fhir/OperationDefinition/Patient-match",
 };
 
 /// <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
@@ -148,6 +154,7 @@ pub static ROUTES: &[Row] = &[
     known(Method::DELETE, "/fhir/{type}", "delete", |ask| Box::pin(rest::conditional_delete(ask))),
     known(Method::GET, "/fhir/{type}/_history", "history-type", |ask| Box::pin(rest::type_history(ask))),
     known(Method::POST, "/fhir/{type}/_search", "search-type", |ask| Box::pin(rest::posted_search(ask))),
+    operation(Method::POST, "/fhir/Patient/$match", MATCH, |ask| Box::pin(matching::find(ask))),
     operation(Method::GET, "/fhir/Patient/$ihe-pix", IHE_PIX, |ask| Box::pin(pix::cross_reference(ask))),
     operation(Method::POST, "/fhir/Patient/$ihe-pix", IHE_PIX, |ask| Box::pin(pix::cross_reference(ask))),
     operation(Method::POST, "/fhir/{type}/$validate", VALIDATE, |ask| Box::pin(validate::of_type(ask))),
@@ -241,6 +248,16 @@ pub fn allowed(pattern: &str) -> String {
 async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     let pattern = visit.request.match_pattern().unwrap_or_default();
     let pattern = pattern.trim_end_matches('/');
+    let last = visit
+        .request
+        .path()
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    if last.starts_with('$') && !pattern.ends_with(last) {
+        return Err(error::unknown_operation(last).into());
+    }
     let allow = allowed(pattern);
     if let Some(response) = crate::cors::preflight(
         &visit.app.settings.cors_origins,

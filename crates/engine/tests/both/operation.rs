@@ -236,7 +236,8 @@ fn answer(result: &Result<Reply, Error>) -> String {
             | Reply::Records(_)
             | Reply::History(_)
             | Reply::Issues(_)
-            | Reply::CrossReferenced(_),
+            | Reply::CrossReferenced(_)
+            | Reply::Matches(_),
         ) => "no operation of these schedules".to_owned(),
         Err(error) => format!("{} {}", error.refusal().status, error.code().as_str()),
     }

@@ -98,7 +98,8 @@ impl Writing<'_> {
             | Reply::Records(_)
             | Reply::History(_)
             | Reply::Issues(_)
-            | Reply::CrossReferenced(_) => {
+            | Reply::CrossReferenced(_)
+            | Reply::Matches(_) => {
                 self.refused(&error::broken("an entry was answered with what no entry asks"))
             }
         }

@@ -1,6 +1,7 @@
 //! Patient identity at the FHIR door (`patient-identity.md`).
 
 mod demographics;
+mod matching;
 mod merge;
 mod pix;
 
@@ -13,6 +14,7 @@ use testkit::server::Server;
 pub fn add(suite: Suite) -> Suite {
     suite
         .both(demographics::TESTS)
+        .both(matching::TESTS)
         .both(pix::TESTS)
         .both(merge::TESTS)
 }
