@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fhir::identifier;
+use fhir::identity::is_shared;
 use fhir::query::{Clause, Criteria, SearchParam, Test, TokenTest};
 use fhir::{Id, Identifier, Resource, ResourceType, Target};
 use serde_json::Value;
@@ -41,13 +42,8 @@ pub(crate) async fn run(
                 )));
             }
         }
-        let found = reader.matches(
-            &Criteria::by_identifier(ResourceType::Patient, &source),
-            ClassFilter::Any,
-            MOST_HOLDERS,
-        )?;
         let mut persons: Vec<(Stored, Resource)> = Vec::new();
-        for stored in found {
+        for stored in holders(reader, &source)? {
             let (stored, patient) = survivor(reader, stored)?;
             if persons.iter().all(|(known, _)| known.row != stored.row) {
                 persons.push((stored, patient));
@@ -64,6 +60,20 @@ pub(crate) async fn run(
         }
     };
     session.space.read(look).await
+}
+
+/// The live patients of whom this identifier is their own: not a number that a family may share.
+fn holders(reader: &mut dyn Reader, identifier: &Identifier) -> Result<Vec<Stored>, Error> {
+    let by = Criteria::by_identifier(ResourceType::Patient, identifier);
+    let mut found = Vec::new();
+    for stored in reader.matches(&by, ClassFilter::Any, MOST_HOLDERS)? {
+        let patient = parse_stored(&stored)?;
+        let is_own = |held: identifier::Held<'_>| held.identifier == *identifier && !is_shared(&held);
+        if identifier::of(&patient).any(is_own) {
+            found.push(stored);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether identifiers of this system are known here: it is configured, or some patient of the space has one.
@@ -129,8 +139,7 @@ pub(crate) fn named(reader: &mut dyn Reader, other: &Value) -> Result<Option<Sto
     let (Some(system), Some(value)) = (text("system"), text("value")) else {
         return Ok(None);
     };
-    let by = Criteria::by_identifier(ResourceType::Patient, &Identifier { system, value });
-    let mut found = reader.matches(&by, ClassFilter::Any, 2)?.into_iter();
+    let mut found = holders(reader, &Identifier { system, value })?.into_iter();
     match (found.next(), found.next()) {
         (Some(stored), None) => Ok(Some(stored)),
         // Nobody, or who cannot be told.

@@ -18,6 +18,7 @@ use store::{KeyState, Policy, StoreError, Writer};
 use self::draft::{Entry, Work};
 use self::resolve::{Fate, Resolution};
 use crate::error::Error;
+use crate::merge;
 use crate::prepare::Prepared;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -269,7 +270,38 @@ fn apply(
             *slot = Some(reply);
         }
     }
-    Ok(replies.into_iter().flatten().collect())
+    let mut replies: Vec<Reply> = replies.into_iter().flatten().collect();
+    if prepared.iter().flatten().any(|prepared| prepared.new.replaced) {
+        settle_merges(tx, draft, prepared, &mut replies)?;
+    }
+    Ok(replies)
+}
+
+/// A survivor may have been written after who it replaces, without its link back: it gets it now. All are answered as they
+/// are at the end.
+fn settle_merges(
+    tx: &mut dyn Writer,
+    draft: &Draft,
+    prepared: &AllPrepared,
+    replies: &mut [Reply],
+) -> Result<(), Failures> {
+    for ((entry, written), reply) in draft.entries.iter().zip(prepared).zip(&*replies) {
+        if let (Some(prepared), Reply::Written(reply)) = (written, reply)
+            && prepared.new.replaced
+        {
+            let settled = merge::settle(tx, &entry.context, &reply.stored, &prepared.resource);
+            settled.map_err(|error| Failures::of(entry.position, error))?;
+        }
+    }
+    for (entry, reply) in draft.entries.iter().zip(replies) {
+        if let Reply::Written(reply) = reply {
+            let now = tx.get(&reply.stored.target).map_err(Error::from);
+            if let Some(now) = now.map_err(|error| Failures::of(entry.position, error))? {
+                reply.stored = now;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn one(tx: &mut dyn Writer, entry: &Entry, fate: &Fate, prepared: Option<&Prepared>) -> Result<Reply, Error> {

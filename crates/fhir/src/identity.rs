@@ -11,7 +11,7 @@ mod traits;
 #[cfg(test)]
 mod tests;
 
-pub use traits::Traits;
+pub use traits::{Traits, is_shared};
 
 use name::{Likeness, families, givens};
 

@@ -102,6 +102,14 @@ impl Ask<'_> {
         target_of(self.kind()?, self.segment("id"))
     }
 
+    /// The id in the path of a type that stands there by name.
+    ///
+    /// # Errors
+    /// 404 of an id that nothing can have.
+    pub fn target_of(&self, kind: ResourceType) -> Result<Target, Failure> {
+        target_of(kind, self.segment("id"))
+    }
+
     /// Type and id in the path, of something that is to be written.
     ///
     /// # Errors

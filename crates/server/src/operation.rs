@@ -1,5 +1,6 @@
 //! Operations — <https://hl7.org/fhir/R4/operations.html>: what is given, by URL and body together.
 
+pub mod everything;
 pub mod matching;
 pub mod pix;
 pub mod validate;

@@ -152,6 +152,24 @@ pub fn history(ask: &Ask<'_>, reply: Reply, links: &Links) -> Result<HttpRespons
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
 }
 
+/// 200 with a tree that is a resource.
+///
+/// # Errors
+/// 500 when XML cannot carry it.
+pub fn tree(tree: &Map<String, Value>, answer: Answer) -> Result<HttpResponse, Failure> {
+    let (mime, body) = render_map(tree, answer)?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
+/// 200 with a resource that the server made itself.
+///
+/// # Errors
+/// 500 when it is no object, or XML cannot carry it.
+pub fn made(resource: &Value, answer: Answer) -> Result<HttpResponse, Failure> {
+    let (mime, body) = render(resource, answer)?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
 /// A resource that the server made itself, with its media type.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use engine::Door;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
-use crate::operation::{matching, pix, validate};
+use crate::operation::{everything, matching, pix, validate};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{capability, conformance, gate, health, rest, transaction};
 
@@ -24,6 +24,12 @@ mod tests;
 const VALIDATE: Operation = Operation {
     name: "validate",
     definition: "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+};
+
+/// <https://hl7.org/fhir/R4/patient-operation-everything.html>
+const EVERYTHING: Operation = Operation {
+    name: "everything",
+    definition: "http://hl7.org/fhir/OperationDefinition/Patient-everything",
 };
 
 /// <https://hl7.org/fhir/R4/patient-operation-match.html>
@@ -157,6 +163,8 @@ pub static ROUTES: &[Row] = &[
     operation(Method::POST, "/fhir/Patient/$match", MATCH, |ask| Box::pin(matching::find(ask))),
     operation(Method::GET, "/fhir/Patient/$ihe-pix", IHE_PIX, |ask| Box::pin(pix::cross_reference(ask))),
     operation(Method::POST, "/fhir/Patient/$ihe-pix", IHE_PIX, |ask| Box::pin(pix::cross_reference(ask))),
+    operation(Method::GET, "/fhir/Patient/{id}/$everything", EVERYTHING, |ask| Box::pin(everything::of_patient(ask))),
+    operation(Method::POST, "/fhir/Patient/{id}/$everything", EVERYTHING, |ask| Box::pin(everything::of_patient(ask))),
     operation(Method::POST, "/fhir/{type}/$validate", VALIDATE, |ask| Box::pin(validate::of_type(ask))),
     operation(Method::POST, "/fhir/{type}/{id}/$validate", VALIDATE, |ask| Box::pin(validate::of_instance(ask))),
     operation(Method::GET, "/fhir/{type}/{id}/$validate", VALIDATE, |ask| Box::pin(validate::of_instance(ask))),

@@ -18,6 +18,9 @@ const NATIONAL: [(&str, &[&str]); 4] = [
     ("urn:oid:1.2.250.1.213.1.4.10", &["INS-NIR-TEST", "INS-NIR"]),
     ("urn:oid:1.2.250.1.213.1.4.11", &["INS-NIR-DEMO", "INS-NIR"]),
 ];
+/// The number under which a household is insured, and its type.
+const SOCIAL_SECURITY: &str = "urn:oid:1.2.250.1.213.1.4.13";
+const SHARED_CODE: &str = "NH";
 const V2_TYPES: &str = "http://terminology.hl7.org/CodeSystem/v2-0203";
 /// A patient number that a hospital gives: one person's, but a person may have two before they are merged.
 const LOCAL_CODE: &str = "PI";
@@ -33,8 +36,8 @@ pub struct Traits {
     gender: Option<String>,
     national: Vec<Identifier>,
     local: Vec<Identifier>,
-    /// Other identifiers, which relatives may share.
-    shared: Vec<Identifier>,
+    /// Other identifiers, of which nobody says that they are one person's alone.
+    others: Vec<Identifier>,
     phones: Vec<String>,
     emails: Vec<String>,
     addresses: Vec<String>,
@@ -61,10 +64,13 @@ impl Traits {
             traits.add_name(name);
         }
         for held in identifier::of(patient) {
+            if is_shared(&held) {
+                continue;
+            }
             let list = match (is_national(&held), held.has_type(&[V2_TYPES], LOCAL_CODE)) {
                 (true, _) => &mut traits.national,
                 (false, true) => &mut traits.local,
-                (false, false) => &mut traits.shared,
+                (false, false) => &mut traits.others,
             };
             list.push(held.identifier);
         }
@@ -87,13 +93,13 @@ impl Traits {
         ];
         !self.national.is_empty()
             || !self.local.is_empty()
-            || !self.shared.is_empty()
+            || !self.others.is_empty()
             || known.into_iter().filter(|known| *known).count() >= 2
     }
 
     /// All identifiers, the national ones first.
     pub fn identifiers(&self) -> impl Iterator<Item = &Identifier> {
-        self.national.iter().chain(&self.local).chain(&self.shared)
+        self.national.iter().chain(&self.local).chain(&self.others)
     }
 
     /// The family names, folded.
@@ -191,7 +197,7 @@ impl Traits {
     /// How many further traits agree: each kind counts once.
     pub(super) fn agreeing_traits(&self, other: &Traits) -> usize {
         [
-            shares(&self.shared, &other.shared),
+            shares(&self.others, &other.others),
             shares(&self.phones, &other.phones),
             shares(&self.emails, &other.emails),
             shares(&self.addresses, &other.addresses),
@@ -262,6 +268,16 @@ fn household(address: &Value) -> Option<String> {
     };
     let line = letters(line);
     (!line.is_empty()).then(|| format!("{}|{line}", letters(postal_code)))
+}
+
+/// Whether the number may be a family's: nobody is found by it (`patient-identity.md` 1). The social-security number, and one
+/// under the system of a national identity that is not typed as one.
+pub fn is_shared(held: &Held<'_>) -> bool {
+    let is_under = |(system, _): &(&str, &[&str])| held.identifier.system == *system;
+    held.identifier.system == SOCIAL_SECURITY
+        || held.has_type(&[V2_TYPES], SHARED_CODE)
+        || held.has_type(&TYPE_SYSTEMS, SHARED_CODE)
+        || (NATIONAL.iter().any(is_under) && !is_national(held))
 }
 
 fn is_national(held: &Held<'_>) -> bool {

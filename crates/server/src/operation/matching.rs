@@ -1,7 +1,6 @@
 //! `Patient/$match` — PDQm ITI-119, <https://hl7.org/fhir/R4/patient-operation-match.html>
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_TYPE;
 use engine::Reply;
 use engine::reply::Scored;
 use fhir::interaction::{Content, Sought};
@@ -72,8 +71,7 @@ pub async fn find(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     {
         map.insert("entry".to_owned(), Value::Array(entries));
     }
-    let (mime, body) = respond::render(&bundle, ask.visit.answer.get())?;
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+    respond::made(&bundle, ask.visit.answer.get())
 }
 
 fn entry(base: &Base, scored: &Scored) -> Value {

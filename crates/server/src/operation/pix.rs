@@ -1,7 +1,6 @@
 //! `Patient/$ihe-pix` — PIXm ITI-83, <https://profiles.ihe.net/ITI/PIXm/ITI-83.html>
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_TYPE;
 use engine::Reply;
 use fhir::parameters::{Accepted, Holds};
 use fhir::{Identifier, Interaction, Issue, IssueCode, ResourceType, codec};
@@ -63,8 +62,7 @@ pub async fn cross_reference(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     {
         map.insert("parameter".to_owned(), json!(parts));
     }
-    let (mime, body) = respond::render(&answer, ask.visit.answer.get())?;
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+    respond::made(&answer, ask.visit.answer.get())
 }
 
 fn source(text: &str, canonical: &impl Fn(&str) -> String) -> Option<Identifier> {

@@ -1,7 +1,6 @@
 //! `$validate` — <https://hl7.org/fhir/R4/resource-operation-validate.html>
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_TYPE;
 use engine::Reply;
 use fhir::interaction::{Validation, ValidationMode};
 use fhir::parameters::{Accepted, Holds};
@@ -67,8 +66,7 @@ async fn validate(ask: &Ask<'_>, kind: ResourceType, id: Option<Id>) -> Result<H
     } else {
         found
     };
-    let (mime, body) = respond::render(&outcome::operation_outcome(&issues), ask.visit.answer.get())?;
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+    respond::made(&outcome::operation_outcome(&issues), ask.visit.answer.get())
 }
 
 /// The place of an id that is not one is told, unless it is given anew.

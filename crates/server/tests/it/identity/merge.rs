@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = tests![
     a_chain_of_merges_ends_at_the_last_survivor,
     a_merge_with_nobody_with_itself_or_in_a_circle_is_refused_and_nothing_is_written,
     a_merge_is_one_however_it_is_written,
+    in_a_transaction_a_merge_is_whole_in_either_order,
     two_merges_against_each_other_leave_one_survivor,
     a_survivor_that_is_changed_meanwhile_keeps_the_change_and_the_link,
 ];
@@ -207,6 +208,37 @@ fn a_merge_is_one_however_it_is_written(context: &Context) {
             two("replaces", &inside)
         ]
     );
+}
+
+fn in_a_transaction_a_merge_is_whole_in_either_order(context: &Context) {
+    let (_server, fhir) = apart(context);
+    for order in [[0, 1], [1, 0]] {
+        let (survivor, subsumed) = (somebody(&fhir), somebody(&fhir));
+        let entry = |id: &str, body: Value| json!({ "resource": with(body, "id", json!(id)), "request": { "method": "PUT", "url": format!("Patient/{id}") } });
+        let link =
+            json!([{ "other": { "reference": format!("Patient/{survivor}") }, "type": "replaced-by" }]);
+        let entries = [
+            entry(
+                &survivor,
+                with(patient(&unique()), "birthDate", json!("1958-01-30")),
+            ),
+            entry(&subsumed, with(patient(&unique()), "link", link)),
+        ];
+        let bundle = json!({
+            "resourceType": "Bundle", "type": "transaction", "entry": order.map(|position: usize| entries[position].clone())
+        });
+        let answer = fhir.post("/").json(&bundle).send().expect(200).json();
+        let now = read(&fhir, &survivor);
+        assert_eq!(
+            (links(&now), &now["birthDate"]),
+            (vec![two("replaces", &subsumed)], &json!("1958-01-30"))
+        );
+        // It is answered as it is at the end.
+        let position = order.iter().position(|of| *of == 0).unwrap();
+        let told = &answer["entry"][position];
+        assert_eq!(told["response"]["etag"], format!("W/\"{}\"", version(&now)));
+        assert_eq!(told["resource"], now);
+    }
 }
 
 fn two_merges_against_each_other_leave_one_survivor(context: &Context) {

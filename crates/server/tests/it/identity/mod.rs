@@ -1,6 +1,7 @@
 //! Patient identity at the FHIR door (`patient-identity.md`).
 
 mod demographics;
+mod everything;
 mod matching;
 mod merge;
 mod pix;
@@ -15,6 +16,7 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(demographics::TESTS)
         .both(matching::TESTS)
+        .both(everything::TESTS)
         .both(pix::TESTS)
         .both(merge::TESTS)
 }

@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = tests![
     wanted_systems_limit_the_answer,
     each_of_the_four_errors_has_its_status_and_code,
     an_identifier_that_several_share_says_of_none_who_it_is,
+    nobody_is_found_by_a_number_that_a_family_may_share,
     parameters_may_be_posted_and_the_answer_may_be_xml,
     pix_sees_its_own_space_only_and_needs_the_scope_to_search,
 ];
@@ -110,6 +111,47 @@ fn an_identifier_that_several_share_says_of_none_who_it_is(context: &Context) {
         fhir.post("/Patient").json(&patient(&shared)).send().expect(201);
     }
     refused(ask(&fhir, LOCAL, &shared, ""), 412, "multiple-matches");
+}
+
+fn nobody_is_found_by_a_number_that_a_family_may_share(context: &Context) {
+    let (_server, fhir) = apart(context);
+    let nh =
+        json!({ "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "NH" }] });
+    let ins = json!({ "coding": [{ "system": "http://interopsante.org/fhir/CodeSystem/fr-v2-0203", "code": "INS-NIR" }] });
+    let (social, national) = ("urn:oid:1.2.250.1.213.1.4.13", "urn:oid:1.2.250.1.213.1.4.8");
+    let family = json!([
+        { "system": social, "value": "188110375001686" },
+        { "system": national, "value": "188110375001686", "type": nh },
+        { "system": national, "value": "288110375001686", "type": ins },
+        { "system": national, "value": "300000000000000" }
+    ]);
+    let own = fhir
+        .post("/Patient")
+        .json(&with(patient(&unique()), "identifier", family))
+        .send()
+        .expect(201);
+    for (system, value) in [
+        (social, "188110375001686"),
+        (national, "188110375001686"),
+        (national, "300000000000000"),
+    ] {
+        refused(ask(&fhir, system, value, ""), 404, "not-found");
+    }
+    told(ask(&fhir, national, "288110375001686", ""));
+    // Nor is the survivor of a merge.
+    let link = |value: &str| json!([{ "other": { "identifier": { "system": national, "value": value } }, "type": "replaced-by" }]);
+    let merged = |value: &str| {
+        fhir.post("/Patient")
+            .json(&with(patient(&unique()), "link", link(value)))
+            .send()
+    };
+    refused(merged("188110375001686"), 422, "business-rule");
+    merged("288110375001686").expect(201);
+    let survivor = fhir
+        .get(path_of(own.location()).split("/_history").next().unwrap())
+        .send()
+        .json();
+    assert_eq!(survivor["link"].as_array().map(Vec::len), Some(1));
 }
 
 fn parameters_may_be_posted_and_the_answer_may_be_xml(context: &Context) {
