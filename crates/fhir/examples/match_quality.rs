@@ -3,6 +3,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a measuring tool for people at a terminal"
 )]
 
