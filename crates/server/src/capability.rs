@@ -47,13 +47,18 @@ const SYSTEM_HISTORY_PATH: &str = "/fhir/_history";
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     // Open to anybody, so nothing has refused an Accept of neither format yet.
     let answer = media::answer(visit.headers(), visit.request.query_string())?;
+    let (mime, body) = respond::render(&told(visit), answer)?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
+/// The statement, as this visitor is told it.
+pub fn told(visit: Visit<'_>) -> Value {
     let cors = if visit.app.settings.cors_origins.is_empty() {
         Cors::Off
     } else {
         Cors::On
     };
-    let (mime, body) = respond::render(&statement(&visit.base(), &STARTED, cors), answer)?;
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+    statement(&visit.base(), &STARTED, cors)
 }
 
 /// Whether some origin is configured.

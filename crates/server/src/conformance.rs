@@ -100,8 +100,19 @@ impl Published {
         Some(Published { kind, tree, tag })
     }
 
-    fn id(&self) -> &str {
+    /// Its id.
+    pub fn id(&self) -> &str {
         self.text("id")
+    }
+
+    /// The resource.
+    pub fn tree(&self) -> &Value {
+        &self.tree
+    }
+
+    /// Its entity tag, bare.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 
     /// The text of a property, empty when there is none.
@@ -154,8 +165,7 @@ type Answer = Result<HttpResponse, Failure>;
 pub async fn read(ask: Ask<'_>) -> Answer {
     let kind = kind(&ask)?;
     let id = ask.segment("id");
-    let published = ask.visit.app.conformance.find(kind, id);
-    let published = published.ok_or_else(|| error::not_published(kind, id))?;
+    let published = find(&ask, kind, id)?;
     let mut response = HttpResponse::Ok();
     respond::header(&mut response, ETAG, format!("W/\"{}\"", published.tag));
     if precondition::is_known_tag(ask.visit.headers(), &published.tag) {
@@ -178,11 +188,28 @@ pub async fn posted_search(ask: Ask<'_>) -> Answer {
 }
 
 fn searched(ask: &Ask<'_>, query: &str) -> Answer {
-    let pairs = parse::pairs(query)?;
-    let search = Search::parse(kind(ask)?, &pairs, prefer::handling(ask.visit.headers()))?;
-    let bundle = bundle(ask, &search);
+    let bundle = found(ask, kind(ask)?, query)?;
     let (mime, body) = respond::render(&bundle, ask.visit.answer.get())?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
+/// The published resource of this id.
+///
+/// # Errors
+/// 404 when there is none.
+pub fn find<'a>(ask: &Ask<'a>, kind: Kind, id: &str) -> Result<&'a Published, Failure> {
+    let published = ask.visit.app.conformance.find(kind, id);
+    published.ok_or_else(|| error::not_published(kind, id).into())
+}
+
+/// The Bundle of what a query string finds.
+///
+/// # Errors
+/// 400 naming every parameter that is not understood.
+pub fn found(ask: &Ask<'_>, kind: Kind, query: &str) -> Result<Value, Failure> {
+    let pairs = parse::pairs(query)?;
+    let search = Search::parse(kind, &pairs, prefer::handling(ask.visit.headers()))?;
+    Ok(bundle(ask, &search))
 }
 
 /// All matches on one page: there are few, and they are at hand.

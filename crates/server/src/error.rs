@@ -375,6 +375,21 @@ pub fn entry_empty(kind: ResourceType) -> Refusal {
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
 }
 
+/// 400 of an entry whose PATCH brings no patch.
+pub fn entry_without_patch() -> Refusal {
+    let text = "The entry has no patch. Send a Binary with contentType (application/json-patch+json or \
+                application/merge-patch+json) and data (the patch as base64) as its resource, or a FHIRPath Patch as \
+                Parameters.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of an entry that searches by POST and brings a resource.
+pub fn entry_of_search() -> Refusal {
+    let text = "The parameters of a search in a Bundle stand in the request's url, behind _search and a question mark. \
+                Leave the resource out of the entry.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
 /// 400 of an entry that brings another resource than its URL says.
 pub fn entry_of_other_type(found: &str, kind: ResourceType) -> Refusal {
     let shown: String = found.chars().filter(|c| !c.is_control()).take(64).collect();

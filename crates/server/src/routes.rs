@@ -210,6 +210,28 @@ fn rows_of(pattern: &str) -> impl Iterator<Item = &'static Row> {
     ROUTES.iter().filter(move |row| row.pattern == pattern)
 }
 
+/// The pattern below `/fhir` that fits these segments.
+pub fn pattern_of(segments: &[&str]) -> Option<&'static str> {
+    let fits = |pattern: &str| {
+        // What `{type:…}` stands for has no slash in it.
+        let below = pattern.strip_prefix("/fhir/").unwrap_or_default();
+        let parts: Vec<&str> = below.split('/').collect();
+        parts.len() == segments.len()
+            && parts
+                .iter()
+                .zip(segments)
+                .all(|(part, segment)| match part.strip_prefix('{') {
+                    None => part == segment,
+                    Some(name) => match name.trim_end_matches('}').split_once(':') {
+                        None => true,
+                        Some((_, names)) => names.split('|').any(|name| name == *segment),
+                    },
+                })
+    };
+    let rows = ROUTES.iter().filter(|row| row.door == Door::Fhir);
+    rows.map(|row| row.pattern).find(|pattern| fits(pattern))
+}
+
 /// The methods of a pattern, as `Allow` lists them.
 pub fn allowed(pattern: &str) -> String {
     let mut methods: Vec<&str> = Vec::new();
@@ -226,6 +248,11 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     let pattern = visit.request.match_pattern().unwrap_or_default();
     let pattern = pattern.trim_end_matches('/');
     let allow = allowed(pattern);
+    // The id of an unknown operation is none: nothing there takes another method either.
+    let id = visit.request.match_info().get("id").unwrap_or_default();
+    if id.starts_with('$') && visit.request.method() == Method::POST {
+        return Err(error::unknown_operation(id).into());
+    }
     if let Some(response) = crate::cors::preflight(
         &visit.app.settings.cors_origins,
         visit.headers(),
