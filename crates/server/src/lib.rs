@@ -35,3 +35,5 @@ mod routes;
 mod serve;
 mod start;
 mod transaction;
+
+pub use routes::routes_of_fhir;

@@ -161,6 +161,12 @@ pub static ROUTES: &[Row] = &[
     partner(Method::GET, "/v1/patients/{id}/safe", Door::PatientGraph, |ask| Box::pin(patient_graph::read_safe(ask))),
 ];
 
+/// Method and pattern of every route of the FHIR API, for tests that leave none out.
+pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
+    let rows = ROUTES.iter().filter(|row| row.pattern.starts_with("/fhir"));
+    rows.map(|row| (row.method.as_str(), row.pattern)).collect()
+}
+
 /// What stands for the route where there is none: its pattern is what the log shows.
 static NO_ROUTE: Row = open(Method::GET, "(no route)", |visit| Box::pin(no_route(visit)));
 /// The same where the path is known and the method is not.
