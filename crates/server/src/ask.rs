@@ -157,7 +157,10 @@ impl Ask<'_> {
     /// 400 of an empty body or a malformed patch, 415 of one whose kind is not told, and whatever [`body::read`]
     /// refuses.
     pub async fn change(&self) -> Result<Edit, Failure> {
-        let format = media::of_patch(self.visit.headers())?;
+        let format = media::of_patch(self.visit.headers()).map_err(|refusal| Failure {
+            tells_patches: true,
+            ..Failure::from(refusal)
+        })?;
         let bytes = self.body().await?;
         if bytes.is_empty() {
             return Err(error::patch_empty().into());

@@ -1,4 +1,4 @@
-//! The conformance resources of `profiles/`, read and searched under `/fhir` —
+//! The conformance resources of `profiles/`, and the search parameters, read and searched under `/fhir` —
 //! <https://hl7.org/fhir/R4/conformance-module.html>
 //!
 //! They belong to the server, not to a space: any client of the `fhir` door reads them, without a scope; nobody
@@ -8,6 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG};
 use adapters::naming::Naming;
+use fhir::ResourceType;
 use fhir::query::parse;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,7 @@ use crate::error::{self, Failure};
 use crate::{precondition, prefer, respond};
 
 mod files;
+pub mod parameters;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,7 @@ pub use search::{PARAMETERS, Parameter};
 macro_rules! typed {
     ($rest:literal) => {
         concat!(
-            "/fhir/{type:StructureDefinition|NamingSystem|ConceptMap|CodeSystem|ValueSet}",
+            "/fhir/{type:StructureDefinition|NamingSystem|ConceptMap|CodeSystem|ValueSet|SearchParameter|OperationDefinition}",
             $rest
         )
     };
@@ -52,16 +54,20 @@ pub enum Kind {
     ConceptMap,
     CodeSystem,
     ValueSet,
+    SearchParameter,
+    OperationDefinition,
 }
 
 impl Kind {
     /// All types.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 7] = [
         Kind::StructureDefinition,
         Kind::NamingSystem,
         Kind::ConceptMap,
         Kind::CodeSystem,
         Kind::ValueSet,
+        Kind::SearchParameter,
+        Kind::OperationDefinition,
     ];
 
     /// FHIR's name.
@@ -72,6 +78,8 @@ impl Kind {
             Kind::ConceptMap => "ConceptMap",
             Kind::CodeSystem => "CodeSystem",
             Kind::ValueSet => "ValueSet",
+            Kind::SearchParameter => "SearchParameter",
+            Kind::OperationDefinition => "OperationDefinition",
         }
     }
 
@@ -94,6 +102,10 @@ impl Published {
     fn read(kind: Kind, file: &str, naming_base: &str) -> Option<Published> {
         let mut tree: Value = serde_json::from_str(file).ok()?;
         rebase(&mut tree, naming_base);
+        Published::of(kind, tree)
+    }
+
+    fn of(kind: Kind, tree: Value) -> Option<Published> {
         tree.get("id")?.as_str()?;
         let digest = Sha256::digest(tree.to_string().as_bytes());
         let tag = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -132,10 +144,18 @@ pub struct Catalogue {
 impl Catalogue {
     /// What is published where our names begin with this base.
     pub fn new(naming_base: &str) -> Catalogue {
+        let parameters = parameters::all().filter_map(|tree| Published::of(Kind::SearchParameter, tree));
         let read = |(kind, file): &(Kind, &str)| Published::read(*kind, file, naming_base);
         Catalogue {
-            all: FILES.iter().filter_map(read).collect(),
+            all: FILES.iter().filter_map(read).chain(parameters).collect(),
         }
+    }
+
+    /// The profiles that are published for a type: canonical URLs.
+    pub fn profiles_of(&self, kind: ResourceType) -> impl Iterator<Item = &str> {
+        self.of(Kind::StructureDefinition)
+            .filter(move |published| published.text("type") == kind.as_str())
+            .map(|published| published.text("url"))
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Published> {

@@ -1,6 +1,7 @@
 //! Interactions and status, row by row of the REST contract.
 
 mod bundle;
+mod claims;
 mod conditional;
 mod conformance;
 mod create;
@@ -43,4 +44,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)
+        .both(claims::TESTS)
 }
