@@ -18,12 +18,13 @@ use fhir::codec::{Format, decode_tree, encode_xml};
 use serde_json::{Map, Value};
 
 const BASE: &str = Naming::DEFAULT_BASE;
-const FOLDERS: [(&str, &str); 5] = [
+const FOLDERS: [(&str, &str); 6] = [
     ("structure-definitions", "StructureDefinition"),
     ("naming-systems", "NamingSystem"),
     ("concept-maps", "ConceptMap"),
     ("code-systems", "CodeSystem"),
     ("value-sets", "ValueSet"),
+    ("operation-definitions", "OperationDefinition"),
 ];
 const DOORS: [&str; 4] = ["ehealth", "medicapp-cloud", "medicapp-connect", "patient-graph"];
 const GENDERS: [&str; 4] = ["male", "female", "other", "unknown"];

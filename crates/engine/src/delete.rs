@@ -1,11 +1,12 @@
 //! Delete and conditional delete — <https://hl7.org/fhir/R4/http.html#delete>
 
-use fhir::Target;
 use fhir::interaction::Precondition;
 use fhir::query::Criteria;
-use store::{LockSet, StoreError, Stored, Writer};
+use fhir::{ResourceType, Target};
+use store::{LockSet, Reader, StoreError, Stored, Writer};
 
 use crate::conditional::{self, check_precondition, visible_classes};
+use crate::context::Caller;
 use crate::error::Error;
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
@@ -31,8 +32,13 @@ pub(crate) async fn delete(
 
 /// What a delete is checked for before anything is locked.
 pub(crate) fn check(session: &Session, target: &Target) -> Result<(), Error> {
+    check_kind(session, target.kind)
+}
+
+/// The same of a delete by criteria.
+pub(crate) fn check_kind(session: &Session, kind: ResourceType) -> Result<(), Error> {
     session.refuse_to_policy("delete", "an update with \"active\": false")?;
-    session.allow(target.kind, Permission::Delete)
+    session.allow(kind, Permission::Delete)
 }
 
 /// Deletes in a transaction. Audits.
@@ -57,20 +63,41 @@ pub(crate) async fn conditional_delete(
     criteria: Criteria,
     precondition: Precondition,
 ) -> Result<Option<Stored>, Error> {
-    session.refuse_to_policy("delete", "an update with \"active\": false")?;
-    session.allow(criteria.kind, Permission::Delete)?;
+    check_kind(session, criteria.kind)?;
     let locks = conditional::locks(criteria.kind, Vec::new(), &[&criteria]);
     let context = session.write_context("conditional-delete");
     session
         .write(locks, move |tx| {
             let found = find_and_lock(tx, &context, &criteria)?;
-            check_precondition(&precondition, found.as_ref())?;
-            match found {
-                Some(current) => remove(tx, &context, &current).map(Some),
-                None => Ok(None),
-            }
+            settle(tx, &context, found.as_ref(), &precondition)
         })
         .await
+}
+
+/// Does in a transaction what a conditional delete has come to. Audits.
+pub(crate) fn settle(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    found: Option<&Stored>,
+    precondition: &Precondition,
+) -> Result<Option<Stored>, Error> {
+    check_precondition(precondition, found)?;
+    found.map(|current| remove(tx, context, current)).transpose()
+}
+
+/// The one match of the criteria of a conditional delete.
+pub(crate) fn find(
+    reader: &mut dyn Reader,
+    caller: &Caller,
+    criteria: &Criteria,
+) -> Result<Option<Stored>, Error> {
+    let mut found = reader.matches(criteria, visible_classes(caller), 2)?.into_iter();
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(Error::ManyMatches {
+            interaction: "conditional delete",
+        }),
+        (found, None) => Ok(found),
+    }
 }
 
 /// Finds, locks what was found, and looks again when a writer by id moved it in between.
@@ -80,17 +107,8 @@ fn find_and_lock(
     criteria: &Criteria,
 ) -> Result<Option<Stored>, Error> {
     for _ in 0..LOOKS {
-        let mut found = tx
-            .matches(criteria, visible_classes(&context.caller), 2)?
-            .into_iter();
-        let seen = match (found.next(), found.next()) {
-            (None, _) => return Ok(None),
-            (Some(seen), None) => seen,
-            (Some(_), Some(_)) => {
-                return Err(Error::ManyMatches {
-                    interaction: "conditional delete",
-                });
-            }
+        let Some(seen) = find(tx, &context.caller, criteria)? else {
+            return Ok(None);
         };
         let current = tx.get_for_update(&seen.target)?;
         if let Some(current) = current.filter(|current| current.version == seen.version) {

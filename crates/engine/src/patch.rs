@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fhir::interaction::{Edit, Precondition};
 use fhir::query::Criteria;
-use fhir::{ResourceType, Target};
+use fhir::{Resource, ResourceType, Target};
 use store::{Reader, StoreError, Stored, Writer};
 
 use crate::conditional::{self, check_precondition, visible_classes};
@@ -74,13 +74,13 @@ pub(crate) async fn conditional_patch(
 }
 
 /// Who patches must be allowed to read too: a `test`, a path that leads to nothing and the answer tell what is stored.
-fn allow(session: &Session, kind: ResourceType) -> Result<(), Error> {
+pub(crate) fn allow(session: &Session, kind: ResourceType) -> Result<(), Error> {
     session.allow(kind, Permission::Update)?;
     session.allow(kind, Permission::Read)?;
     session.refuse_to_policy("patch", "PUT [base]/Practitioner?identifier=system|value")
 }
 
-fn live(target: &Target, stored: Option<Stored>) -> Result<Stored, Error> {
+pub(crate) fn live(target: &Target, stored: Option<Stored>) -> Result<Stored, Error> {
     match stored {
         None => Err(Error::NotFound(target.clone())),
         Some(stored) if stored.deleted => Err(Error::Gone {
@@ -92,7 +92,11 @@ fn live(target: &Target, stored: Option<Stored>) -> Result<Stored, Error> {
 }
 
 /// The only live match of all that the caller sees: a patch has no body that could say whether an account is meant.
-fn resolve(reader: &mut dyn Reader, criteria: &Criteria, caller: &Caller) -> Result<Stored, Error> {
+pub(crate) fn resolve(
+    reader: &mut dyn Reader,
+    criteria: &Criteria,
+    caller: &Caller,
+) -> Result<Stored, Error> {
     const INTERACTION: &str = "conditional patch";
     let mut found = reader.matches(criteria, visible_classes(caller), 2)?.into_iter();
     match (found.next(), found.next()) {
@@ -182,6 +186,16 @@ impl Patch {
 
 /// What the patch makes of the current version, validated as this caller's update would be.
 fn patched(context: &WriteContext, current: &Stored, change: &Edit) -> Result<Prepared, Error> {
+    let after = made(context, current, change)?.1;
+    Ok(validate(after, &context.caller, BodyId::Counts)?.prepare(&context.keys))
+}
+
+/// The current version, and what the patch makes of it, not validated yet.
+pub(crate) fn made(
+    context: &WriteContext,
+    current: &Stored,
+    change: &Edit,
+) -> Result<(Resource, Resource), Error> {
     let before = parse_stored(current)?;
     let mut after = change(&before).map_err(|refusal| Error::Invalid(refusal.issues))?;
     refuse_subsetted(&after)?;
@@ -194,5 +208,5 @@ fn patched(context: &WriteContext, current: &Stored, change: &Edit) -> Result<Pr
             .map_err(|refusal| Error::Rule(refusal.issues))?;
         after = kept.unwrap_or(after);
     }
-    Ok(validate(after, &context.caller, BodyId::Counts)?.prepare(&context.keys))
+    Ok((before, after))
 }

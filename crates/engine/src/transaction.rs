@@ -11,18 +11,19 @@ mod resolve;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fhir::query::Criteria;
-use fhir::{Interaction, Issue, IssueCode, Target};
-use store::{KeyState, Policy, StoreError, Writer};
+use fhir::query::{Criteria, matcher};
+use fhir::{Interaction, Issue, IssueCode, Target, Timestamp};
+use store::{KeyState, Policy, StoreError, Stored, Writer};
 
 use self::draft::{Entry, Work};
-use self::resolve::{Fate, Resolution};
+use self::resolve::{Fate, Overlaps, Resolution};
+use crate::conditional::check_precondition;
 use crate::error::Error;
 use crate::merge;
-use crate::prepare::Prepared;
+use crate::prepare::{BodyId, Prepared, validate};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::{create, delete, read, update};
+use crate::{create, delete, history, patch, read, update};
 
 pub use self::draft::Draft;
 
@@ -156,7 +157,7 @@ async fn run(session: &Session, draft: &Arc<Draft>) -> Result<Vec<Reply>, Failur
     }
     let draft = Arc::clone(draft);
     session
-        .write(draft.locks(), move |tx| {
+        .write(draft.locks(&prepared), move |tx| {
             let now = resolve::resolve_and_lock(tx, &draft)?;
             let remade = if now.asks_the_same(&early) {
                 None
@@ -178,9 +179,10 @@ fn prepare(
 ) -> Result<AllPrepared, Failures> {
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for (entry, fate) in draft.entries.iter().zip(&resolution.fates) {
-        let prepared = match entry.work.valid().filter(|_| fate.writes()) {
-            None => Ok(None),
-            Some(valid) => links::rewritten(valid, entry.full_url.as_deref(), &resolution.links)
+        let prepared = match (fate, entry.work.valid().filter(|_| fate.writes())) {
+            (Fate::Patched(stored), _) => patched(entry, stored, &resolution.links).map(Some),
+            (_, None) => Ok(None),
+            (_, Some(valid)) => links::rewritten(valid, entry.full_url.as_deref(), &resolution.links)
                 .map(|valid| Some(valid.prepare(keys))),
         };
         match prepared {
@@ -192,8 +194,53 @@ fn prepare(
         }
     }
     Failures::unless_none(failures)?;
+    refuse_met_by_patches(draft, resolution, &all)?;
     refuse_shared_keys(draft, &all)?;
     Ok(all)
+}
+
+/// What a patch makes of the version that is there, its links replaced. That version cannot be another entry's: no two
+/// mean the same resource.
+fn patched(entry: &Entry, stored: &Stored, links: &HashMap<String, String>) -> Result<Prepared, Error> {
+    let (Work::Patch {
+        change, precondition, ..
+    }
+    | Work::ConditionalPatch {
+        change, precondition, ..
+    }) = &entry.work
+    else {
+        return Err(internal("a patch that is none"));
+    };
+    let context = &entry.context;
+    check_precondition(precondition, Some(stored))?;
+    let (before, mut after) = patch::made(context, stored, change)?;
+    links::replace(&mut after, entry.full_url.as_deref(), links);
+    links::refuse_conditional(&before, &after)?;
+    Ok(validate(after, &context.caller, BodyId::Counts)?.prepare(&context.keys))
+}
+
+/// An entry that creates because its criteria find nothing, and a patch whose result they would find, would make one
+/// thing twice.
+fn refuse_met_by_patches(draft: &Draft, resolution: &Resolution, all: &AllPrepared) -> Result<(), Failures> {
+    let mut overlaps = Overlaps::of(draft);
+    let fates = || draft.entries.iter().zip(&resolution.fates).enumerate();
+    let patched = fates().filter(|(_, (_, fate))| matches!(fate, Fate::Patched(_)));
+    for (number, _) in patched {
+        let Some(Some(made)) = all.get(number) else {
+            continue;
+        };
+        for (other, (entry, _)) in fates().filter(|(_, (_, fate))| fate.creates()) {
+            let Some(criteria) = entry.work.criteria() else {
+                continue;
+            };
+            let meets = entry.class() == Some(made.new.class)
+                && matcher::matches(criteria, &made.resource, &entry.fresh, Timestamp::from_micros(0));
+            if meets {
+                overlaps.refuse(other, number, "");
+            }
+        }
+    }
+    overlaps.told()
 }
 
 /// Two entries cannot both own an identifier.
@@ -331,7 +378,18 @@ fn one(tx: &mut dyn Writer, entry: &Entry, fate: &Fate, prepared: Option<&Prepar
         (Work::ConditionalUpdate { precondition, .. }, Fate::Conditional(resolved), Some(prepared)) => {
             update::settle(tx, context, resolved.clone(), precondition, prepared).map(Reply::Written)
         }
-        (Work::Read(_) | Work::VersionRead(..) | Work::Search(_), _, _) => read_one(tx, entry),
+        (
+            Work::Patch { precondition, .. } | Work::ConditionalPatch { precondition, .. },
+            Fate::Patched(current),
+            Some(prepared),
+        ) => {
+            check_precondition(precondition, Some(current))?;
+            update::put(tx, context, current, prepared).map(Reply::Written)
+        }
+        (Work::ConditionalDelete { precondition, .. }, Fate::Removed(found), _) => {
+            delete::settle(tx, context, found.as_ref(), precondition).map(Reply::Deleted)
+        }
+        (_, Fate::Read, _) => read_one(tx, entry),
         _ => Err(internal("an entry has no outcome")),
     }
 }
@@ -362,6 +420,7 @@ fn read_one(reader: &mut dyn store::Reader, entry: &Entry) -> Result<Reply, Erro
             read::live_version(caller, target.clone(), *version, stored).map(Reply::Resource)
         }
         Work::Search(query) => read::page(reader, caller, &entry.context.keys, query).map(Reply::Page),
+        Work::History(asked, kinds) => history::page(reader, caller, asked, kinds).map(Reply::History),
         _ => Err(internal("a write among reads")),
     }
 }

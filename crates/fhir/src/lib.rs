@@ -3,6 +3,7 @@
 //!
 //! No I/O, no clock, no randomness, neither HTTP nor SQL. Every other crate stands on this one.
 
+pub mod base64;
 pub mod bundle;
 pub mod canonical;
 pub mod codec;

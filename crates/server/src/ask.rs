@@ -8,6 +8,7 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, web};
 use engine::{Caller, ClientPolicy, Reply, Session};
 use fhir::interaction::{Edit, Precondition, Refusal as Refused};
+use fhir::patch::Patch;
 use fhir::query::history::{History, Scope};
 use fhir::query::parse::{self, NameCase};
 use fhir::query::subset::{self, Subset};
@@ -164,18 +165,25 @@ impl Ask<'_> {
     /// 400 of an empty body or a malformed patch, 415 of one whose kind is not told, and whatever [`body::read`]
     /// refuses.
     pub async fn change(&self) -> Result<Edit, Failure> {
-        let format = media::of_patch(self.visit.headers())?;
+        let format = media::of_patch(self.visit.headers()).map_err(|refusal| Failure {
+            tells_patches: true,
+            ..Failure::from(refusal)
+        })?;
         let bytes = self.body().await?;
         if bytes.is_empty() {
             return Err(error::patch_empty().into());
         }
-        let patch = body::decode_patch(bytes, format).await?;
+        Ok(self.change_by(body::decode_patch(bytes, format).await?))
+    }
+
+    /// What a patch makes of a resource.
+    pub fn change_by(&self, patch: Patch) -> Edit {
         let auth = self.visit.app.auth.clone();
-        Ok(Box::new(move |current| {
+        Box::new(move |current| {
             let mut changed = patch.apply(current).map_err(|issues| Refused { issues })?;
             auth.rewrite_resource(&mut changed);
             Ok(changed)
-        }))
+        })
     }
 
     /// `If-Match` and `If-None-Match` of a write.
@@ -191,7 +199,14 @@ impl Ask<'_> {
     /// # Errors
     /// 400 naming every parameter that is not wholly understood.
     pub fn bare_criteria(&self, kind: ResourceType) -> Result<Criteria, Failure> {
-        let query = self.visit.request.query_string();
+        self.bare_criteria_in(self.visit.request.query_string(), kind)
+    }
+
+    /// The same in another query string.
+    ///
+    /// # Errors
+    /// As [`Ask::bare_criteria`].
+    pub fn bare_criteria_in(&self, query: &str, kind: ResourceType) -> Result<Criteria, Failure> {
         let mut criteria = parse::criteria(kind, query, NameCase::Exact, self.session().now())?;
         self.visit.app.auth.rewrite_criteria(&mut criteria);
         Ok(criteria)
@@ -225,7 +240,15 @@ impl Ask<'_> {
     /// # Errors
     /// 400 naming every parameter that cannot be applied.
     pub fn history(&self, scope: Scope) -> Result<History, Failure> {
-        let pairs = parse::pairs(self.visit.request.query_string())?;
+        self.history_in(self.visit.request.query_string(), scope)
+    }
+
+    /// The same in another query string.
+    ///
+    /// # Errors
+    /// As [`Ask::history`].
+    pub fn history_in(&self, query: &str, scope: Scope) -> Result<History, Failure> {
+        let pairs = parse::pairs(query)?;
         Ok(History::parse(
             scope,
             &pairs,

@@ -97,15 +97,20 @@ pub async fn decode(body: Bytes, reading: Reading) -> Result<Resource, Failure> 
 /// # Errors
 /// 400 with every fault of the document.
 pub async fn decode_patch(body: Bytes, format: PatchFormat) -> Result<Patch, Failure> {
-    parsed_aside(body.len(), move || {
-        let parsed = match format {
-            PatchFormat::Json => Patch::json(&body),
-            PatchFormat::Merge => Patch::merge(&body),
-            PatchFormat::FhirPath(format) => Patch::fhirpath(&body, format),
-        };
-        parsed.map_err(Failure::from)
-    })
-    .await
+    parsed_aside(body.len(), move || patch(&body, format)).await
+}
+
+/// Parses a patch.
+///
+/// # Errors
+/// 400 with every fault of the document.
+pub fn patch(body: &[u8], format: PatchFormat) -> Result<Patch, Failure> {
+    let parsed = match format {
+        PatchFormat::Json => Patch::json(body),
+        PatchFormat::Merge => Patch::merge(body),
+        PatchFormat::FhirPath(format) => Patch::fhirpath(body, format),
+    };
+    parsed.map_err(Failure::from)
 }
 
 /// Parses a Bundle to be processed, on the blocking pool when it is large. What is wrong with the form of an entry's

@@ -7,14 +7,15 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use chrono::Utc;
 use fhir::ResourceType;
-use fhir::query::param::{DEFINITIONS, Definition, ParamType};
+use fhir::query::param::{DEFINITIONS, Definition};
 use fhir::query::shape::followed;
 use fhir::query::{Include, SearchParam};
+use fhir::validate::regulator;
 use serde_json::{Value, json};
 
 use crate::ask::Visit;
 use crate::base::{Base, FHIR_PATH};
-use crate::conformance::{self, Kind, PARAMETERS, Parameter};
+use crate::conformance::{self, Catalogue, Kind, PARAMETERS, Parameter, parameters};
 use crate::error::Failure;
 use crate::media;
 use crate::respond;
@@ -47,13 +48,18 @@ const SYSTEM_HISTORY_PATH: &str = "/fhir/_history";
 pub async fn metadata(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
     // Open to anybody, so nothing has refused an Accept of neither format yet.
     let answer = media::answer(visit.headers(), visit.request.query_string())?;
+    let (mime, body) = respond::render(&told(visit), answer)?;
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
+/// The statement, as this visitor is told it.
+pub fn told(visit: Visit<'_>) -> Value {
     let cors = if visit.app.settings.cors_origins.is_empty() {
         Cors::Off
     } else {
         Cors::On
     };
-    let (mime, body) = respond::render(&statement(&visit.base(), &STARTED, cors), answer)?;
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+    statement(&visit.base(), &STARTED, cors, &visit.app.conformance)
 }
 
 /// Whether some origin is configured.
@@ -63,13 +69,19 @@ enum Cors {
     Off,
 }
 
-fn statement(base: &Base, date: &str, cors: Cors) -> Value {
-    let stored = ResourceType::ALL.into_iter().map(stored);
+fn statement(base: &Base, date: &str, cors: Cors, published_here: &Catalogue) -> Value {
+    let stored = ResourceType::ALL
+        .into_iter()
+        .map(|kind| stored(kind, published_here));
     let resources: Vec<Value> = stored.chain(Kind::ALL.into_iter().map(published)).collect();
     json!({
         "resourceType": "CapabilityStatement",
+        "name": "Passerelle",
+        "title": "What this server does",
         "status": "active",
         "date": date,
+        "description": "Patients and practitioners, kept once as FHIR and reached by several doors. Made from the tables that \
+                        the server runs by.",
         "kind": "instance",
         "software": { "name": "Passerelle", "version": env!("CARGO_PKG_VERSION") },
         "implementation": {
@@ -81,6 +93,9 @@ fn statement(base: &Base, date: &str, cors: Cors) -> Value {
         "patchFormat": media::PATCH_TYPES,
         "rest": [{
             "mode": "server",
+            "documentation": "Each client works in one space and sees nothing of the others. Errors are OperationOutcomes that \
+                              name the place and the remedy. A parameter that is not known is ignored unless \
+                              'Prefer: handling=strict' is sent; in the criteria of a conditional interaction it is refused.",
             "security": {
                 "cors": cors == Cors::On,
                 "description": "Send an API key as 'Authorization: Bearer <key>'.",
@@ -106,7 +121,7 @@ fn of_system() -> Vec<Value> {
     codes.into_iter().map(|code| json!({ "code": code })).collect()
 }
 
-fn stored(kind: ResourceType) -> Value {
+fn stored(kind: ResourceType, published_here: &Catalogue) -> Value {
     let offers = |code| offers(STORED, code);
     let params: Vec<Value> = DEFINITIONS
         .iter()
@@ -115,6 +130,8 @@ fn stored(kind: ResourceType) -> Value {
         .collect();
     let mut row = json!({
         "type": kind.as_str(),
+        "profile": format!("http://hl7.org/fhir/StructureDefinition/{kind}"),
+        "documentation": "A write that changes nothing makes no version. Versions count from 1.",
         "interaction": interactions(&INTERACTIONS, STORED),
         "versioning": "versioned-update",
         "readHistory": offers("vread"),
@@ -124,9 +141,12 @@ fn stored(kind: ResourceType) -> Value {
         "conditionalRead": if offers("read") { "full-support" } else { "not-supported" },
         "conditionalUpdate": offers_by_criteria("update"),
         "conditionalDelete": if offers_by_criteria("delete") { "single" } else { "not-supported" },
+        // A reference is kept as it was sent, whether it leads here or elsewhere.
+        "referencePolicy": ["literal", "logical"],
         "searchParam": params,
     });
     for (property, list) in [
+        ("supportedProfile", profiles(kind, published_here)),
         ("searchInclude", texts(includes(kind, Include::Referred))),
         ("searchRevInclude", texts(includes(kind, Include::Referring))),
         ("operation", operations(kind)),
@@ -137,6 +157,13 @@ fn stored(kind: ResourceType) -> Value {
         }
     }
     row
+}
+
+/// The profiles of a type: those that are published, and that of regulators' accounts, which is enforced by code.
+fn profiles(kind: ResourceType, published_here: &Catalogue) -> Vec<Value> {
+    let enforced = (kind == ResourceType::Practitioner).then_some(regulator::PROFILE);
+    let all = published_here.profiles_of(kind).chain(enforced);
+    texts(all.map(str::to_owned).collect())
 }
 
 /// What can be included beside matches of a type, as `_include` or `_revinclude` writes it.
@@ -215,27 +242,23 @@ fn offers_by_criteria(code: &str) -> bool {
 }
 
 fn search_param(definition: &Definition) -> Value {
-    json!({
+    let mut param = json!({
         "name": definition.name,
         "definition": definition.definition,
-        "type": type_name(definition.kind),
-    })
-}
-
-fn published_param(parameter: &Parameter) -> Value {
-    let mut param = json!({ "name": parameter.name, "type": type_name(parameter.kind) });
-    if let (Some(map), Some(definition)) = (param.as_object_mut(), parameter.definition) {
-        map.insert("definition".to_owned(), json!(definition));
+        "type": definition.kind.as_str(),
+    });
+    let modifiers = parameters::modifiers(definition);
+    if let Some(map) = param.as_object_mut().filter(|_| !modifiers.is_empty()) {
+        let text = format!("Modifiers: {}.", modifiers.join(", "));
+        map.insert("documentation".to_owned(), json!(text));
     }
     param
 }
 
-const fn type_name(kind: ParamType) -> &'static str {
-    match kind {
-        ParamType::Token => "token",
-        ParamType::String => "string",
-        ParamType::Date => "date",
-        ParamType::Reference => "reference",
-        ParamType::Uri => "uri",
+fn published_param(parameter: &Parameter) -> Value {
+    let mut param = json!({ "name": parameter.name, "type": parameter.kind.as_str() });
+    if let (Some(map), Some(definition)) = (param.as_object_mut(), parameter.definition) {
+        map.insert("definition".to_owned(), json!(definition));
     }
+    param
 }

@@ -1,4 +1,4 @@
-//! The conformance resources of `profiles/`, read and searched under `/fhir` —
+//! The conformance resources of `profiles/`, and the search parameters, read and searched under `/fhir` —
 //! <https://hl7.org/fhir/R4/conformance-module.html>
 //!
 //! They belong to the server, not to a space: any client of the `fhir` door reads them, without a scope; nobody
@@ -8,6 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG};
 use adapters::naming::Naming;
+use fhir::ResourceType;
 use fhir::query::parse;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,7 @@ use crate::error::{self, Failure};
 use crate::{precondition, prefer, respond};
 
 mod files;
+pub mod parameters;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -30,7 +32,7 @@ pub use search::{PARAMETERS, Parameter};
 macro_rules! typed {
     ($rest:literal) => {
         concat!(
-            "/fhir/{type:StructureDefinition|NamingSystem|ConceptMap|CodeSystem|ValueSet}",
+            "/fhir/{type:StructureDefinition|NamingSystem|ConceptMap|CodeSystem|ValueSet|SearchParameter|OperationDefinition}",
             $rest
         )
     };
@@ -52,16 +54,20 @@ pub enum Kind {
     ConceptMap,
     CodeSystem,
     ValueSet,
+    SearchParameter,
+    OperationDefinition,
 }
 
 impl Kind {
     /// All types.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 7] = [
         Kind::StructureDefinition,
         Kind::NamingSystem,
         Kind::ConceptMap,
         Kind::CodeSystem,
         Kind::ValueSet,
+        Kind::SearchParameter,
+        Kind::OperationDefinition,
     ];
 
     /// FHIR's name.
@@ -72,6 +78,8 @@ impl Kind {
             Kind::ConceptMap => "ConceptMap",
             Kind::CodeSystem => "CodeSystem",
             Kind::ValueSet => "ValueSet",
+            Kind::SearchParameter => "SearchParameter",
+            Kind::OperationDefinition => "OperationDefinition",
         }
     }
 
@@ -94,14 +102,29 @@ impl Published {
     fn read(kind: Kind, file: &str, naming_base: &str) -> Option<Published> {
         let mut tree: Value = serde_json::from_str(file).ok()?;
         rebase(&mut tree, naming_base);
+        Published::of(kind, tree)
+    }
+
+    fn of(kind: Kind, tree: Value) -> Option<Published> {
         tree.get("id")?.as_str()?;
         let digest = Sha256::digest(tree.to_string().as_bytes());
         let tag = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Some(Published { kind, tree, tag })
     }
 
-    fn id(&self) -> &str {
+    /// Its id.
+    pub fn id(&self) -> &str {
         self.text("id")
+    }
+
+    /// The resource.
+    pub fn tree(&self) -> &Value {
+        &self.tree
+    }
+
+    /// Its entity tag, bare.
+    pub fn tag(&self) -> &str {
+        &self.tag
     }
 
     /// The text of a property, empty when there is none.
@@ -121,10 +144,18 @@ pub struct Catalogue {
 impl Catalogue {
     /// What is published where our names begin with this base.
     pub fn new(naming_base: &str) -> Catalogue {
+        let parameters = parameters::all().filter_map(|tree| Published::of(Kind::SearchParameter, tree));
         let read = |(kind, file): &(Kind, &str)| Published::read(*kind, file, naming_base);
         Catalogue {
-            all: FILES.iter().filter_map(read).collect(),
+            all: FILES.iter().filter_map(read).chain(parameters).collect(),
         }
+    }
+
+    /// The profiles that are published for a type: canonical URLs.
+    pub fn profiles_of(&self, kind: ResourceType) -> impl Iterator<Item = &str> {
+        self.of(Kind::StructureDefinition)
+            .filter(move |published| published.text("type") == kind.as_str())
+            .map(|published| published.text("url"))
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Published> {
@@ -154,8 +185,7 @@ type Answer = Result<HttpResponse, Failure>;
 pub async fn read(ask: Ask<'_>) -> Answer {
     let kind = kind(&ask)?;
     let id = ask.segment("id");
-    let published = ask.visit.app.conformance.find(kind, id);
-    let published = published.ok_or_else(|| error::not_published(kind, id))?;
+    let published = find(&ask, kind, id)?;
     let mut response = HttpResponse::Ok();
     respond::header(&mut response, ETAG, format!("W/\"{}\"", published.tag));
     if precondition::is_known_tag(ask.visit.headers(), &published.tag) {
@@ -178,11 +208,28 @@ pub async fn posted_search(ask: Ask<'_>) -> Answer {
 }
 
 fn searched(ask: &Ask<'_>, query: &str) -> Answer {
-    let pairs = parse::pairs(query)?;
-    let search = Search::parse(kind(ask)?, &pairs, prefer::handling(ask.visit.headers()))?;
-    let bundle = bundle(ask, &search);
+    let bundle = found(ask, kind(ask)?, query)?;
     let (mime, body) = respond::render(&bundle, ask.visit.answer.get())?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, mime)).body(body))
+}
+
+/// The published resource of this id.
+///
+/// # Errors
+/// 404 when there is none.
+pub fn find<'a>(ask: &Ask<'a>, kind: Kind, id: &str) -> Result<&'a Published, Failure> {
+    let published = ask.visit.app.conformance.find(kind, id);
+    published.ok_or_else(|| error::not_published(kind, id).into())
+}
+
+/// The Bundle of what a query string finds.
+///
+/// # Errors
+/// 400 naming every parameter that is not understood.
+pub fn found(ask: &Ask<'_>, kind: Kind, query: &str) -> Result<Value, Failure> {
+    let pairs = parse::pairs(query)?;
+    let search = Search::parse(kind, &pairs, prefer::handling(ask.visit.headers()))?;
+    Ok(bundle(ask, &search))
 }
 
 /// All matches on one page: there are few, and they are at hand.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use engine::{LogLevel, Refusal};
 use fhir::limits::MIB;
 use fhir::{Issue, IssueCode, ResourceType, Target, outcome};
@@ -16,6 +18,9 @@ use crate::base::Base;
 use crate::conformance::Kind;
 use crate::media::{self, Answer};
 use crate::respond;
+
+/// RFC 5789, 3.1
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +34,8 @@ pub struct Failure {
     pub allow: Option<String>,
     /// The body as a partner door has written it.
     pub body: Option<String>,
+    /// Whether the kinds of patches that are taken are told.
+    pub tells_patches: bool,
     /// Which credential was wrong, behind every 401.
     pub denial: Option<Denial>,
 }
@@ -39,6 +46,7 @@ impl From<Refusal> for Failure {
             refusal: Box::new(refusal),
             allow: None,
             body: None,
+            tells_patches: false,
             denial: None,
         }
     }
@@ -105,6 +113,13 @@ pub fn response(
     }
     if let Some(allow) = &failure.allow {
         respond::header(&mut response, ALLOW, allow.clone());
+    }
+    let allows_patches = failure
+        .allow
+        .as_ref()
+        .is_some_and(|allow| allow.contains("PATCH"));
+    if allows_patches || failure.tells_patches {
+        respond::header(&mut response, ACCEPT_PATCH, media::PATCH_TYPES.join(", "));
     }
     let (mime, body) = rendered(refusal, status, answer, request_id);
     response.insert_header((CONTENT_TYPE, mime));
@@ -372,6 +387,21 @@ pub fn bundle_empty() -> Refusal {
 /// 400 of an entry that brings no resource.
 pub fn entry_empty(kind: ResourceType) -> Refusal {
     let text = format!("The entry has no resource. Send the {kind} in it.");
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of an entry whose PATCH brings no patch.
+pub fn entry_without_patch() -> Refusal {
+    let text = "The entry has no patch. Send a Binary with contentType (application/json-patch+json or \
+                application/merge-patch+json) and data (the patch as base64) as its resource, or a FHIRPath Patch as \
+                Parameters.";
+    Refusal::new(400, Issue::error(IssueCode::Structure, text))
+}
+
+/// 400 of an entry that searches by POST and brings a resource.
+pub fn entry_of_search() -> Refusal {
+    let text = "The parameters of a search in a Bundle stand in the request's url, behind _search and a question mark. \
+                Leave the resource out of the entry.";
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
 }
 

@@ -36,3 +36,5 @@ mod routes;
 mod serve;
 mod start;
 mod transaction;
+
+pub use routes::routes_of_fhir;

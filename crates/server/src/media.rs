@@ -112,12 +112,19 @@ pub fn of_body(headers: &HeaderMap, body: &[u8]) -> Result<Format, Refusal> {
 /// 415 when it says none.
 pub fn of_patch(headers: &HeaderMap) -> Result<PatchFormat, Refusal> {
     let mut lines = headers.get_all(CONTENT_TYPE);
-    let text = match (lines.next().map(HeaderValue::to_str), lines.next()) {
-        (Some(Ok(text)), None) => text,
-        (Some(Err(_)), None) => return Err(error::unsupported_patch("a Content-Type that is no text")),
-        (Some(_), Some(_)) => return Err(error::unsupported_patch("several Content-Type headers")),
-        (None, _) => return Err(error::unsupported_patch("no Content-Type header")),
-    };
+    match (lines.next().map(HeaderValue::to_str), lines.next()) {
+        (Some(Ok(text)), None) => patch_named(text),
+        (Some(Err(_)), None) => Err(error::unsupported_patch("a Content-Type that is no text")),
+        (Some(_), Some(_)) => Err(error::unsupported_patch("several Content-Type headers")),
+        (None, _) => Err(error::unsupported_patch("no Content-Type header")),
+    }
+}
+
+/// The kind of patch that a media type means, of a header or of a Binary.
+///
+/// # Errors
+/// 415 when it means none.
+pub fn patch_named(text: &str) -> Result<PatchFormat, Refusal> {
     Media::parse(text)
         .filter(|media| media.is_utf8() && media.is_r4())
         .and_then(|media| media.patch())

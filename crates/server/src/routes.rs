@@ -192,6 +192,12 @@ pub static ROUTES: &[Row] = &[
     partner(Method::GET, "/v1/patients/{id}/safe", Door::PatientGraph, |ask| Box::pin(patient_graph::read_safe(ask))),
 ];
 
+/// Method and pattern of every route of the FHIR API, for tests that leave none out.
+pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
+    let rows = ROUTES.iter().filter(|row| row.pattern.starts_with("/fhir"));
+    rows.map(|row| (row.method.as_str(), row.pattern)).collect()
+}
+
 /// What stands for the route where there is none: its pattern is what the log shows.
 static NO_ROUTE: Row = open(Method::GET, "(no route)", |visit| Box::pin(no_route(visit)));
 /// The same where the path is known and the method is not.
@@ -241,6 +247,28 @@ fn rows_of(pattern: &str) -> impl Iterator<Item = &'static Row> {
     ROUTES.iter().filter(move |row| row.pattern == pattern)
 }
 
+/// The pattern below `/fhir` that fits these segments.
+pub fn pattern_of(segments: &[&str]) -> Option<&'static str> {
+    let fits = |pattern: &str| {
+        // What `{type:…}` stands for has no slash in it.
+        let below = pattern.strip_prefix("/fhir/").unwrap_or_default();
+        let parts: Vec<&str> = below.split('/').collect();
+        parts.len() == segments.len()
+            && parts
+                .iter()
+                .zip(segments)
+                .all(|(part, segment)| match part.strip_prefix('{') {
+                    None => part == segment,
+                    Some(name) => match name.trim_end_matches('}').split_once(':') {
+                        None => true,
+                        Some((_, names)) => names.split('|').any(|name| name == *segment),
+                    },
+                })
+    };
+    let rows = ROUTES.iter().filter(|row| row.door == Door::Fhir);
+    rows.map(|row| row.pattern).find(|pattern| fits(pattern))
+}
+
 /// The methods of a pattern, as `Allow` lists them.
 pub fn allowed(pattern: &str) -> String {
     let mut methods: Vec<&str> = Vec::new();
@@ -267,6 +295,11 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         return Err(error::unknown_operation(last).into());
     }
     let allow = allowed(pattern);
+    // The id of an unknown operation is none: nothing there takes another method either.
+    let id = visit.request.match_info().get("id").unwrap_or_default();
+    if id.starts_with('$') && visit.request.method() == Method::POST {
+        return Err(error::unknown_operation(id).into());
+    }
     if let Some(response) = crate::cors::preflight(
         &visit.app.settings.cors_origins,
         visit.headers(),

@@ -5,16 +5,17 @@
 
 mod answer;
 mod entry;
+mod patch;
 
 use actix_web::{HttpResponse, web};
 use engine::transaction::{Draft, Failures, Lookup, Step};
 use engine::{LogLevel, Refusal, Session};
-use fhir::bundle::{Bundle, Entry, Mode, at_entry, references};
+use fhir::bundle::{Bundle, Entry, Method, Mode, at_entry, references};
 use fhir::limits::MAX_ISSUES;
 use fhir::{Interaction, Issue};
 
 use self::answer::Answered;
-use self::entry::{Asked, Shape};
+use self::entry::{Asked, Shape, What};
 use crate::ask::Ask;
 use crate::base::Base;
 use crate::error::{self, Failure};
@@ -59,16 +60,20 @@ async fn batch(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Vec<Answered>
         };
         answered.push((position, answer));
     }
-    answered.sort_by_key(|(position, _)| *position);
-    answered.into_iter().map(|(_, answer)| answer).collect()
+    in_order(answered)
 }
 
 async fn alone(ask: &Ask<'_>, base: &Base, entry: Entry) -> Result<Answered, Failure> {
     let asked = asked(ask, base, entry.request)?;
-    let (interaction, shape) = (asked.interaction, asked.shape);
-    let reply = ask.session().run(interaction).await;
-    let reply = reply.map_err(|error| Failure::about(error, &shape.criteria))?;
-    Ok(Answered::Done(Box::new(reply), Box::new(shape)))
+    let shape = asked.shape;
+    match asked.what {
+        What::Tell(told) => Ok(Answered::Told(Box::new(told), Box::new(shape))),
+        What::Run(interaction) => {
+            let reply = ask.session().run(interaction).await;
+            let reply = reply.map_err(|error| shape.failure(error))?;
+            Ok(Answered::Done(Box::new(reply), Box::new(shape)))
+        }
+    }
 }
 
 fn asked(
@@ -82,28 +87,40 @@ fn asked(
 
 /// An entry without a readable request has no turn.
 fn turn(entry: &Entry) -> u8 {
-    entry.request.as_ref().map_or(0, |request| request.method.turn())
+    entry.request.as_ref().map_or(0, |request| match request.method {
+        Method::Post if entry::is_search(&request.url) => Method::Get.turn(),
+        method => method.turn(),
+    })
 }
 
 /// All entries or none. Whatever is wrong with any entry is told at once.
 async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<Vec<Answered>, Failure> {
     let (mut steps, mut shapes, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let mut answered = Vec::new();
     for (position, entry) in entries.into_iter().enumerate() {
         let full_url = entry.full_url;
         let read = asked(ask, base, entry.request).and_then(|asked| {
-            let references = lookups(ask, &asked.interaction)?;
+            let references = match &asked.what {
+                What::Run(interaction) => lookups(ask, interaction)?,
+                What::Tell(_) => Vec::new(),
+            };
             Ok((asked, references))
         });
         match read {
-            Ok((asked, references)) => {
-                steps.push(Step {
-                    position,
-                    full_url,
-                    interaction: asked.interaction,
-                    references,
-                });
-                shapes.push((position, asked.shape));
-            }
+            Ok((Asked { what, shape }, references)) => match what {
+                What::Tell(told) => {
+                    answered.push((position, Answered::Told(Box::new(told), Box::new(shape))));
+                }
+                What::Run(interaction) => {
+                    steps.push(Step {
+                        position,
+                        full_url,
+                        interaction,
+                        references,
+                    });
+                    shapes.push((position, shape));
+                }
+            },
             Err(failure) => failures.push((Some(position), failure)),
         }
     }
@@ -117,12 +134,17 @@ async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<
     };
     let replies = ask.session().transact(draft).await;
     let replies = replies.map_err(|found| all_of(told(found, &shapes)))?;
-    let shapes = shapes.into_iter().map(|(_, shape)| shape);
-    Ok(replies
-        .into_iter()
-        .zip(shapes)
-        .map(|(reply, shape)| Answered::Done(Box::new(reply), Box::new(shape)))
-        .collect())
+    let done = replies.into_iter().zip(shapes);
+    answered.extend(done.map(|(reply, (position, shape))| {
+        let answer = Answered::Done(Box::new(reply), Box::new(shape));
+        (position, answer)
+    }));
+    Ok(in_order(answered))
+}
+
+fn in_order(mut answered: Vec<(usize, Answered)>) -> Vec<Answered> {
+    answered.sort_by_key(|(position, _)| *position);
+    answered.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Checks the entries, on the blocking pool when they are many: each of them takes its time, and criteria without an
@@ -157,13 +179,13 @@ fn lookups(ask: &Ask<'_>, interaction: &Interaction) -> Result<Vec<Lookup>, Fail
 }
 
 fn told(found: Failures, shapes: &[(usize, Shape)]) -> Vec<(Option<usize>, Failure)> {
-    let criteria = |position: Option<usize>| {
-        let shape = shapes.iter().find(|(known, _)| Some(*known) == position);
-        shape.map_or("", |(_, shape)| shape.criteria.as_str())
-    };
     let each = found.0.into_iter();
     each.map(|failed| {
-        let failure = Failure::about(failed.error, criteria(failed.position));
+        let shape = shapes.iter().find(|(known, _)| Some(*known) == failed.position);
+        let failure = match shape {
+            Some((_, shape)) => shape.failure(failed.error),
+            None => Failure::from(failed.error),
+        };
         (failed.position, failure)
     })
     .collect()

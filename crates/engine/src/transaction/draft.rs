@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use fhir::interaction::Precondition;
+use fhir::interaction::{Edit, Precondition};
+use fhir::query::history::History;
 use fhir::query::{Criteria, Query, matcher};
 use fhir::{Id, Interaction, Issue, IssueCode, ResourceType, Target, Timestamp, VersionId};
 use store::{Class, LockSet};
@@ -10,10 +11,10 @@ use store::{Class, LockSet};
 use super::{Lookup, Step};
 use crate::conditional;
 use crate::error::Error;
-use crate::prepare::Valid;
+use crate::prepare::{Prepared, Valid};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
-use crate::{create, delete, read, update};
+use crate::{create, delete, history, patch, read, update};
 
 /// More values and resources than this are not locked one by one: PostgreSQL's table of locks is finite. Their types
 /// are locked instead.
@@ -70,9 +71,24 @@ pub(super) enum Work {
         valid: Valid,
         precondition: Precondition,
     },
+    Patch {
+        target: Target,
+        change: Edit,
+        precondition: Precondition,
+    },
+    ConditionalPatch {
+        criteria: Criteria,
+        change: Edit,
+        precondition: Precondition,
+    },
+    ConditionalDelete {
+        criteria: Criteria,
+        precondition: Precondition,
+    },
     Read(Target),
     VersionRead(Target, VersionId),
     Search(Query),
+    History(History, Vec<ResourceType>),
 }
 
 /// Checks one entry, as its interaction alone is checked. A refusal is audited.
@@ -137,6 +153,46 @@ fn work(session: &Session, interaction: Interaction) -> Result<Work, Error> {
             valid: update::check_conditional(session, resource)?,
             precondition,
         },
+        Interaction::Patch {
+            target,
+            change,
+            precondition,
+        } => {
+            patch::allow(session, target.kind)?;
+            Work::Patch {
+                target,
+                change,
+                precondition,
+            }
+        }
+        Interaction::ConditionalPatch {
+            criteria,
+            change,
+            precondition,
+        } => {
+            patch::allow(session, criteria.kind)?;
+            Work::ConditionalPatch {
+                criteria,
+                change,
+                precondition,
+            }
+        }
+        Interaction::ConditionalDelete {
+            criteria,
+            precondition,
+        } => {
+            delete::check_kind(session, criteria.kind)?;
+            Work::ConditionalDelete {
+                criteria,
+                precondition,
+            }
+        }
+        other => return reading(session, other),
+    })
+}
+
+fn reading(session: &Session, interaction: Interaction) -> Result<Work, Error> {
+    Ok(match interaction {
         Interaction::Read(target) => {
             session.allow(target.kind, Permission::Read)?;
             Work::Read(target)
@@ -148,6 +204,10 @@ fn work(session: &Session, interaction: Interaction) -> Result<Work, Error> {
         Interaction::Search(query) => {
             read::check_search(session, &query)?;
             Work::Search(query)
+        }
+        Interaction::History(history) => {
+            let kinds = history::check(session, &history)?;
+            Work::History(history, kinds)
         }
         // The doors' own, and whatever FHIR interaction has no halves yet: its place is above.
         other => {
@@ -165,11 +225,11 @@ impl Work {
             | Work::ConditionalCreate { valid, .. }
             | Work::Update { valid, .. }
             | Work::ConditionalUpdate { valid, .. } => Some(valid),
-            Work::Delete { .. } | Work::Read(_) | Work::VersionRead(..) | Work::Search(_) => None,
+            _ => None,
         }
     }
 
-    /// The criteria by which it finds what it is about.
+    /// The criteria by which it finds what it is about, and creates that if there is nothing.
     pub(super) fn criteria(&self) -> Option<&Criteria> {
         match self {
             Work::ConditionalCreate { criteria, .. } | Work::ConditionalUpdate { criteria, .. } => {
@@ -179,20 +239,35 @@ impl Work {
         }
     }
 
+    /// The criteria by which it finds what is there.
+    fn finds(&self) -> Option<&Criteria> {
+        match self {
+            Work::ConditionalPatch { criteria, .. } | Work::ConditionalDelete { criteria, .. } => {
+                Some(criteria)
+            }
+            _ => None,
+        }
+    }
+
     /// The resource that it changes by id.
     pub(super) fn named(&self) -> Option<&Target> {
         match self {
-            Work::Delete { target, .. } | Work::Update { target, .. } => Some(target),
+            Work::Delete { target, .. } | Work::Update { target, .. } | Work::Patch { target, .. } => {
+                Some(target)
+            }
             _ => None,
         }
     }
 
     fn turn(&self) -> u8 {
         match self {
-            Work::Delete { .. } => 0,
+            Work::Delete { .. } | Work::ConditionalDelete { .. } => 0,
             Work::Create { .. } | Work::ConditionalCreate { .. } => 1,
-            Work::Update { .. } | Work::ConditionalUpdate { .. } => 2,
-            Work::Read(_) | Work::VersionRead(..) | Work::Search(_) => 3,
+            Work::Update { .. }
+            | Work::ConditionalUpdate { .. }
+            | Work::Patch { .. }
+            | Work::ConditionalPatch { .. } => 2,
+            Work::Read(_) | Work::VersionRead(..) | Work::Search(_) | Work::History(..) => 3,
         }
     }
 }
@@ -217,16 +292,20 @@ impl Draft {
         self.entries.iter().all(|entry| entry.work.turn() == 3)
     }
 
-    /// The entries in the order in which they are done: DELETE, POST, PUT, GET.
+    /// The entries in the order in which they are done: DELETE, POST, PUT and PATCH, GET.
     pub(super) fn turns(&self) -> Vec<usize> {
         let mut turns: Vec<usize> = (0..self.entries.len()).collect();
         turns.sort_by_key(|turn| self.entries.get(*turn).map(|entry| entry.work.turn()));
         turns
     }
 
-    /// All that the entries exclude others from.
-    pub(super) fn locks(&self) -> LockSet {
-        let joined = self.entries.iter().map(Entry::locks).reduce(LockSet::join);
+    /// All that the entries exclude others from: what they bring, and what a patch made of what was there when it was
+    /// looked at first.
+    pub(super) fn locks(&self, prepared: &[Option<Prepared>]) -> LockSet {
+        let each = self.entries.iter().zip(prepared);
+        let joined = each
+            .map(|(entry, prepared)| entry.locks(prepared.as_ref()))
+            .reduce(LockSet::join);
         let mut locks = joined.unwrap_or_default();
         locks.values.sort_unstable();
         locks.values.dedup();
@@ -242,7 +321,20 @@ impl Draft {
 }
 
 impl Entry {
-    fn class(&self) -> Option<Class> {
+    /// The type that it may change.
+    fn writes(&self) -> Option<ResourceType> {
+        let found = || {
+            self.work
+                .criteria()
+                .or(self.work.finds())
+                .map(|criteria| criteria.kind)
+        };
+        let named = || self.work.named().map(|target| target.kind);
+        let brought = self.work.valid().map(|valid| valid.resource.kind());
+        brought.or_else(named).or_else(found)
+    }
+
+    pub(super) fn class(&self) -> Option<Class> {
         self.work.valid().map(|valid| valid.class)
     }
 
@@ -250,18 +342,18 @@ impl Entry {
         matches!(self.work, Work::ConditionalCreate { .. })
     }
 
-    fn locks(&self) -> LockSet {
-        let mut locks = match (self.work.valid(), self.work.named()) {
-            (Some(valid), _) => {
-                let values = valid.identifiers.iter().map(|one| one.value.clone()).collect();
-                let criteria: Vec<&Criteria> = self.work.criteria().into_iter().collect();
-                conditional::locks(valid.resource.kind(), values, &criteria)
-            }
-            (None, Some(target)) => LockSet {
-                shared: Some(target.kind),
-                ..LockSet::default()
-            },
-            (None, None) => LockSet::default(),
+    fn locks(&self, prepared: Option<&Prepared>) -> LockSet {
+        let brought = self.work.valid().map(|valid| &valid.identifiers);
+        let brought = brought.or(prepared.map(|prepared| &prepared.identifiers));
+        let values = brought
+            .into_iter()
+            .flatten()
+            .map(|one| one.value.clone())
+            .collect();
+        let criteria: Vec<&Criteria> = self.work.criteria().or(self.work.finds()).into_iter().collect();
+        let mut locks = match self.writes() {
+            Some(kind) => conditional::locks(kind, values, &criteria),
+            None => LockSet::default(),
         };
         locks.targets.extend(self.work.named().cloned());
         if let Work::ConditionalUpdate { valid, .. } = &self.work {

@@ -3,15 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use fhir::query::Criteria;
-use fhir::{Issue, IssueCode, Target};
+use fhir::{Issue, IssueCode, Target, VersionId};
 use store::{Reader, StoreError, Stored, Writer};
 
 use super::draft::{Draft, Entry, Work};
 use super::{Failed, Failures, Lookup};
 use crate::conditional::visible_classes;
-use crate::create;
 use crate::error::{Error, Unresolved};
 use crate::update::{self, LOOKS, Resolved, Subject};
+use crate::{create, delete, patch};
 
 /// What an entry comes to.
 pub(super) enum Fate {
@@ -23,6 +23,10 @@ pub(super) enum Fate {
     Conditional(Resolved),
     /// A conditional create that found this one.
     Found(Stored),
+    /// It patches this one.
+    Patched(Stored),
+    /// A conditional delete, and what it found.
+    Removed(Option<Stored>),
     /// A conditional create by the same criteria as this earlier one.
     Twin(usize),
 }
@@ -37,7 +41,7 @@ pub(super) struct Resolution {
 impl Fate {
     /// Whether the entry's content is to be stored.
     pub(super) fn writes(&self) -> bool {
-        matches!(self, Fate::Named | Fate::Conditional(_))
+        matches!(self, Fate::Named | Fate::Conditional(_) | Fate::Patched(_))
     }
 
     /// Whether the entry makes a resource that was not there.
@@ -54,7 +58,9 @@ impl Fate {
                 kind: entry.work.valid()?.resource.kind(),
                 id: id.clone()?,
             }),
+            Fate::Removed(found) => found.as_ref().map(|stored| stored.target.clone()),
             Fate::Conditional(Resolved::Replace(stored) | Resolved::Withdraw(stored))
+            | Fate::Patched(stored)
             | Fate::Found(stored) => Some(stored.target.clone()),
         }
     }
@@ -62,7 +68,17 @@ impl Fate {
     fn seen(&self) -> Option<&Stored> {
         match self {
             Fate::Conditional(Resolved::Replace(stored) | Resolved::Withdraw(stored))
+            | Fate::Patched(stored)
             | Fate::Found(stored) => Some(stored),
+            Fate::Removed(found) => found.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The version that its content is made of.
+    fn base(&self) -> Option<(&Target, VersionId)> {
+        match self {
+            Fate::Patched(stored) => Some((&stored.target, stored.version)),
             _ => None,
         }
     }
@@ -73,7 +89,10 @@ impl Resolution {
     pub(super) fn asks_the_same(&self, other: &Resolution) -> bool {
         let writes =
             |resolution: &Resolution| -> Vec<bool> { resolution.fates.iter().map(Fate::writes).collect() };
-        self.links == other.links && writes(self) == writes(other)
+        let (mine, others) = (self.fates.iter(), other.fates.iter());
+        self.links == other.links
+            && writes(self) == writes(other)
+            && mine.map(Fate::base).eq(others.map(Fate::base))
     }
 
     /// The resource that an entry is about, also when it repeats another.
@@ -142,7 +161,14 @@ pub(super) fn resolve(reader: &mut dyn Reader, draft: &Draft) -> Result<Resoluti
 
 fn fate(reader: &mut dyn Reader, entry: &Entry) -> Result<Fate, Error> {
     Ok(match &entry.work {
-        Work::Read(_) | Work::VersionRead(..) | Work::Search(_) => Fate::Read,
+        Work::Read(_) | Work::VersionRead(..) | Work::Search(_) | Work::History(..) => Fate::Read,
+        Work::Patch { target, .. } => Fate::Patched(patch::live(target, reader.get(target)?)?),
+        Work::ConditionalPatch { criteria, .. } => {
+            Fate::Patched(patch::resolve(reader, criteria, &entry.context.caller)?)
+        }
+        Work::ConditionalDelete { criteria, .. } => {
+            Fate::Removed(delete::find(reader, &entry.context.caller, criteria)?)
+        }
         Work::Delete { .. } | Work::Update { .. } => Fate::Named,
         Work::Create { .. } => Fate::Conditional(created(entry, None)),
         Work::ConditionalCreate { criteria, valid } => {
@@ -168,45 +194,66 @@ fn created(entry: &Entry, alias: Option<fhir::Identifier>) -> Resolved {
     }
 }
 
+/// Refuses two entries that mean one resource, at both.
 fn refuse_overlaps(draft: &Draft, resolution: &Resolution) -> Result<(), Failures> {
-    let position = |number: usize| draft.entries.get(number).map(|entry| entry.position);
-    let mut failures = Vec::new();
-    let mut refuse = |number: usize, other: usize, what: &str| {
-        let (Some(one), Some(two)) = (position(number), position(other)) else {
-            return;
-        };
-        for (at, beside) in [(one, two), (two, one)] {
-            let text = format!(
-                "This entry and entry {beside} mean the same resource{what}, and the order of entries must not decide what \
-                 becomes of it. Nothing was written. Keep one of them, or send them in two Bundles."
-            );
-            let told = failures.iter().any(|failed: &Failed| failed.position == Some(at));
-            if !told {
-                failures.push(Failed {
-                    position: Some(at),
-                    error: Error::Request(Issue::error(IssueCode::Invalid, text)),
-                });
-            }
-        }
-    };
+    let mut overlaps = Overlaps::of(draft);
     let mut first: HashMap<Target, usize> = HashMap::new();
     for (number, (entry, fate)) in draft.entries.iter().zip(&resolution.fates).enumerate() {
         if let Some(target) = fate.target(entry) {
             let what = format!(" ({target})");
             let earlier = *first.entry(target).or_insert(number);
             if earlier != number {
-                refuse(earlier, number, &what);
+                overlaps.refuse(earlier, number, &what);
             }
         }
     }
     for (number, other) in &draft.meetings {
         let creates = resolution.fates.get(*number).is_some_and(Fate::creates);
         if creates && resolution.fates.get(*other).is_some_and(Fate::writes) {
-            refuse(*number, *other, "");
+            overlaps.refuse(*number, *other, "");
         }
     }
-    failures.sort_by_key(|failed| failed.position);
-    Failures::unless_none(failures)
+    overlaps.told()
+}
+
+/// Entries that mean one resource, each refused once.
+pub(super) struct Overlaps<'d> {
+    draft: &'d Draft,
+    failures: Vec<Failed>,
+}
+
+impl Overlaps<'_> {
+    pub(super) fn of(draft: &Draft) -> Overlaps<'_> {
+        let failures = Vec::new();
+        Overlaps { draft, failures }
+    }
+
+    /// Refuses both; `what` is the resource, if it is known.
+    pub(super) fn refuse(&mut self, number: usize, other: usize, what: &str) {
+        let entries = &self.draft.entries;
+        let (Some(one), Some(two)) = (entries.get(number), entries.get(other)) else {
+            return;
+        };
+        for (at, beside) in [(one.position, two.position), (two.position, one.position)] {
+            let text = format!(
+                "This entry and entry {beside} mean the same resource{what}, and the order of entries must not decide what \
+                 becomes of it. Nothing was written. Keep one of them, or send them in two Bundles."
+            );
+            let told = self.failures.iter().any(|failed| failed.position == Some(at));
+            if !told {
+                self.failures.push(Failed {
+                    position: Some(at),
+                    error: Error::Request(Issue::error(IssueCode::Invalid, text)),
+                });
+            }
+        }
+    }
+
+    /// An error, if there were any.
+    pub(super) fn told(mut self) -> Result<(), Failures> {
+        self.failures.sort_by_key(|failed| failed.position);
+        Failures::unless_none(self.failures)
+    }
 }
 
 /// What stands for each `fullUrl` and conditional reference.
@@ -223,6 +270,7 @@ fn links(
             (Work::Delete { target, .. }, _, _) => {
                 deleted.insert(target.clone());
             }
+            (Work::ConditionalDelete { .. }, found, _) => deleted.extend(found),
             (_, Some(target), Some(url)) => {
                 links.insert(url.clone(), target.to_string());
             }

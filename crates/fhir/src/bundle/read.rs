@@ -193,7 +193,7 @@ fn request(
     let method = method.and_then(|name| {
         let known = Method::ALL.into_iter().find(|method| method.as_str() == name);
         if known.is_none() {
-            let text = "This is no method of a request. Send GET, POST, PUT or DELETE, in capitals.";
+            let text = "This is no method of a request. Send GET, POST, PUT, PATCH or DELETE, in capitals.";
             let issue = Issue::error(IssueCode::CodeInvalid, text).with_diagnostics(clip(&name));
             issues.push(issue.at(format!("{place}.method")));
         }

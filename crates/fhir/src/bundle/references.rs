@@ -50,6 +50,19 @@ pub fn conditional(resource: &Resource, now: Timestamp) -> Result<Vec<Conditiona
     if issues.is_empty() { Ok(found) } else { Err(issues) }
 }
 
+/// The references of a resource that search for what they mean, as they are written and where they stand.
+pub fn searches(resource: &Resource) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut take = |place: &str, text: &str| {
+        let kind = text
+            .split_once('?')
+            .and_then(|(kind, _)| ResourceType::parse(kind));
+        found.extend(kind.map(|_| (text.to_owned(), place.to_owned())));
+    };
+    each(resource.tree(), resource.kind().as_str(), &mut take);
+    found
+}
+
 /// Replaces links in a resource by what `link` says of them. Whether any was.
 pub fn rewrite(tree: &mut Map<String, Value>, link: &impl Fn(&str) -> Option<String>) -> bool {
     let mut changed = false;

@@ -23,7 +23,10 @@ pub(super) struct FhirPathPatch {
 
 impl FhirPathPatch {
     pub(super) fn read(bytes: &[u8], format: Format) -> Result<FhirPathPatch, Vec<Issue>> {
-        let tree = decode_tree(bytes, format, "Parameters")?;
+        FhirPathPatch::of(&decode_tree(bytes, format, "Parameters")?)
+    }
+
+    pub(super) fn of(tree: &Map<String, Value>) -> Result<FhirPathPatch, Vec<Issue>> {
         let parameters = match tree.get("parameter") {
             Some(Value::Array(parameters)) => parameters.as_slice(),
             None => &[],

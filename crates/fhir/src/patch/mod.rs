@@ -61,6 +61,14 @@ impl Patch {
         fhirpath::FhirPathPatch::read(bytes, format).map(|patch| Patch(Change::FhirPath(patch)))
     }
 
+    /// Reads a FHIRPath Patch that has been decoded already, as an entry of a Bundle brings it.
+    ///
+    /// # Errors
+    /// All that is wrong with the document: 400.
+    pub fn parameters(tree: &Map<String, Value>) -> Result<Patch, Vec<Issue>> {
+        fhirpath::FhirPathPatch::of(tree).map(|patch| Patch(Change::FhirPath(patch)))
+    }
+
     /// The resource that the patch makes of this one. Its form is that of a resource which was sent; its content is not
     /// validated when the form is right.
     ///

@@ -89,6 +89,19 @@ pub enum ParamType {
     Uri,
 }
 
+impl ParamType {
+    /// FHIR's code — <https://hl7.org/fhir/R4/valueset-search-param-type.html>
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ParamType::Token => "token",
+            ParamType::String => "string",
+            ParamType::Date => "date",
+            ParamType::Reference => "reference",
+            ParamType::Uri => "uri",
+        }
+    }
+}
+
 /// A search parameter of the two types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // FHIR's names

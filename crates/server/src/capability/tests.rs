@@ -5,6 +5,7 @@ fn told() -> Value {
         &Base::for_tests("https://h/fhir"),
         "2026-11-21T00:00:00Z",
         Cors::Off,
+        &Catalogue::new(adapters::naming::Naming::DEFAULT_BASE),
     )
 }
 

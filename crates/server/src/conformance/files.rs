@@ -56,4 +56,8 @@ pub static FILES: &[(Kind, &str)] = &[
     (Kind::ValueSet, file!("value-sets/name-part-kind")),
     (Kind::ValueSet, file!("value-sets/patient-identification-status")),
     (Kind::ValueSet, file!("value-sets/phone-type")),
+    (Kind::OperationDefinition, file!("operation-definitions/patient-everything")),
+    (Kind::OperationDefinition, file!("operation-definitions/patient-ihe-pix")),
+    (Kind::OperationDefinition, file!("operation-definitions/patient-match")),
+    (Kind::OperationDefinition, file!("operation-definitions/validate")),
 ];

@@ -13,6 +13,8 @@ const WITH_URL: &[Kind] = &[
     Kind::ConceptMap,
     Kind::CodeSystem,
     Kind::ValueSet,
+    Kind::SearchParameter,
+    Kind::OperationDefinition,
 ];
 const NAMING_SYSTEM: &[Kind] = &[Kind::NamingSystem];
 
@@ -20,7 +22,7 @@ const NAMING_SYSTEM: &[Kind] = &[Kind::NamingSystem];
 pub struct Parameter {
     /// Its name in a query string.
     pub name: &'static str,
-    /// Its type: token (an id), URI (the whole) or string (the beginning, without regard to case and accents).
+    /// Its type: token (an id or code), URI (the whole) or string (the beginning, without regard to case and accents).
     pub kind: ParamType,
     /// On which types it exists.
     pub on: &'static [Kind],
@@ -51,6 +53,20 @@ pub static PARAMETERS: &[Parameter] = &[
         on: WITH_URL,
         definition: Some("http://hl7.org/fhir/SearchParameter/conformance-url"),
         value: |published| published.text("url"),
+    },
+    Parameter {
+        name: "code",
+        kind: ParamType::Token,
+        on: &[Kind::SearchParameter],
+        definition: Some("http://hl7.org/fhir/SearchParameter/SearchParameter-code"),
+        value: |published| published.text("code"),
+    },
+    Parameter {
+        name: "code",
+        kind: ParamType::Token,
+        on: &[Kind::OperationDefinition],
+        definition: Some("http://hl7.org/fhir/SearchParameter/OperationDefinition-code"),
+        value: |published| published.text("code"),
     },
     // A NamingSystem of R4 has no url. Who looks for a system by what it is called elsewhere finds it so too.
     Parameter {

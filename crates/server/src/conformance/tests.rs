@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use fhir::codec::Layout;
+use fhir::query::param::DEFINITIONS;
 
 use super::*;
 use crate::media::Answer;
@@ -33,13 +34,15 @@ fn every_file_of_profiles_is_published_under_its_type_and_name() {
     let published: BTreeSet<String> = catalogue
         .all
         .iter()
+        .filter(|published| published.kind != Kind::SearchParameter)
         .map(|published| {
             assert_eq!(published.tree["resourceType"], published.kind.as_str());
             format!("{}/{}", published.tree["resourceType"], published.tree["id"])
         })
         .collect();
     assert_eq!(published, files);
-    assert_eq!(catalogue.all.len(), files.len());
+    let made = catalogue.of(Kind::SearchParameter).count();
+    assert_eq!(catalogue.all.len(), files.len() + made);
 }
 
 #[test]
@@ -55,7 +58,9 @@ fn the_paths_name_every_type() {
 #[test]
 fn another_base_stands_wherever_the_default_stood() {
     let (usual, other) = (Catalogue::new(BASE), Catalogue::new("urn:of \"us\""));
-    for (usual, other) in usual.all.iter().zip(&other.all) {
+    // The search parameters are FHIR's.
+    let own = |published: &&Published| published.kind != Kind::SearchParameter;
+    for (usual, other) in usual.all.iter().filter(own).zip(other.all.iter().filter(own)) {
         let other_text = other.tree.to_string();
         assert!(!other_text.contains(BASE), "{other_text}");
         let replaced = usual.tree.to_string().replace(BASE, "urn:of \\\"us\\\"");
@@ -132,4 +137,76 @@ fn a_parameter_that_is_not_known_is_ignored_and_not_said_to_be_applied() {
     let pairs = parse::pairs("uri=b&_count=1&url=a|b&_pretty=true").expect("pairs");
     let search = Search::parse(Kind::CodeSystem, &pairs, parse::Handling::Lenient).expect("a search");
     assert_eq!(search.link(), "url=a%7Cb&_pretty=true");
+}
+
+#[test]
+fn every_search_parameter_of_the_table_is_published_and_no_other() {
+    let catalogue = Catalogue::new(BASE);
+    let published: BTreeSet<(&str, &str)> = catalogue
+        .of(Kind::SearchParameter)
+        .map(|published| (published.text("url"), published.text("code")))
+        .collect();
+    let table = DEFINITIONS.iter().map(|row| (row.definition, row.name));
+    assert_eq!(published, table.clone().collect());
+    assert_eq!(published.len(), table.count(), "two rows have one url");
+}
+
+#[test]
+fn every_modifier_that_is_told_is_taken_and_no_other() {
+    const MODIFIERS: [(&str, &str); 12] = [
+        ("missing", "missing"),
+        ("exact", "exact"),
+        ("contains", "contains"),
+        ("not", "not"),
+        ("text", "text"),
+        ("in", "in"),
+        ("not-in", "notIn"),
+        ("below", "below"),
+        ("above", "above"),
+        ("Practitioner", "type"),
+        ("identifier", "identifier"),
+        ("of-type", "ofType"),
+    ];
+    for row in DEFINITIONS {
+        let told = parameters::modifiers(row);
+        for (written, code) in MODIFIERS {
+            let kind = row.on.first().copied().expect("a type");
+            // What a value has to be depends on the modifier: some of these fits it.
+            let values = ["true", "a", "a|b", "a|b|c", "2020", "x1"];
+            let target = row.param.targets().first().copied().unwrap_or("Practitioner");
+            let written = if code == "type" { target } else { written };
+            let taken = values.iter().any(|value| {
+                let query = format!("{}:{written}={value}", row.name);
+                let pairs = parse::pairs(&query).expect("pairs");
+                parse::search(
+                    kind,
+                    &pairs,
+                    parse::Handling::Strict,
+                    fhir::Timestamp::from_micros(0),
+                )
+                .is_ok()
+            });
+            assert_eq!(taken, told.contains(&code), "{}:{written}", row.name);
+        }
+    }
+}
+
+#[test]
+fn every_operation_of_the_routes_has_its_definition() {
+    let catalogue = Catalogue::new(BASE);
+    let defined: BTreeSet<&str> = catalogue
+        .of(Kind::OperationDefinition)
+        .map(|published| published.text("code"))
+        .collect();
+    assert!(
+        defined.contains("validate") && defined.contains("everything"),
+        "{defined:?}"
+    );
+    for operation in crate::routes::ROUTES.iter().filter_map(|row| row.operation) {
+        assert!(
+            defined.contains(operation.name),
+            "${} has no OperationDefinition",
+            operation.name
+        );
+    }
 }

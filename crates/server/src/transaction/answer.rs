@@ -9,9 +9,9 @@ use fhir::bundle::Mode;
 use fhir::codec::Format;
 use fhir::{Issue, outcome};
 use serde_json::{Map, Value, json};
-use store::Stored;
+use store::{HistoryPage, Stored};
 
-use super::entry::Shape;
+use super::entry::{Shape, Told};
 use crate::ask::Ask;
 use crate::base::Base;
 use crate::error::{self, Failure};
@@ -22,6 +22,8 @@ use crate::{bundle, damage, precondition, respond};
 pub enum Answered {
     /// It was done.
     Done(Box<Reply>, Box<Shape>),
+    /// The server said it of itself.
+    Told(Box<Told>, Box<Shape>),
     /// It was refused, its places told in the Bundle.
     Refused(Box<Failure>),
 }
@@ -70,6 +72,7 @@ impl Writing<'_> {
         match answered {
             Answered::Refused(failure) => self.refused(&failure.refusal),
             Answered::Done(reply, shape) => self.done(*reply, &shape),
+            Answered::Told(told, shape) => self.told(*told, &shape),
         }
     }
 
@@ -94,15 +97,48 @@ impl Writing<'_> {
                 };
                 json!({ "resource": tree, "response": status(StatusCode::OK) })
             }
+            Reply::History(page) => self.history(&page, shape),
             Reply::List(_)
             | Reply::Records(_)
-            | Reply::History(_)
             | Reply::Issues(_)
             | Reply::CrossReferenced(_)
             | Reply::Matches(_) => {
                 self.refused(&error::broken("an entry was answered with what no entry asks"))
             }
         }
+    }
+
+    fn history(&self, page: &HistoryPage, shape: &Shape) -> Value {
+        let Some(links) = &shape.links else {
+            return self.refused(&error::broken("a history without links"));
+        };
+        let showable = |stored: &Stored| self.shown(stored).is_some();
+        match respond::parse(&bundle::history::text(self.base, page, links, showable)) {
+            Ok(tree) => json!({ "resource": tree, "response": status(StatusCode::OK) }),
+            Err(failure) => self.refused(&failure.refusal),
+        }
+    }
+
+    fn told(&self, told: Told, shape: &Shape) -> Value {
+        let tag = told.tag.as_deref();
+        let is_known = tag.is_some_and(|tag| precondition::is_known_tag(&shape.headers, tag));
+        let mut response = status(if is_known {
+            StatusCode::NOT_MODIFIED
+        } else {
+            StatusCode::OK
+        });
+        if let Some(tag) = tag {
+            response.insert("etag".to_owned(), json!(format!("W/\"{tag}\"")));
+        }
+        let mut entry = json!({});
+        if let Some(path) = told.path.filter(|_| !is_known) {
+            put(&mut entry, "fullUrl", json!(format!("{}/{path}", self.base)));
+        }
+        if !is_known {
+            put(&mut entry, "resource", told.resource);
+        }
+        put(&mut entry, "response", Value::Object(response));
+        entry
     }
 
     fn written(&self, reply: &WriteReply) -> Value {

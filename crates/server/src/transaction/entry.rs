@@ -4,23 +4,46 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use fhir::bundle::{Body, Method, Request};
 use fhir::canonical::write_value;
+use fhir::interaction::{Edit, Precondition};
+use fhir::query::history::Scope;
 use fhir::query::subset::Subset;
 use fhir::{Interaction, Resource, ResourceType};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ask::{self, Ask, IF_NONE_EXIST};
 use crate::base::Base;
-use crate::body::{self, BodyId, Reading};
+use crate::body::{self, BodyId};
 use crate::bundle::Links;
+use crate::conformance::{self, Kind};
 use crate::error::{self, Failure};
-use crate::{precondition, routes};
+use crate::{capability, precondition, routes};
+
+use super::patch;
 
 /// What an entry asks.
 pub struct Asked {
-    /// The interaction.
-    pub interaction: Interaction,
+    /// What is to be done.
+    pub what: What,
     /// How its answer is shaped.
     pub shape: Shape,
+}
+
+/// What is to be done for an entry.
+pub enum What {
+    /// The engine runs it.
+    Run(Interaction),
+    /// The server says it of itself: nothing is run.
+    Tell(Told),
+}
+
+/// What the server says of itself.
+pub struct Told {
+    /// The resource.
+    pub resource: Value,
+    /// The path of the resource below the base, when it has one.
+    pub path: Option<String>,
+    /// Its entity tag, bare, when it has one.
+    pub tag: Option<String>,
 }
 
 /// What of a request shapes its answer.
@@ -31,8 +54,44 @@ pub struct Shape {
     pub criteria: String,
     /// The elements that a read asks for.
     pub subset: Option<Subset>,
-    /// The links of a search.
+    /// The links of a search or a history.
     pub links: Option<Links>,
+    /// Whether the entry brings the resource that its faults are in.
+    brings: Brings,
+}
+
+/// What an entry brings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Brings {
+    /// The resource itself, or nothing.
+    Resource,
+    /// What changes one.
+    Patch,
+}
+
+impl Shape {
+    /// The failure of the interaction. What a patch makes of a resource stands nowhere in the Bundle.
+    pub fn failure(&self, error: engine::Error) -> Failure {
+        let mut failure = Failure::about(error, &self.criteria);
+        if self.brings == Brings::Patch {
+            for issue in &mut failure.refusal.issues {
+                let place = issue
+                    .expression
+                    .take_if(|place| !place.starts_with("Parameters."));
+                issue.diagnostics = issue.diagnostics.take().or(place);
+            }
+        }
+        failure
+    }
+}
+
+/// An entry that is being read.
+struct Reading<'a> {
+    ask: &'a Ask<'a>,
+    method: Method,
+    query: &'a str,
+    resource: Option<Body>,
+    shape: Shape,
 }
 
 /// Reads a request.
@@ -40,65 +99,200 @@ pub struct Shape {
 /// # Errors
 /// The refusal that the same request would get by itself.
 pub fn asked(ask: &Ask<'_>, base: &Base, request: Request) -> Result<Asked, Failure> {
-    let url = request.url.clone();
-    let (path, query) = split(&url, base).ok_or_else(|| error::entry_url(&url))?;
+    let (path, query) = split(&request.url, base).ok_or_else(|| error::entry_url(&request.url))?;
     let segments: Vec<&str> = path.split('/').collect();
     let headers = headers(&request);
-    let mut shape = Shape {
-        criteria: request.if_none_exist.clone().unwrap_or_else(|| query.to_owned()),
-        headers,
-        subset: None,
-        links: None,
-    };
-    let interaction = match (request.method, segments.as_slice()) {
-        (Method::Get, [name, id]) => {
-            let target = ask::target_of(ask::kind_of(name)?, id)?;
-            shape.subset = ask::subset_of(target.kind, query)?;
-            Interaction::Read(target)
-        }
-        (Method::Get, [name, id, "_history", version]) => {
-            let target = ask::target_of(ask::kind_of(name)?, id)?;
-            let version = ask::version_of(version)?;
-            shape.subset = ask::subset_of(target.kind, query)?;
-            Interaction::VersionRead(target, version)
-        }
-        (Method::Get, [name]) if !name.is_empty() => {
-            let search = ask.parse_search(Some(ask::kind_of(name)?), query)?;
-            shape.links = Some(Links::of(&search));
-            Interaction::Search(search)
-        }
-        (Method::Post, [name]) if !name.is_empty() => {
-            let kind = ask::kind_of(name)?;
-            let resource = resource(ask, kind, request.resource, BodyId::MeansNothing)?;
-            ask.creation_under(&shape.headers, resource)?
-        }
-        (Method::Put, [name, id]) => {
-            let target = ask::target_to_write_of(ask::kind_of(name)?, id)?;
-            let precondition = precondition::of_write(&shape.headers)?;
-            Interaction::Update {
-                resource: resource(ask, target.kind, request.resource, BodyId::Counts)?,
-                target,
-                precondition,
-            }
-        }
-        (Method::Put, [name]) if !name.is_empty() => {
-            let kind = ask::kind_of(name)?;
-            let precondition = precondition::of_write(&shape.headers)?;
-            let resource = resource(ask, kind, request.resource, BodyId::Counts)?;
-            Interaction::ConditionalUpdate {
-                criteria: ask.criteria_in(query, &resource)?,
-                resource,
-                precondition,
-            }
-        }
-        (Method::Delete, [name, id]) => Interaction::Delete {
-            target: ask::target_of(ask::kind_of(name)?, id)?,
-            precondition: precondition::of_write(&shape.headers)?,
+    let criteria = request.if_none_exist.clone();
+    let mut reading = Reading {
+        ask,
+        method: request.method,
+        query,
+        resource: request.resource,
+        shape: Shape {
+            criteria: criteria.unwrap_or_else(|| query.to_owned()),
+            headers,
+            subset: None,
+            links: None,
+            brings: Brings::Resource,
         },
-        // What has a route of its own but no place in a Bundle yet comes here, PATCH among it.
-        (method, segments) => return Err(not_here(method, segments)),
     };
-    Ok(Asked { interaction, shape })
+    let what = reading.what(&segments)?;
+    let shape = reading.shape;
+    Ok(Asked { what, shape })
+}
+
+/// Whether a POST only searches: it is done where the reads are.
+pub fn is_search(url: &str) -> bool {
+    let path = url.split_once('?').map_or(url, |(path, _)| path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path == SEARCH || path.ends_with("/_search")
+}
+
+/// The last segment of a POSTed search.
+const SEARCH: &str = "_search";
+
+impl Reading<'_> {
+    fn what(&mut self, segments: &[&str]) -> Result<What, Failure> {
+        if let Some(kind) = segments.first().and_then(|name| Kind::parse(name)) {
+            return self.published(kind, segments).map(What::Tell);
+        }
+        match (self.method, segments) {
+            (Method::Get, ["metadata"]) => Ok(What::Tell(Told {
+                resource: capability::told(self.ask.visit),
+                path: None,
+                tag: None,
+            })),
+            (Method::Get, segments) => self.read(segments).map(What::Run),
+            (Method::Post, [.., SEARCH]) => self.posted_search(segments).map(What::Run),
+            (_, segments) => self.write(segments).map(What::Run),
+        }
+    }
+
+    fn read(&mut self, segments: &[&str]) -> Result<Interaction, Failure> {
+        match segments {
+            [""] => self.search(None),
+            ["_history"] => self.history(Scope::System),
+            [name, "_history"] => self.history(Scope::Type(ask::kind_of(name)?)),
+            [name] => self.search(Some(ask::kind_of(name)?)),
+            [name, id] => {
+                let target = ask::target_of(ask::kind_of(name)?, id)?;
+                self.shape.subset = ask::subset_of(target.kind, self.query)?;
+                Ok(Interaction::Read(target))
+            }
+            [name, id, "_history"] => {
+                let target = ask::target_of(ask::kind_of(name)?, id)?;
+                self.history(Scope::Resource(target))
+            }
+            [name, id, "_history", version] => {
+                let target = ask::target_of(ask::kind_of(name)?, id)?;
+                let version = ask::version_of(version)?;
+                self.shape.subset = ask::subset_of(target.kind, self.query)?;
+                Ok(Interaction::VersionRead(target, version))
+            }
+            segments => Err(not_here(self.method, segments)),
+        }
+    }
+
+    fn search(&mut self, kind: Option<ResourceType>) -> Result<Interaction, Failure> {
+        let search = self.ask.parse_search(kind, self.query)?;
+        self.shape.links = Some(Links::of(&search));
+        Ok(Interaction::Search(search))
+    }
+
+    /// The form of a POSTed search has no place in an entry: its parameters stand in the URL.
+    fn posted_search(&mut self, segments: &[&str]) -> Result<Interaction, Failure> {
+        let kind = match segments {
+            [_] => None,
+            [name, _] => Some(ask::kind_of(name)?),
+            segments => return Err(not_here(self.method, segments)),
+        };
+        self.refuse_form()?;
+        self.search(kind)
+    }
+
+    fn refuse_form(&self) -> Result<(), Failure> {
+        match &self.resource {
+            None => Ok(()),
+            Some(_) => Err(error::entry_of_search().into()),
+        }
+    }
+
+    fn history(&mut self, scope: Scope) -> Result<Interaction, Failure> {
+        let history = self.ask.history_in(self.query, scope)?;
+        self.shape.links = Some(Links::of_history(&history));
+        Ok(Interaction::History(history))
+    }
+
+    fn write(&mut self, segments: &[&str]) -> Result<Interaction, Failure> {
+        // `metadata` is no type, and `_history` no id.
+        let is_written = |pattern| matches!(pattern, "/fhir/{type}" | "/fhir/{type}/{id}");
+        if !routes::pattern_of(segments).is_some_and(is_written) {
+            return Err(not_here(self.method, segments));
+        }
+        match (self.method, segments) {
+            (Method::Post, [name]) if !name.is_empty() => {
+                let resource = self.resource(ask::kind_of(name)?, BodyId::MeansNothing)?;
+                self.ask.creation_under(&self.shape.headers, resource)
+            }
+            (Method::Put, [name, id]) => {
+                let target = ask::target_to_write_of(ask::kind_of(name)?, id)?;
+                let precondition = self.precondition()?;
+                Ok(Interaction::Update {
+                    resource: self.resource(target.kind, BodyId::Counts)?,
+                    target,
+                    precondition,
+                })
+            }
+            (Method::Put, [name]) if !name.is_empty() => {
+                let kind = ask::kind_of(name)?;
+                let precondition = self.precondition()?;
+                let resource = self.resource(kind, BodyId::Counts)?;
+                Ok(Interaction::ConditionalUpdate {
+                    criteria: self.ask.criteria_in(self.query, &resource)?,
+                    resource,
+                    precondition,
+                })
+            }
+            (Method::Patch, [name, id]) => Ok(Interaction::Patch {
+                target: ask::target_of(ask::kind_of(name)?, id)?,
+                precondition: self.precondition()?,
+                change: self.change()?,
+            }),
+            (Method::Patch, [name]) if !name.is_empty() => Ok(Interaction::ConditionalPatch {
+                criteria: self.ask.bare_criteria_in(self.query, ask::kind_of(name)?)?,
+                precondition: self.precondition()?,
+                change: self.change()?,
+            }),
+            (Method::Delete, [name, id]) => Ok(Interaction::Delete {
+                target: ask::target_of(ask::kind_of(name)?, id)?,
+                precondition: self.precondition()?,
+            }),
+            (Method::Delete, [name]) if !name.is_empty() => Ok(Interaction::ConditionalDelete {
+                criteria: self.ask.bare_criteria_in(self.query, ask::kind_of(name)?)?,
+                precondition: self.precondition()?,
+            }),
+            (method, segments) => Err(not_here(method, segments)),
+        }
+    }
+
+    /// What of `profiles/` is asked for.
+    fn published(&self, kind: Kind, segments: &[&str]) -> Result<Told, Failure> {
+        let found = |tree| Told {
+            resource: tree,
+            path: None,
+            tag: None,
+        };
+        match (self.method, segments) {
+            (Method::Get, [_]) => conformance::found(self.ask, kind, self.query).map(found),
+            (Method::Post, [_, SEARCH]) => {
+                self.refuse_form()?;
+                conformance::found(self.ask, kind, self.query).map(found)
+            }
+            (Method::Get, [name, id]) => {
+                let published = conformance::find(self.ask, kind, id)?;
+                Ok(Told {
+                    resource: published.tree().clone(),
+                    path: Some(format!("{name}/{id}")),
+                    tag: Some(published.tag().to_owned()),
+                })
+            }
+            (method, segments) => Err(not_here(method, segments)),
+        }
+    }
+
+    fn precondition(&self) -> Result<Precondition, Failure> {
+        Ok(precondition::of_write(&self.shape.headers)?)
+    }
+
+    fn resource(&mut self, kind: ResourceType, id: BodyId) -> Result<Resource, Failure> {
+        resource(self.ask, kind, self.resource.take(), id)
+    }
+
+    fn change(&mut self) -> Result<Edit, Failure> {
+        self.shape.brings = Brings::Patch;
+        let patch = patch::read(self.ask, self.resource.take())?;
+        Ok(self.ask.change_by(patch))
+    }
 }
 
 /// Path and query of a URL below the base. An absolute one must be this server's.
@@ -137,9 +331,8 @@ fn resource(ask: &Ask<'_>, kind: ResourceType, body: Option<Body>, id: BodyId) -
     if body.kind != kind.as_str() && !(body.kind.is_empty() && body.content.is_err()) {
         return Err(error::entry_of_other_type(&body.kind, kind).into());
     }
-    let limit = ask.visit.app.settings.max_body_bytes;
     let tree = body.content.map_err(|malformed| {
-        let reading = Reading {
+        let reading = body::Reading {
             format: fhir::codec::Format::Json,
             expected: kind,
             policy: ask.caller.policy,
@@ -147,7 +340,15 @@ fn resource(ask: &Ask<'_>, kind: ResourceType, body: Option<Body>, id: BodyId) -
         };
         Failure::from(malformed.all_issues(|rest| body::faults(rest, reading)))
     })?;
-    // A resource is held to the limit that it has alone. Only a large Bundle can hold a larger one.
+    check_size(ask, &tree)?;
+    let mut resource = Resource::from_guarded(kind, tree);
+    ask.visit.app.auth.rewrite_resource(&mut resource);
+    Ok(resource)
+}
+
+/// A resource is held to the limit that it has alone. Only a large Bundle can hold a larger one.
+pub(super) fn check_size(ask: &Ask<'_>, tree: &Map<String, Value>) -> Result<(), Failure> {
+    let limit = ask.visit.app.settings.max_body_bytes;
     if ask.trace.received.get() > limit {
         let mut text = String::new();
         write_value(&mut text, &Value::Object(tree.clone()));
@@ -155,27 +356,33 @@ fn resource(ask: &Ask<'_>, kind: ResourceType, body: Option<Body>, id: BodyId) -
             return Err(error::body_too_long(limit).into());
         }
     }
-    let mut resource = Resource::from_guarded(kind, tree);
-    ask.visit.app.auth.rewrite_resource(&mut resource);
-    Ok(resource)
+    Ok(())
 }
 
 /// The refusal of what no entry may ask.
 fn not_here(method: Method, segments: &[&str]) -> Failure {
+    let unknown = || error::unknown_path("An entry asks for a type, a resource or what there is of one.");
+    let pattern = match segments {
+        [.., last] if last.starts_with('$') => return error::unknown_operation(last).into(),
+        [""] => None,
+        segments => routes::pattern_of(segments),
+    };
+    let Some(pattern) = pattern else {
+        return unknown().into();
+    };
     let known = match segments {
-        [name] if !name.is_empty() => ask::kind_of(name).map(|_| "/fhir/{type}"),
-        [name, id] => ask::kind_of(name)
-            .and_then(|kind| ask::target_of(kind, id))
-            .map(|_| "/fhir/{type}/{id}"),
-        [.., last] if last.starts_with(['$', '_']) => return error::unknown_operation(last).into(),
-        _ => return error::unknown_path("An entry asks for a type, a resource or a version of one.").into(),
+        _ if !pattern.starts_with("/fhir/{type}") => Ok(()),
+        [name, id, ..] if pattern.contains("{id}") => {
+            let kind = ask::kind_of(name);
+            kind.and_then(|kind| ask::target_of(kind, id)).map(|_| ())
+        }
+        [name, ..] => ask::kind_of(name).map(|_| ()),
+        [] => Err(unknown().into()),
     };
     match known {
-        Ok(pattern) => {
+        Ok(()) => {
             let hint = match method {
-                Method::Patch => "Read the resource, change it, and PUT it with ifMatch.",
-                Method::Delete => "Delete a resource by its id.",
-                Method::Head => "GET it.",
+                Method::Head => "In a Bundle, GET it.",
                 _ => "",
             };
             error::wrong_method(method.as_str(), routes::allowed(pattern), hint)

@@ -1,5 +1,6 @@
 //! Formats: media types both ways, encodings and limits, what JSON and XML bodies may hold.
 
+mod every_route;
 mod json_rules;
 mod limits;
 mod media;
@@ -19,4 +20,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(xml_rules::TESTS)
         .both(mixed_faults::TESTS)
         .both(round_trip::TESTS)
+        .both(every_route::TESTS)
 }

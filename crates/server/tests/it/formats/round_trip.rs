@@ -1,5 +1,8 @@
 //! JSON ↔ XML: what goes in one way comes out the other, and back, without a new version.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::samples::{Account, Patient};
@@ -89,11 +92,26 @@ fn difficult() -> Vec<Value> {
     let samples = (0..4).map(|number| Patient::new(7000 + number).json());
     let accounts = (0..2).map(|number| Account::new(7000 + number).json());
     let mut all: Vec<Value> = samples.chain([everything, practitioner]).collect();
+    all.extend(every_element());
     // Ordinary here: what governs accounts is tested elsewhere, and the identifiers must stay free.
     all.extend(accounts.map(|mut account| {
         account.as_object_mut().unwrap().remove("meta");
         account
     }));
+    all
+}
+
+/// Resources that use every element and every datatype; `cargo test -p fhir --test every_element` sees to that.
+fn every_element() -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fhir/every-element");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let decimals =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fhir/codec/patient-decimals.json");
+    let all: Vec<Value> = files
+        .chain([decimals])
+        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
+        .collect();
+    assert!(all.len() > 10, "{}", all.len());
     all
 }
 

@@ -1,6 +1,7 @@
 //! Interactions and status, row by row of the REST contract.
 
 mod bundle;
+mod claims;
 mod conditional;
 mod conformance;
 mod create;
@@ -45,4 +46,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(status::TESTS)
         .both(conformance::TESTS)
         .both(validate::TESTS)
+        .both(claims::TESTS)
 }

@@ -188,8 +188,12 @@ fn p34_if_match_counts_in_a_batch(context: &Context) {
 
 fn a_method_that_has_no_place_in_a_bundle_is_refused_by_name(context: &Context) {
     let fhir = shared_fhir(context);
-    for method in ["HEAD", "PATCH"] {
-        let asked = entry(method, "Patient/1");
+    for (method, url) in [
+        ("HEAD", "Patient/1"),
+        ("PATCH", "metadata"),
+        ("DELETE", "_history"),
+    ] {
+        let asked = entry(method, url);
         let answered = answers(send(&fhir, "batch", std::slice::from_ref(&asked)));
         assert_eq!(statuses(&answered), [405], "{answered:?}");
         let told = answered[0]["response"]["outcome"]["issue"][0]["details"]["text"].clone();

@@ -61,6 +61,10 @@ impl Row {
             request = request.header(header, value);
         }
         match &self.body {
+            Some(body) if self.method == "PATCH" => request
+                .header("Content-Type", "application/merge-patch+json")
+                .body(body.to_string())
+                .send(),
             Some(body) => request.json(body).send(),
             None => request.send(),
         }
@@ -69,7 +73,10 @@ impl Row {
     fn entry(&self) -> Value {
         let mut made = entry(self.method, &self.path);
         if let Some(body) = &self.body {
-            made["resource"] = body.clone();
+            made["resource"] = match self.method {
+                "PATCH" => binary("application/merge-patch+json", &body.to_string()),
+                _ => body.clone(),
+            };
         }
         match &self.condition {
             Some((_, part, value)) => asking(made, part, value),
@@ -138,6 +145,7 @@ fn table(there: &There) -> Vec<Row> {
         row("GET", "Organization/1", 404, "not-supported"),
         row("GET", "patient/1", 404, "not-supported"),
         row("GET", "Patient/$nothing", 404, "not-supported"),
+        row("POST", "Patient/$nothing", 404, "not-supported"),
         row("GET", "Patient/a_b", 404, "not-found"),
         row("GET", "Patient?birthdate=soon", 400, "value"),
         row("GET", "Patient?name:sounds=x", 400, "not-supported"),
@@ -204,7 +212,25 @@ fn table(there: &There) -> Vec<Row> {
         row("DELETE", &*live_url, 412, "conflict").if_match("W/\"9\""),
         row("DELETE", "Organization/1", 404, "not-supported"),
         row("DELETE", "Patient/a_b", 404, "not-found"),
+        row("DELETE", "Patient", 400, "invalid"),
+        row("DELETE", "Organization?active=true", 404, "not-supported"),
+        row(
+            "DELETE",
+            format!("Patient?{many_criteria}"),
+            412,
+            "multiple-matches",
+        ),
+        row("DELETE", "Patient?identifer=x", 400, "not-supported"),
+        row("DELETE", format!("Patient?{}", by_local(live)), 412, "conflict").if_match("W/\"9\""),
+        row("DELETE", &*by_free, 412, "conflict").if_match("W/\"1\""),
+        row("GET", "Patient/never-there/_history", 404, "not-found"),
+        row("GET", format!("{live_url}/_history?_since=soon"), 400, "value"),
+        row("GET", "Organization/_history", 404, "not-supported"),
+        row("GET", "_history?_cursor=nonsense", 400, "value"),
+        row("POST", "Patient/_search?birthdate=soon", 400, "value"),
+        row("POST", "_search?_type=Organization", 400, "not-supported"),
     ];
+    rows.extend(patches(there, &by_free));
     let odd = percent_encode("urn:oid:1.2.250.1.213.1.4.8|");
     rows.push(
         row(
@@ -216,6 +242,40 @@ fn table(there: &There) -> Vec<Row> {
         .with(owned),
     );
     rows
+}
+
+fn patches(there: &There, by_free: &str) -> Vec<Row> {
+    let url = format!("Patient/{}", there.live);
+    let many_criteria = by_local(&there.many);
+    let patch = |url: &str, status, code, body: Value| row("PATCH", url, status, code).with(&body);
+    let active = || json!({ "active": true });
+    vec![
+        patch("Patient/never-there", 404, "not-found", active()),
+        patch(&format!("Patient/{}", there.deleted), 410, "deleted", active()),
+        patch("Patient/a_b", 404, "not-found", active()),
+        patch("Organization/1", 404, "not-supported", active()),
+        patch("Patient", 400, "invalid", active()),
+        patch("Patient?identifer=x", 400, "not-supported", active()),
+        patch(by_free, 404, "not-found", active()),
+        patch(
+            &format!("Patient?{many_criteria}"),
+            412,
+            "multiple-matches",
+            active(),
+        ),
+        patch(&url, 412, "conflict", active()).if_match("W/\"9\""),
+        patch(&url, 400, "structure", json!([1])),
+        patch(&url, 400, "structure", json!({ "nickname": "x" })),
+        patch(&url, 400, "value", json!({ "birthDate": "2020-02-31" })),
+        patch(&url, 422, "business-rule", json!({ "id": "another" })),
+        patch(&url, 422, "code-invalid", json!({ "gender": "x" })),
+        patch(
+            &url,
+            409,
+            "duplicate",
+            json!({ "identifier": there.owned["identifier"] }),
+        ),
+    ]
 }
 
 fn the_same_failure_is_the_same_alone_in_a_batch_and_in_a_transaction(context: &Context) {

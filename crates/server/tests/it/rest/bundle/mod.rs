@@ -5,7 +5,9 @@ mod batch;
 mod conditional;
 mod failures;
 mod form;
+mod patches;
 mod races;
+mod reads;
 mod references;
 mod transaction;
 
@@ -18,7 +20,9 @@ pub fn add(suite: Suite) -> Suite {
     let suite = suite
         .both(batch::TESTS)
         .both(transaction::TESTS)
-        .both(conditional::TESTS);
+        .both(conditional::TESTS)
+        .both(patches::TESTS)
+        .both(reads::TESTS);
     let suite = suite
         .both(references::TESTS)
         .both(failures::TESTS)
@@ -49,6 +53,33 @@ fn entry(method: &str, url: &str) -> Value {
 
 fn entry_with(method: &str, url: &str, resource: &Value) -> Value {
     json!({ "resource": resource, "request": { "method": method, "url": url } })
+}
+
+/// A Binary that holds a patch.
+fn binary(media_type: &str, patch: &str) -> Value {
+    json!({ "resourceType": "Binary", "contentType": media_type, "data": base64(patch.as_bytes()) })
+}
+
+fn json_patch(operations: &Value) -> Value {
+    binary("application/json-patch+json", &operations.to_string())
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let whole = [group[0], *group.get(1).unwrap_or(&0), *group.get(2).unwrap_or(&0)];
+        let number = u32::from_be_bytes([0, whole[0], whole[1], whole[2]]);
+        for place in 0..4 {
+            let digit = (number >> (18 - 6 * place)) & 63;
+            text.push(if place > group.len() {
+                '='
+            } else {
+                char::from(DIGITS[digit as usize])
+            });
+        }
+    }
+    text
 }
 
 /// The same entry with another part of its request.

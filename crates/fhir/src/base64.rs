@@ -1,0 +1,72 @@
+//! The bytes of a `base64Binary` — <https://hl7.org/fhir/R4/datatypes.html#base64Binary>, RFC 4648, 4
+
+/// The bytes that a text stands for; white space is passed over. `None` of what is not base64.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut group, mut digits, mut padding) = (0_u32, 0_u8, 0_u8);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        let digit = match byte {
+            b'=' => {
+                padding += 1;
+                0
+            }
+            _ if padding > 0 => return None,
+            other => value(other)?,
+        };
+        group = group << 6 | digit;
+        digits += 1;
+        if digits == 4 {
+            let [_, first, second, third] = group.to_be_bytes();
+            let whole = [first, second, third];
+            let kept = whole
+                .len()
+                .checked_sub(usize::from(padding))
+                .filter(|kept| *kept > 0)?;
+            bytes.extend(whole.iter().take(kept));
+            (group, digits) = (0, 0);
+        }
+    }
+    (digits == 0).then_some(bytes)
+}
+
+fn value(byte: u8) -> Option<u32> {
+    let value = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn base64_is_read_as_the_rfc_writes_it() {
+        for (text, bytes) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8=", "fo"),
+            ("Zm9v", "foo"),
+            ("Zm9vYg==", "foob"),
+            ("Zm9v\nYmE=\t", "fooba"),
+            ("Zm9vYmFy", "foobar"),
+        ] {
+            assert_eq!(decode(text).unwrap(), bytes.as_bytes(), "{text}");
+        }
+        assert_eq!(decode("+/+/").unwrap(), [0xfb, 0xff, 0xbf]);
+    }
+
+    #[test]
+    fn what_is_not_base64_is_none() {
+        for text in [
+            "Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm9v=", "Zm-v", "Zm9vé",
+        ] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+    }
+}
