@@ -14,6 +14,7 @@ pub mod interaction;
 pub mod limits;
 pub mod outcome;
 pub mod patch;
+pub mod profile;
 pub mod query;
 pub mod resource;
 pub mod time;
