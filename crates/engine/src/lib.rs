@@ -24,6 +24,7 @@ pub mod scope;
 mod session;
 pub mod transaction;
 mod update;
+mod validate;
 
 pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds};
 pub use error::{Error, LogLevel, Refusal};

@@ -194,5 +194,5 @@ fn patched(context: &WriteContext, current: &Stored, change: &Edit) -> Result<Pr
             .map_err(|refusal| Error::Rule(refusal.issues))?;
         after = kept.unwrap_or(after);
     }
-    Ok(validate(after, &context.caller, BodyId::Counts)?.prepare(&context.keys))
+    Ok(validate(after, &context.caller, BodyId::Counts, &context.profiles)?.prepare(&context.keys))
 }

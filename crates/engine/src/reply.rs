@@ -17,6 +17,8 @@ pub enum Reply {
     History(HistoryPage),
     /// List.
     List(ListPage),
+    /// Validate: all that is to be said of the resource; never empty.
+    Validated(Vec<Issue>),
     /// Records, oldest first.
     Records(Vec<Record>),
 }

@@ -1,8 +1,9 @@
 //! The engine and the caller's handle on it.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use fhir::interaction::{Keep, Ownership};
+use fhir::profile::Profiles;
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
 use store::audit::AuditEntry;
 use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
@@ -10,10 +11,10 @@ use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
 use crate::context::{Caller, ClientPolicy, Door, IdSource};
 use crate::error::Error;
 use crate::keys::KeySystems;
-use crate::prepare::{BodyId, Valid, validate};
+use crate::prepare::{self, BodyId, Valid};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
-use crate::{create, delete, edit, erase, find_or_create, history, list, patch, read, update};
+use crate::{create, delete, edit, erase, find_or_create, history, list, patch, read, update, validate};
 
 /// The engine: one per process.
 #[derive(Clone)]
@@ -26,6 +27,7 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     keys: RwLock<Arc<KeySystems>>,
     owned: Option<Ownership>,
+    profiles: OnceLock<Arc<Profiles>>,
 }
 
 impl Engine {
@@ -46,6 +48,7 @@ impl Engine {
                 ids,
                 keys: RwLock::new(Arc::new(keys)),
                 owned,
+                profiles: OnceLock::new(),
             }),
         }
     }
@@ -58,6 +61,14 @@ impl Engine {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         *slot = Arc::new(keys);
+    }
+
+    /// The same, with profiles that every write which claims them has to meet. They are given once, before the first
+    /// interaction.
+    #[must_use]
+    pub fn with_profiles(self, profiles: Profiles) -> Engine {
+        self.inner.profiles.get_or_init(|| Arc::new(profiles));
+        self
     }
 
     /// The store below.
@@ -90,6 +101,7 @@ pub(crate) struct WriteContext {
     pub(crate) keys: Arc<KeySystems>,
     pub(crate) keep: Option<Keep>,
     pub(crate) patched: Option<Keep>,
+    pub(crate) profiles: Arc<Profiles>,
     interaction: &'static str,
 }
 
@@ -200,6 +212,9 @@ impl Session {
             } => edit::edit(self, target, edit, precondition)
                 .await
                 .map(Reply::Written),
+            Interaction::Validate(validation) => {
+                validate::validate(self, validation).await.map(Reply::Validated)
+            }
             Interaction::Erase(target) => erase::erase(self, target).await.map(Reply::Deleted),
             Interaction::List(listing) => list::list(self, listing).await.map(Reply::List),
             Interaction::Records(target) => list::records(self, target).await.map(Reply::Records),
@@ -234,7 +249,12 @@ impl Session {
 
     /// Validates a resource as this caller's.
     pub(crate) fn validate(&self, resource: Resource, id: BodyId) -> Result<Valid, Error> {
-        validate(resource, &self.caller, id)
+        prepare::validate(resource, &self.caller, id, &self.profiles())
+    }
+
+    /// The profiles that are enforced.
+    pub(crate) fn profiles(&self) -> Arc<Profiles> {
+        Arc::clone(self.engine.inner.profiles.get_or_init(Arc::default))
     }
 
     pub(crate) fn keys(&self) -> Arc<KeySystems> {
@@ -254,6 +274,7 @@ impl Session {
             caller: Arc::clone(&self.caller),
             ids: Arc::clone(&self.engine.inner.ids),
             keys: self.keys(),
+            profiles: self.profiles(),
             keep: owned.map(|owned| Arc::clone(&owned.replaced)),
             patched: owned.map(|owned| Arc::clone(&owned.patched)),
             interaction,
@@ -293,7 +314,7 @@ impl Session {
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
             Ok(Reply::Page(_) | Reply::List(_)) => (None, None, "ok"),
-            Ok(Reply::History(_) | Reply::Records(_)) => (named, None, "ok"),
+            Ok(Reply::History(_) | Reply::Records(_) | Reply::Validated(_)) => (named, None, "ok"),
             Err(error) => (named, None, error.code().as_str()),
         };
         let recorded = self.engine.inner.store.audit_later(AuditEntry {

@@ -90,6 +90,8 @@ pub enum Interaction {
         /// The versions it may change.
         precondition: Precondition,
     },
+    /// <https://hl7.org/fhir/R4/resource-operation-validate.html>: says what is wrong, and writes nothing.
+    Validate(Validation),
     /// Removes a person for good: every version's content, keys, index rows and records. What stays is that there
     /// was something, when it was changed and by whom (`access.md` 4).
     Erase(Target),
@@ -97,6 +99,56 @@ pub enum Interaction {
     List(Listing),
     /// What is attached to a resource beside it: a partner's records.
     Records(Target),
+}
+
+/// A resource to look at, and what for.
+pub struct Validation {
+    /// The type in the URL.
+    pub kind: ResourceType,
+    /// The resource in the URL, when it names one.
+    pub target: Option<Target>,
+    /// What is to be looked at.
+    pub subject: Subject,
+    /// What it is to be used for, when that is told.
+    pub mode: Option<ValidationMode>,
+    /// The profiles to check it against, beside those that it claims.
+    pub profiles: Vec<String>,
+}
+
+/// What a [`Validation`] looks at.
+pub enum Subject {
+    /// What is stored under the id in the URL.
+    Stored,
+    /// What was sent.
+    Sent(Resource),
+    /// What was sent and is no resource of the type: what is wrong with it.
+    Faulty(Vec<Issue>),
+}
+
+/// <https://hl7.org/fhir/R4/valueset-resource-validation-mode.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValidationMode {
+    /// To be created.
+    Create,
+    /// To take the place of what is stored.
+    Update,
+    /// What is stored is to be deleted.
+    Delete,
+    /// To be checked against the named profiles.
+    Profile,
+}
+
+impl ValidationMode {
+    /// The mode of this FHIR code.
+    pub fn parse(code: &str) -> Option<ValidationMode> {
+        match code {
+            "create" => Some(ValidationMode::Create),
+            "update" => Some(ValidationMode::Update),
+            "delete" => Some(ValidationMode::Delete),
+            "profile" => Some(ValidationMode::Profile),
+            _ => None,
+        }
+    }
 }
 
 /// The change of an [`Interaction::Edit`]: pure, and may run more than once (a version clash runs it again).
@@ -230,6 +282,7 @@ impl Interaction {
             Interaction::ConditionalDelete { .. } => "conditional-delete",
             Interaction::FindOrCreate(_) => "find-or-create",
             Interaction::Edit { .. } => "edit",
+            Interaction::Validate(_) => "validate",
             Interaction::Erase(_) => "erase",
             Interaction::List(_) => "list",
             Interaction::Records(_) => "records",
@@ -251,6 +304,7 @@ impl Interaction {
                 Scope::Resource(target) => Some(&target.id),
                 Scope::Type(_) | Scope::System => None,
             },
+            Interaction::Validate(validation) => validation.target.as_ref().map(|target| &target.id),
             Interaction::Search(_)
             | Interaction::Create(_)
             | Interaction::ConditionalCreate { .. }
@@ -279,6 +333,7 @@ impl Interaction {
                 Scope::System => return None,
             },
             Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
+            Interaction::Validate(validation) => validation.kind,
             Interaction::Search(query) => query.criteria.kind,
             Interaction::ConditionalDelete { criteria, .. } => criteria.kind,
             Interaction::List(listing) => listing.kind,

@@ -92,6 +92,22 @@ pub async fn decode(body: Bytes, reading: Reading) -> Result<Resource, Failure> 
     .await
 }
 
+/// Parses Parameters of an operation on a resource, on the blocking pool when they are large. The faults of what could
+/// be read of them are told with those that validation finds in the resource inside.
+///
+/// # Errors
+/// 500 when the pool lost the task.
+pub async fn decode_parameters(
+    body: Bytes,
+    reading: Reading,
+) -> Result<Result<Map<String, Value>, Vec<Issue>>, Failure> {
+    parsed_aside(body.len(), move || {
+        let parsed = codec::decode_parameters(&body, reading.format);
+        Ok(parsed.map_err(|malformed| malformed.of_parameter().all_issues(|rest| faults(rest, reading))))
+    })
+    .await
+}
+
 /// Parses a patch, on the blocking pool when it is large.
 ///
 /// # Errors

@@ -127,6 +127,11 @@ impl Catalogue {
         }
     }
 
+    /// All of it, as resources.
+    pub fn resources(&self) -> impl Iterator<Item = &Value> + Clone {
+        self.all.iter().map(|published| &published.tree)
+    }
+
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Published> {
         self.all.iter().filter(move |published| published.kind == kind)
     }

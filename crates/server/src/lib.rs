@@ -23,6 +23,7 @@ mod health;
 mod media;
 #[cfg(test)]
 mod mutants;
+mod operation;
 mod panic;
 mod partner;
 mod precondition;

@@ -11,6 +11,7 @@ use engine::Door;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
+use crate::operation::validate;
 use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{capability, conformance, gate, health, rest, transaction};
 
@@ -83,8 +84,6 @@ const fn known(
     }
 }
 
-/// Nothing uses it before the first operation has a row.
-#[allow(dead_code)]
 const fn operation(
     method: Method,
     pattern: &'static str,
@@ -137,6 +136,9 @@ pub static ROUTES: &[Row] = &[
     known(Method::DELETE, "/fhir/{type}", "delete", |ask| Box::pin(rest::conditional_delete(ask))),
     known(Method::GET, "/fhir/{type}/_history", "history-type", |ask| Box::pin(rest::type_history(ask))),
     known(Method::POST, "/fhir/{type}/_search", "search-type", |ask| Box::pin(rest::posted_search(ask))),
+    operation(Method::POST, "/fhir/{type}/$validate", validate::VALIDATE, |ask| Box::pin(validate::of_type(ask))),
+    operation(Method::POST, "/fhir/{type}/{id}/$validate", validate::VALIDATE, |ask| Box::pin(validate::of_resource(ask))),
+    operation(Method::GET, "/fhir/{type}/{id}/$validate", validate::VALIDATE, |ask| Box::pin(validate::of_stored(ask))),
     known(Method::GET, "/fhir/{type}/{id}", "read", |ask| Box::pin(rest::read(ask))),
     known(Method::PUT, "/fhir/{type}/{id}", "update", |ask| Box::pin(rest::update(ask))),
     known(Method::PATCH, "/fhir/{type}/{id}", "patch", |ask| Box::pin(rest::patch(ask))),

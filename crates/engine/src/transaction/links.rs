@@ -28,7 +28,7 @@ pub(super) fn rewritten(
     };
     let mut resource = valid.resource.clone();
     if rewrite(resource.tree_mut(), &link) {
-        validate_as(resource, valid.class)
+        validate_as(resource, valid.class, &valid.profiles)
     } else {
         Ok(valid.clone())
     }

@@ -11,6 +11,9 @@ mod xml;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::guard::{Malformed, json};
@@ -94,6 +97,53 @@ pub fn decode_tree(bytes: &[u8], format: Format, expected: &str) -> Result<Map<S
 /// As [`decode`].
 pub fn decode_bundle(bytes: &[u8], format: Format) -> Result<Map<String, Value>, Malformed> {
     read(bytes, format, "Bundle")
+}
+
+/// Reads Parameters of an operation. What is wrong with the form of a resource inside them can be told as that
+/// resource's ([`Malformed::of_parameter`]).
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_parameters(bytes: &[u8], format: Format) -> Result<Map<String, Value>, Malformed> {
+    read(bytes, format, "Parameters")
+}
+
+/// The resource type that a body names, empty when it names none; `None` when it is no JSON object or no XML at all.
+/// Nothing else is checked.
+pub fn type_of(bytes: &[u8], format: Format) -> Option<String> {
+    /// Whatever else stands there is passed over without recursion.
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "resourceType", default)]
+        kind: Value,
+    }
+    match format {
+        Format::Json => {
+            let named: Named = serde_json::from_slice(bytes).ok()?;
+            Some(named.kind.as_str().unwrap_or_default().to_owned())
+        }
+        Format::Xml => root_of(std::str::from_utf8(bytes).ok()?),
+    }
+}
+
+/// The name of the root of well-formed XML.
+fn root_of(text: &str) -> Option<String> {
+    let mut reader = Reader::from_str(text);
+    let (mut root, mut depth) = (None, 0_usize);
+    loop {
+        let (tag, opens) = match reader.read_event().ok()? {
+            Event::Eof => return root.filter(|_| depth == 0),
+            Event::Start(tag) => (tag, 1),
+            Event::Empty(tag) => (tag, 0),
+            Event::End(_) => {
+                depth = depth.checked_sub(1)?;
+                continue;
+            }
+            _ => continue,
+        };
+        depth += opens;
+        root.get_or_insert_with(|| tag.local_name().as_ref().to_owned());
+    }
 }
 
 fn read(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {

@@ -17,9 +17,6 @@ mod slicing;
 mod terminology;
 mod values;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::HashMap;
 
 use serde_json::Value;

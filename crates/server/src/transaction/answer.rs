@@ -94,7 +94,7 @@ impl Writing<'_> {
                 };
                 json!({ "resource": tree, "response": status(StatusCode::OK) })
             }
-            Reply::List(_) | Reply::Records(_) | Reply::History(_) => {
+            Reply::List(_) | Reply::Records(_) | Reply::History(_) | Reply::Validated(_) => {
                 self.refused(&error::broken("an entry was answered with what no entry asks"))
             }
         }
