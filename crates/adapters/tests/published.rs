@@ -27,6 +27,11 @@ const FOLDERS: [(&str, &str); 6] = [
     ("operation-definitions", "OperationDefinition"),
 ];
 const DOORS: [&str; 4] = ["ehealth", "medicapp-cloud", "medicapp-connect", "patient-graph"];
+/// Where the profiles of others are defined, of which an extract is published under their own URL.
+const NATIONAL: [&str; 2] = [
+    "https://hl7.fr/ig/fhir/core/",
+    "https://interop.esante.gouv.fr/ig/fhir/sas/",
+];
 const GENDERS: [&str; 4] = ["male", "female", "other", "unknown"];
 
 fn root() -> PathBuf {
@@ -127,10 +132,16 @@ fn every_file_is_a_resource_of_its_folder_with_a_name_of_its_own() {
                 resource["uniqueId"][0]["value"].as_str().unwrap().to_owned()
             } else {
                 assert!(resource["version"].is_string(), "{kind} {name}");
-                assert_eq!(resource["url"], url(&name, kind));
-                url(&name, kind)
+                let base = NATIONAL.into_iter().find_map(|base| {
+                    let url = format!("{base}{kind}/{name}");
+                    (resource["url"] == url).then_some(url)
+                });
+                let own = base.unwrap_or_else(|| url(&name, kind));
+                assert_eq!(resource["url"], own);
+                own
             };
-            assert!(own.starts_with(&format!("{BASE}/")), "{own}");
+            let bases = [&format!("{BASE}/"), NATIONAL[0], NATIONAL[1]];
+            assert!(bases.iter().any(|base| own.starts_with(base)), "{own}");
             assert!(urls.insert(own), "{kind} {name} has the url of another");
         }
     }
@@ -148,6 +159,12 @@ fn every_file_has_the_elements_of_its_type_in_r4() {
     }
 }
 
+/// The published definitions of our extensions.
+fn extensions() -> impl Iterator<Item = (String, Map<String, Value>)> {
+    let all = published("StructureDefinition").into_iter();
+    all.filter(|(_, definition)| definition["type"] == "Extension")
+}
+
 #[test]
 fn the_extensions_of_the_fixtures_are_those_that_are_published() {
     let prefix = format!("{BASE}/StructureDefinition/");
@@ -159,7 +176,7 @@ fn the_extensions_of_the_fixtures_are_those_that_are_published() {
             .and_then(|url| url.strip_prefix(&prefix));
         written.extend(name.map(str::to_owned));
     });
-    let defined: BTreeSet<String> = published("StructureDefinition").into_keys().collect();
+    let defined: BTreeSet<String> = extensions().map(|(name, _)| name).collect();
     assert_eq!(written, defined);
 }
 
@@ -202,7 +219,7 @@ fn fits(system: &str, pattern: &str) -> bool {
 /// The value set that each extension, or part of one, binds its code to: by its URL, or the extension's and the part's.
 fn bindings() -> BTreeMap<(String, String), String> {
     let mut bindings = BTreeMap::new();
-    for (name, definition) in published("StructureDefinition") {
+    for (name, definition) in extensions() {
         let definition = Value::Object(definition);
         for element in items(&definition["differential"], "element") {
             let is_code = items(element, "type").any(|kind| kind["code"] == "code");
@@ -269,8 +286,9 @@ fn every_code_that_is_written_is_in_the_value_set_that_is_bound() {
 fn every_value_set_is_bound_and_every_code_system_has_its_own_url() {
     let bound: BTreeSet<String> = bindings().into_values().collect();
     let sets: BTreeSet<String> = published("ValueSet")
-        .keys()
-        .map(|name| url(name, "ValueSet"))
+        .values()
+        .map(|set| set["url"].as_str().unwrap().to_owned())
+        .filter(|url| url.starts_with(BASE))
         .collect();
     assert_eq!(bound, sets);
     for (name, system) in published("CodeSystem") {

@@ -1,6 +1,8 @@
 //! The identity of regulator accounts (`regulator-accounts.md` 5): who is meant by an identifier, in the
 //! presence of disabled accounts, past identifiers and replays.
 
+use std::sync::Arc;
+
 use fhir::query::Criteria;
 use fhir::{Identifier, Resource, VersionId, identifier};
 use serde_json::Value;
@@ -178,7 +180,8 @@ pub(crate) fn withdrawal(current: &Stored, body: &Prepared, keys: &KeySystems) -
             .tree_mut()
             .insert("identifier".to_owned(), identifiers.clone());
     }
-    prepare_as(resource, Class::Account, keys)
+    // The body was checked against its profiles; identifiers that are stored block no withdrawal.
+    prepare_as(resource, Class::Account, keys, &Arc::default())
 }
 
 /// A new account remembers the identifier it was asked for by when its body lacks it: the same request

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fhir::Target;
 use fhir::interaction::{Edit, Precondition};
+use fhir::profile::Profiles;
 use store::Stored;
 
 use crate::conditional::check_precondition;
@@ -26,7 +27,7 @@ pub(crate) async fn edit(
     let keys = session.keys();
     // Parsed, changed and validated before the lock; again inside only when another writer was faster.
     let early = crate::read::read(session, target.clone()).await?;
-    let prepared = Arc::new(changed(&early, &edit, &keys)?);
+    let prepared = Arc::new(changed(&early, &edit, &keys, &session.profiles())?);
     let mut locks = crate::conditional::locks(target.kind, crate::create::values(&prepared), &[]);
     locks.targets.push(target.clone());
     let context = session.write_context("edit");
@@ -47,13 +48,18 @@ pub(crate) async fn edit(
             if current.version == early.version {
                 return put(tx, &context, &current, &prepared);
             }
-            let prepared = changed(&current, &edit, &context.keys)?;
+            let prepared = changed(&current, &edit, &context.keys, &context.profiles)?;
             put(tx, &context, &current, &prepared)
         })
         .await
 }
 
-fn changed(current: &Stored, edit: &Edit, keys: &KeySystems) -> Result<Prepared, Error> {
+fn changed(
+    current: &Stored,
+    edit: &Edit,
+    keys: &KeySystems,
+    profiles: &Arc<Profiles>,
+) -> Result<Prepared, Error> {
     let resource = edit(&parse_stored(current)?).map_err(|refusal| Error::Rule(refusal.issues))?;
-    prepare_as(resource, current.class, keys)
+    prepare_as(resource, current.class, keys, profiles)
 }

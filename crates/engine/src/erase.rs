@@ -1,6 +1,8 @@
 //! Erasure: a person goes from every version, key, index and record; links to it go too (`access.md` 4,
 //! `adapters.md` 8.1).
 
+use std::sync::Arc;
+
 use fhir::query::{Clause, Criteria, ReferenceTest, SearchParam, Test, TokenTest};
 use fhir::{Identifier, Resource, Target, identifier};
 use serde_json::Value;
@@ -104,7 +106,8 @@ fn unlink(
         return Ok(());
     };
     let without = without_links(parse_stored(&current)?, target, identifiers);
-    let prepared = prepare_as(without, current.class, &context.keys)?;
+    // Who is erased goes, whatever the profiles of those who stay say by now.
+    let prepared = prepare_as(without, current.class, &context.keys, &Arc::default())?;
     put(tx, context, &current, &prepared).map(|_| ())
 }
 

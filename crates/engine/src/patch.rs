@@ -187,7 +187,7 @@ impl Patch {
 /// What the patch makes of the current version, validated as this caller's update would be.
 fn patched(context: &WriteContext, current: &Stored, change: &Edit) -> Result<Prepared, Error> {
     let after = made(context, current, change)?.1;
-    Ok(validate(after, &context.caller, BodyId::Counts)?.prepare(&context.keys))
+    Ok(validate(after, &context.caller, BodyId::Counts, &context.profiles)?.prepare(&context.keys))
 }
 
 /// The current version, and what the patch makes of it, not validated yet.

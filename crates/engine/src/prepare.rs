@@ -2,9 +2,11 @@
 
 use fhir::canonical::{self, Canonical, Digest};
 use fhir::index;
+use fhir::profile::Profiles;
 use fhir::validate::{regulator, validate as validate_base};
 use fhir::{Identifier, Issue, IssueCode, Resource, ResourceType, identifier};
 use serde_json::Value;
+use std::sync::Arc;
 use store::{Class, KeyRow, KeyState, NewResource, Policy, Stored};
 
 use crate::context::{Caller, ClientPolicy};
@@ -24,6 +26,8 @@ pub(crate) struct Valid {
     pub digest: Digest,
     /// Warnings found on the way.
     pub warnings: Vec<Issue>,
+    /// The profiles that it was checked against.
+    pub profiles: Arc<Profiles>,
 }
 
 /// A valid resource, ready to be written.
@@ -51,33 +55,40 @@ pub(crate) enum BodyId {
 ///
 /// # Errors
 /// [`Error::Invalid`] and [`Error::Rule`] with every fault found.
-pub(crate) fn validate(mut resource: Resource, caller: &Caller, id: BodyId) -> Result<Valid, Error> {
+pub(crate) fn validate(
+    mut resource: Resource,
+    caller: &Caller,
+    id: BodyId,
+    profiles: &Arc<Profiles>,
+) -> Result<Valid, Error> {
     let class = class_by_body_and_caller(&resource, caller);
     if id == BodyId::MeansNothing || class == Class::Account {
         resource.tree_mut().shift_remove("id");
     }
-    validate_as(resource, class)
+    validate_as(resource, class, profiles)
 }
 
 /// The same under a class that is known already.
-pub(crate) fn validate_as(resource: Resource, class: Class) -> Result<Valid, Error> {
-    let warnings = check(&resource, class)?;
+pub(crate) fn validate_as(
+    resource: Resource,
+    class: Class,
+    profiles: &Arc<Profiles>,
+) -> Result<Valid, Error> {
+    let warnings = check(&resource, class, profiles)?;
     Ok(Valid {
         class,
         identifiers: identifier::of(&resource).map(|held| held.identifier).collect(),
         digest: canonical::digest(&resource),
         warnings,
         resource,
+        profiles: Arc::clone(profiles),
     })
 }
 
 impl Valid {
     /// Renders it, and makes its index and key rows.
     pub(crate) fn prepare(self, keys: &KeySystems) -> Prepared {
-        let rows = match self.class {
-            Class::Ordinary => keys.rows(&self.resource),
-            Class::Account => account_rows(&self.identifiers, is_active(&self.resource)),
-        };
+        let rows = key_rows(&self.resource, self.class, keys);
         let carried = identifier::of(&self.resource)
             .find(|held| self.class == Class::Ordinary && held.identifier.system == keys.patient_id_system());
         let medicapp_id = carried.map(|held| held.identifier.value);
@@ -99,8 +110,24 @@ impl Valid {
 }
 
 /// Validates under a known class and prepares at once.
-pub(crate) fn prepare_as(resource: Resource, class: Class, keys: &KeySystems) -> Result<Prepared, Error> {
-    Ok(validate_as(resource, class)?.prepare(keys))
+pub(crate) fn prepare_as(
+    resource: Resource,
+    class: Class,
+    keys: &KeySystems,
+    profiles: &Arc<Profiles>,
+) -> Result<Prepared, Error> {
+    Ok(validate_as(resource, class, profiles)?.prepare(keys))
+}
+
+/// The key rows of a resource of this class.
+pub(crate) fn key_rows(resource: &Resource, class: Class, keys: &KeySystems) -> Vec<KeyRow> {
+    match class {
+        Class::Ordinary => keys.rows(resource),
+        Class::Account => {
+            let identifiers: Vec<Identifier> = identifier::of(resource).map(|held| held.identifier).collect();
+            account_rows(&identifiers, is_active(resource))
+        }
+    }
 }
 
 /// Whether `active` is true. (An account without it does not get this far.)
@@ -145,20 +172,31 @@ pub(crate) fn refuse_subsetted(resource: &Resource) -> Result<(), Error> {
     }
 }
 
-fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> Class {
+/// The class that a resource would be created in.
+pub(crate) fn class_by_body_and_caller(resource: &Resource, caller: &Caller) -> Class {
     let governed = resource.kind() == ResourceType::Practitioner
         && (caller.policy == ClientPolicy::SasRegulator || regulator::applies(resource));
     if governed { Class::Account } else { Class::Ordinary }
 }
 
-/// Base R4 first, the policy's shape beside it: all faults at once, 400 when the base is malformed.
-fn check(resource: &Resource, class: Class) -> Result<Vec<Issue>, Error> {
+/// The profiles that a class knows by heart: of an account, [`regulator::shape`] tells what its profile does, and more.
+pub(crate) fn known_by_heart(class: Class) -> &'static [&'static str] {
+    match class {
+        Class::Ordinary => &[],
+        Class::Account => &[regulator::PROFILE],
+    }
+}
+
+/// Base R4 first, the policy's shape and the claimed profiles beside it: all faults at once, 400 when the base is
+/// malformed.
+fn check(resource: &Resource, class: Class, profiles: &Profiles) -> Result<Vec<Issue>, Error> {
     let mut issues = validate_base(resource);
     let malformed =
         Error::Invalid(issues.clone()).refusal().status == 400 && issues.iter().any(Issue::is_error);
     if class == Class::Account {
         issues.extend(regulator::shape(resource));
     }
+    issues.extend(profiles.claimed(resource, known_by_heart(class)));
     if !issues.iter().any(Issue::is_error) {
         return Ok(issues);
     }

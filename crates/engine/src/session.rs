@@ -1,8 +1,9 @@
 //! The engine and the caller's handle on it.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use fhir::interaction::{Keep, Ownership};
+use fhir::profile::Profiles;
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
 use store::audit::AuditEntry;
 use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
@@ -28,6 +29,7 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     keys: RwLock<Arc<KeySystems>>,
     owned: Option<Ownership>,
+    profiles: OnceLock<Arc<Profiles>>,
 }
 
 impl Engine {
@@ -48,6 +50,7 @@ impl Engine {
                 ids,
                 keys: RwLock::new(Arc::new(keys)),
                 owned,
+                profiles: OnceLock::new(),
             }),
         }
     }
@@ -60,6 +63,14 @@ impl Engine {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         *slot = Arc::new(keys);
+    }
+
+    /// The same, with profiles that every write which claims them has to meet. They are given once, before the first
+    /// interaction.
+    #[must_use]
+    pub fn with_profiles(self, profiles: Profiles) -> Engine {
+        self.inner.profiles.get_or_init(|| Arc::new(profiles));
+        self
     }
 
     /// The store below.
@@ -92,6 +103,7 @@ pub(crate) struct WriteContext {
     pub(crate) keys: Arc<KeySystems>,
     pub(crate) keep: Option<Keep>,
     pub(crate) patched: Option<Keep>,
+    pub(crate) profiles: Arc<Profiles>,
     interaction: &'static str,
 }
 
@@ -241,7 +253,12 @@ impl Session {
 
     /// Validates a resource as this caller's.
     pub(crate) fn validate(&self, resource: Resource, id: BodyId) -> Result<Valid, Error> {
-        prepare::validate(resource, &self.caller, id)
+        prepare::validate(resource, &self.caller, id, &self.profiles())
+    }
+
+    /// The profiles that are enforced.
+    pub(crate) fn profiles(&self) -> Arc<Profiles> {
+        Arc::clone(self.engine.inner.profiles.get_or_init(Arc::default))
     }
 
     pub(crate) fn keys(&self) -> Arc<KeySystems> {
@@ -261,6 +278,7 @@ impl Session {
             caller: Arc::clone(&self.caller),
             ids: Arc::clone(&self.engine.inner.ids),
             keys: self.keys(),
+            profiles: self.profiles(),
             keep: owned.map(|owned| Arc::clone(&owned.replaced)),
             patched: owned.map(|owned| Arc::clone(&owned.patched)),
             interaction,

@@ -216,7 +216,7 @@ fn patched(entry: &Entry, stored: &Stored, links: &HashMap<String, String>) -> R
     let (before, mut after) = patch::made(context, stored, change)?;
     links::replace(&mut after, entry.full_url.as_deref(), links);
     links::refuse_conditional(&before, &after)?;
-    Ok(validate(after, &context.caller, BodyId::Counts)?.prepare(&context.keys))
+    Ok(validate(after, &context.caller, BodyId::Counts, &context.profiles)?.prepare(&context.keys))
 }
 
 /// An entry that creates because its criteria find nothing, and a patch whose result they would find, would make one

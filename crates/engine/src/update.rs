@@ -340,7 +340,7 @@ fn replace(
     match kept(context.keep.as_ref(), &context.keys, current, &prepared.resource)? {
         None => put(tx, context, current, prepared),
         Some(resource) => {
-            let merged = prepare_as(resource, prepared.new.class, &context.keys)?;
+            let merged = prepare_as(resource, prepared.new.class, &context.keys, &context.profiles)?;
             put(tx, context, current, &merged)
         }
     }
@@ -374,7 +374,7 @@ pub(crate) fn put(
     current: &Stored,
     prepared: &Prepared,
 ) -> Result<WriteReply, Error> {
-    let reclassed = keep_class(&context.keys, current, prepared)?;
+    let reclassed = keep_class(context, current, prepared)?;
     let new = reclassed.as_ref().map_or(&prepared.new, |prepared| &prepared.new);
     if !current.deleted && current.digest == *new.canonical.digest() {
         return Ok(reply(Written::Unchanged, current.clone(), prepared));
@@ -398,13 +398,23 @@ pub(crate) fn put(
 
 /// The class is fixed at creation. A body without the account's marks is an account's all the same when the
 /// stored one never had them (its client's policy made it an account).
-fn keep_class(keys: &KeySystems, current: &Stored, prepared: &Prepared) -> Result<Option<Prepared>, Error> {
+fn keep_class(
+    context: &WriteContext,
+    current: &Stored,
+    prepared: &Prepared,
+) -> Result<Option<Prepared>, Error> {
     if current.class == prepared.new.class {
         return Ok(None);
     }
     let marked = current.deleted || regulator::applies(&parse_stored(current)?);
     if current.class == Class::Account && !marked {
-        return prepare_as(prepared.resource.clone(), Class::Account, keys).map(Some);
+        return prepare_as(
+            prepared.resource.clone(),
+            Class::Account,
+            &context.keys,
+            &context.profiles,
+        )
+        .map(Some);
     }
     let text = match current.class {
         Class::Account => {
@@ -435,6 +445,7 @@ fn body_id(resource: &Resource) -> Option<Id> {
     resource.body_id().and_then(Id::parse)
 }
 
+/// Refuses a body that names another resource, or none.
 pub(crate) fn check_body_id(target: &Target, resource: &Resource) -> Result<(), Error> {
     let found = resource.body_id();
     if found == Some(target.id.as_str()) {

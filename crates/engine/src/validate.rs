@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use fhir::interaction::{Content, Validation, ValidationMode};
-use fhir::validate::regulator;
+use fhir::validate::{regulator, validate as validate_base};
 use fhir::{Issue, IssueCode, Resource, ResourceType, Target};
-use store::Reader;
+use store::{Class, Reader};
 
 use crate::conditional::refuse_taken;
 use crate::error::Error;
-use crate::prepare::{BodyId, parse_stored, refuse_subsetted};
+use crate::prepare::{class_by_body_and_caller, key_rows, known_by_heart, parse_stored, refuse_subsetted};
 use crate::read::live;
 use crate::scope::Permission;
 use crate::session::Session;
@@ -52,8 +52,12 @@ pub(crate) async fn run(session: &Session, wanted: Validation) -> Result<Vec<Iss
     if mode != ValidationMode::Content {
         issues.extend(said(refuse_subsetted(&resource))?);
     }
-    issues.extend(unknown_profiles(&resource, &profiles));
-    issues.extend(of_content(session, resource, mode, target).await?);
+    let of_content = of_content(session, resource, (mode, target), &profiles).await?;
+    issues.extend(of_content);
+    // Each says where: what is about the whole resource, at its root.
+    for issue in &mut issues {
+        issue.expression.get_or_insert_with(|| kind.to_string());
+    }
     Ok(issues)
 }
 
@@ -84,26 +88,26 @@ fn nothing_sent(kind: ResourceType) -> Issue {
     )
 }
 
-/// All that content and keys give reason to say.
+/// All that content, profiles and keys give reason to say.
 async fn of_content(
     session: &Session,
-    resource: Resource,
-    mode: ValidationMode,
-    target: Option<Target>,
+    mut resource: Resource,
+    (mode, target): (ValidationMode, Option<Target>),
+    profiles: &[String],
 ) -> Result<Vec<Issue>, Error> {
     let kind = resource.kind();
-    let id = match mode {
-        ValidationMode::Create => BodyId::MeansNothing,
-        ValidationMode::Content | ValidationMode::Update | ValidationMode::Delete => BodyId::Counts,
-    };
-    let valid = match session.validate(resource, id) {
-        Ok(valid) => valid,
-        Err(Error::Invalid(issues) | Error::Rule(issues)) => return Ok(issues),
-        Err(other) => return Err(other),
-    };
-    let mut issues = valid.warnings.clone();
+    let class = class_by_body_and_caller(&resource, &session.caller);
+    if class == Class::Account || mode == ValidationMode::Create {
+        resource.tree_mut().shift_remove("id");
+    }
+    let mut issues = validate_base(&resource);
+    if class == Class::Account {
+        issues.extend(regulator::shape(&resource));
+    }
+    let by_heart = known_by_heart(class);
+    issues.extend(session.profiles().validate(&resource, profiles, by_heart));
     if mode != ValidationMode::Content {
-        let keys = valid.prepare(&session.keys()).new.keys;
+        let keys = key_rows(&resource, class, &session.keys());
         let caller = Arc::clone(&session.caller);
         let taken =
             move |reader: &mut dyn Reader| refuse_taken(reader, &caller, kind, &keys, target.as_ref());
@@ -119,40 +123,4 @@ fn said(outcome: Result<(), Error>) -> Result<Vec<Issue>, Error> {
         Err(error @ (Error::Store(_) | Error::Forbidden(_))) => Err(error),
         Err(error) => Ok(error.refusal().issues),
     }
-}
-
-/// Profiles that are not held here: an error when the caller asked for one, a warning when the resource claims it.
-fn unknown_profiles(resource: &Resource, asked: &[String]) -> Vec<Issue> {
-    let mut issues: Vec<Issue> = asked
-        .iter()
-        .filter(|profile| !is_known(profile))
-        .map(|profile| {
-            Issue::error(
-                IssueCode::NotFound,
-                "The profile that was asked for is not held here, so nothing was checked against it. See StructureDefinition \
-                 for those that are.",
-            )
-            .with_diagnostics(profile)
-        })
-        .collect();
-    let claimed = resource.meta().and_then(|meta| meta.get("profile")?.as_array());
-    for (position, profile) in claimed.into_iter().flatten().enumerate() {
-        let Some(profile) = profile.as_str().filter(|profile| !is_known(profile)) else {
-            continue;
-        };
-        issues.push(
-            Issue::warning(
-                IssueCode::NotFound,
-                "The profile that is claimed here is not held by this server, so nothing was checked against it.",
-            )
-            .with_diagnostics(profile)
-            .at(format!("{}.meta.profile[{position}]", resource.kind())),
-        );
-    }
-    issues
-}
-
-/// Whether this server holds the profile, in whatever version was written behind a bar.
-fn is_known(profile: &str) -> bool {
-    profile.split('|').next() == Some(regulator::PROFILE)
 }

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod outcome;
 pub mod parameters;
 pub mod patch;
+pub mod profile;
 pub mod query;
 pub mod resource;
 pub mod time;

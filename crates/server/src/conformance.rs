@@ -158,6 +158,11 @@ impl Catalogue {
             .map(|published| published.text("url"))
     }
 
+    /// All of it, as resources.
+    pub fn resources(&self) -> impl Iterator<Item = &Value> + Clone {
+        self.all.iter().map(|published| &published.tree)
+    }
+
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Published> {
         self.all.iter().filter(move |published| published.kind == kind)
     }

@@ -57,7 +57,7 @@ pub async fn given(
 
 async fn of_body(bytes: actix_web::web::Bytes, reading: Reading) -> Result<Given, Failure> {
     body::parsed_aside(bytes.len(), move || {
-        if codec::is_parameters(&bytes, reading.format) {
+        if codec::type_of(&bytes, reading.format).as_deref() == Some("Parameters") {
             return of_parameters(&bytes, reading);
         }
         let content = match codec::decode(&bytes, reading.format, reading.expected) {
@@ -74,14 +74,16 @@ async fn of_body(bytes: actix_web::web::Bytes, reading: Reading) -> Result<Given
 }
 
 fn of_parameters(bytes: &[u8], reading: Reading) -> Result<Given, Failure> {
-    let tree = match codec::decode_given(bytes, reading.format, "Parameters") {
+    let tree = match codec::decode_parameters(bytes, reading.format) {
         Ok(tree) => tree,
         Err(malformed) if malformed.is_unreadable() => return Err(malformed.into_issues().into()),
-        // The resource inside is malformed, or what surrounds it: nothing more can be said of either.
         Err(malformed) => {
+            let issues = malformed
+                .of_parameter()
+                .all_issues(|rest| body::faults(rest, reading));
             return Ok(Given {
                 parameters: Parameters::default(),
-                content: Content::Malformed(malformed.into_issues()),
+                content: Content::Malformed(issues),
             });
         }
     };

@@ -10,11 +10,13 @@ use anyhow::{Context as _, bail};
 use engine::{Engine, KeySystems, RandomIds};
 use fhir::Resource;
 use fhir::interaction::Ownership;
+use fhir::profile::Profiles;
 use store::{Durability, Options, Store};
 
 use crate::app;
 use crate::auth::Authenticator;
 use crate::config::Settings;
+use crate::conformance::Catalogue;
 
 /// The setting under which the naming base lies in the database.
 pub const NAMING_BASE: &str = "naming-base";
@@ -101,7 +103,8 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
         Arc::new(RandomIds),
         KeySystems::new(base, &[]),
         owned,
-    );
+    )
+    .with_profiles(profiles(base)?);
     let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
     Ok(Prepared {
         store,
@@ -109,6 +112,15 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
         auth,
         settings: app_settings,
     })
+}
+
+/// The profiles of this deployment, as they are published.
+///
+/// # Errors
+/// The definition that cannot be understood.
+pub fn profiles(naming_base: &str) -> anyhow::Result<Profiles> {
+    let catalogue = Catalogue::new(naming_base);
+    Profiles::compile(catalogue.resources()).context("the profiles of this server cannot be enforced")
 }
 
 /// Binds the listening socket, so that its port is known before anything is said about it.

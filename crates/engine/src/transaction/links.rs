@@ -20,7 +20,7 @@ pub(super) fn rewritten(
     }
     let mut resource = valid.resource.clone();
     if replace(&mut resource, full_url, links) {
-        validate_as(resource, valid.class)
+        validate_as(resource, valid.class, &valid.profiles)
     } else {
         Ok(valid.clone())
     }

@@ -11,6 +11,9 @@ mod xml;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::guard::{Malformed, json};
@@ -87,38 +90,6 @@ pub fn decode_tree(bytes: &[u8], format: Format, expected: &str) -> Result<Map<S
     read(bytes, format, expected).map_err(Malformed::into_issues)
 }
 
-/// Whether a body is a `Parameters` resource, of which nothing else is looked at: what is given to an operation is that,
-/// or the one resource alone.
-pub fn is_parameters(bytes: &[u8], format: Format) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        #[serde(rename = "resourceType")]
-        name: String,
-    }
-    const NAME: &str = "Parameters";
-    match format {
-        Format::Json => serde_json::from_slice(bytes).is_ok_and(|named: Named| named.name == NAME),
-        Format::Xml => std::str::from_utf8(bytes).is_ok_and(|text| {
-            // The first tag that is neither declaration nor comment.
-            let tags = text.split('<').skip(1);
-            let mut names = tags.filter(|tag| !tag.starts_with(['?', '!']));
-            names.next().is_some_and(|tag| {
-                let end = tag.find(|letter: char| letter.is_whitespace() || matches!(letter, '>' | '/'));
-                let name = end.and_then(|end| tag.get(..end)).unwrap_or(tag);
-                name.rsplit(':').next() == Some(NAME)
-            })
-        }),
-    }
-}
-
-/// Reads a resource of any type, as [`decode_tree`], and says whether it was readable at all.
-///
-/// # Errors
-/// As [`decode`], without the rest.
-pub fn decode_given(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {
-    read(bytes, format, expected)
-}
-
 /// Reads a Bundle to be processed. What is wrong with the form of a resource inside it stays with its entry
 /// ([`Malformed::by_entry`]).
 ///
@@ -126,6 +97,53 @@ pub fn decode_given(bytes: &[u8], format: Format, expected: &str) -> Result<Map<
 /// As [`decode`].
 pub fn decode_bundle(bytes: &[u8], format: Format) -> Result<Map<String, Value>, Malformed> {
     read(bytes, format, "Bundle")
+}
+
+/// Reads Parameters of an operation. What is wrong with the form of a resource inside them can be told as that
+/// resource's ([`Malformed::of_parameter`]).
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_parameters(bytes: &[u8], format: Format) -> Result<Map<String, Value>, Malformed> {
+    read(bytes, format, "Parameters")
+}
+
+/// The resource type that a body names, empty when it names none; `None` when it is no JSON object or no XML at all.
+/// Nothing else is checked.
+pub fn type_of(bytes: &[u8], format: Format) -> Option<String> {
+    /// Whatever else stands there is passed over without recursion.
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "resourceType", default)]
+        kind: Value,
+    }
+    match format {
+        Format::Json => {
+            let named: Named = serde_json::from_slice(bytes).ok()?;
+            Some(named.kind.as_str().unwrap_or_default().to_owned())
+        }
+        Format::Xml => root_of(std::str::from_utf8(bytes).ok()?),
+    }
+}
+
+/// The name of the root of well-formed XML.
+fn root_of(text: &str) -> Option<String> {
+    let mut reader = Reader::from_str(text);
+    let (mut root, mut depth) = (None, 0_usize);
+    loop {
+        let (tag, opens) = match reader.read_event().ok()? {
+            Event::Eof => return root.filter(|_| depth == 0),
+            Event::Start(tag) => (tag, 1),
+            Event::Empty(tag) => (tag, 0),
+            Event::End(_) => {
+                depth = depth.checked_sub(1)?;
+                continue;
+            }
+            _ => continue,
+        };
+        depth += opens;
+        root.get_or_insert_with(|| tag.local_name().as_ref().to_owned());
+    }
 }
 
 fn read(bytes: &[u8], format: Format, expected: &str) -> Result<Map<String, Value>, Malformed> {

@@ -86,6 +86,43 @@ impl Malformed {
         Ok((tree, entries))
     }
 
+    /// Of Parameters: the resource in one of them, and what is wrong with that, with its places inside the resource.
+    /// What is wrong beside it keeps its place.
+    #[must_use]
+    pub fn of_parameter(self) -> Malformed {
+        let parameters = self
+            .rest
+            .as_ref()
+            .and_then(|tree| tree.get("parameter")?.as_array());
+        let resource = parameters
+            .into_iter()
+            .flatten()
+            .find_map(|parameter| parameter.get("resource")?.as_object());
+        let name = resource
+            .and_then(|resource| resource.get("resourceType"))
+            .and_then(Value::as_str)
+            .unwrap_or("Resource");
+        let within = |place: &str| {
+            let (position, rest) = place
+                .strip_prefix("Parameters.parameter[")?
+                .split_once("].resource")?;
+            let _: usize = position.parse().ok()?;
+            (rest.is_empty() || rest.starts_with(['.', '['])).then(|| format!("{name}{rest}"))
+        };
+        let issues = self
+            .issues
+            .iter()
+            .map(|issue| match issue.expression.as_deref().and_then(within) {
+                Some(place) => issue.clone().at(place),
+                None => issue.clone(),
+            });
+        Malformed {
+            issues: issues.collect(),
+            hollow: self.hollow.iter().filter_map(|place| within(place)).collect(),
+            rest: resource.cloned(),
+        }
+    }
+
     /// The faults of form, then those that `validate` finds in what could be read. Of a place that was
     /// reported already nothing more is said. At most [`MAX_ISSUES`]; when there are more, the last says so.
     pub fn all_issues(self, validate: impl FnOnce(Map<String, Value>) -> Vec<Issue>) -> Vec<Issue> {

@@ -39,7 +39,7 @@ fn parse(text: &str) -> Option<Parsed<'_>> {
 }
 
 /// Compares two decimals by value: `1.0` equals `1` and `10e-1`.
-pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
+pub(crate) fn compare(left: &str, right: &str) -> Option<Ordering> {
     let (left, right) = (parse(left)?, parse(right)?);
     let sign = |parsed: &Parsed<'_>| match (parsed.magnitude, parsed.negative) {
         (None, _) => 0,

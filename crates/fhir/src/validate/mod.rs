@@ -10,15 +10,15 @@
 
 pub mod bindings;
 mod contained;
-mod decimal;
+pub(crate) mod decimal;
 pub mod invariants;
 mod nearest;
 pub mod nir;
-mod path;
+pub(crate) mod path;
 pub mod primitives;
 mod references;
 pub mod regulator;
-mod report;
+pub(crate) mod report;
 pub mod table;
 pub mod type_names;
 mod walk;

@@ -2,7 +2,7 @@
 
 /// One step into a resource and the steps before it.
 #[derive(Clone, Copy)]
-pub(super) struct Path<'p> {
+pub(crate) struct Path<'p> {
     parent: Option<&'p Path<'p>>,
     name: &'p str,
     index: Option<usize>,
@@ -10,7 +10,7 @@ pub(super) struct Path<'p> {
 
 impl<'p> Path<'p> {
     /// The resource itself.
-    pub(super) fn root(name: &'p str) -> Path<'p> {
+    pub(crate) fn root(name: &'p str) -> Path<'p> {
         Path {
             parent: None,
             name,
@@ -19,7 +19,7 @@ impl<'p> Path<'p> {
     }
 
     /// An element of where we stand.
-    pub(super) fn child(&'p self, name: &'p str) -> Path<'p> {
+    pub(crate) fn child(&'p self, name: &'p str) -> Path<'p> {
         Path {
             parent: Some(self),
             name,
@@ -28,7 +28,7 @@ impl<'p> Path<'p> {
     }
 
     /// One item of a repeating element: `self` is the element.
-    pub(super) fn item(self, index: usize) -> Path<'p> {
+    pub(crate) fn item(self, index: usize) -> Path<'p> {
         Path {
             index: Some(index),
             ..self
@@ -36,12 +36,24 @@ impl<'p> Path<'p> {
     }
 
     /// The name of the element we stand on.
-    pub(super) fn name(&self) -> &'p str {
+    pub(crate) fn name(&self) -> &'p str {
         self.name
     }
 
+    /// The names alone, as definitions write a path: `Patient.name.given`.
+    pub(crate) fn names(&self) -> String {
+        let mut names = vec![self.name];
+        let mut step = self;
+        while let Some(parent) = step.parent {
+            names.push(parent.name);
+            step = parent;
+        }
+        names.reverse();
+        names.join(".")
+    }
+
     /// As FHIRPath: `Patient.name[0].given[1]`. Names that are no FHIRPath identifier are quoted.
-    pub(super) fn expression(&self) -> String {
+    pub(crate) fn expression(&self) -> String {
         let mut steps = vec![self];
         while let Some(parent) = steps.last().and_then(|step| step.parent) {
             steps.push(parent);

@@ -52,7 +52,7 @@ impl Report {
 }
 
 /// A value for `diagnostics`: scalars as written and cut, lists and objects by their outline.
-pub(super) fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
@@ -67,7 +67,7 @@ pub(super) fn shown(value: &Value) -> String {
 }
 
 /// At most [`MAX_SHOWN`] characters, with an ellipsis when some are missing.
-pub(super) fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -75,7 +75,7 @@ pub(super) fn cut(text: &str) -> String {
 }
 
 /// The kind of a JSON value, for a sentence.
-pub(super) fn kind_of(value: &Value) -> &'static str {
+pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -60,9 +60,7 @@ async fn validate(ask: &Ask<'_>, kind: ResourceType, id: Option<Id>) -> Result<H
         return Err(error::broken("the engine answered with a reply of another kind").into());
     };
     let issues = if found.is_empty() {
-        vec![Issue::information(format!(
-            "This {kind} is valid. Nothing was stored."
-        ))]
+        vec![Issue::information(format!("This {kind} is valid. Nothing was stored.")).at(kind.as_str())]
     } else {
         found
     };

@@ -158,7 +158,8 @@ impl Desk {
         }
         let naming = Naming::new(&fixed);
         let keys = auth::key_systems(naming.base(), &snapshot);
-        let engine = Engine::new(store.clone(), Arc::new(RandomIds), keys);
+        let engine = Engine::new(store.clone(), Arc::new(RandomIds), keys)
+            .with_profiles(start::profiles(naming.base())?);
         let door = Door::parse(options.from.as_str()).unwrap_or(Door::Fhir);
         let caller = caller(
             "import",

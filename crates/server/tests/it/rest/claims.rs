@@ -212,7 +212,12 @@ impl Tried<'_> {
             ("supportedProfile", Value::Array(profiles)) => {
                 for profile in profiles {
                     let body = with(body.clone(), "meta", json!({ "profile": [profile] }));
-                    // It is enforced: there is more to it than this.
+                    // It is enforced: each wants more of an official name than this.
+                    let body = with(
+                        body,
+                        "name",
+                        json!([{ "use": "official", "text": "Camille Ordinaire" }]),
+                    );
                     let answer = self.fhir.post(format!("/{kind}")).json(&body).send();
                     assert_eq!(answer.status, 422, "{profile}: {answer:?}");
                 }

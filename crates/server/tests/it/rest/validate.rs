@@ -52,7 +52,7 @@ fn a_valid_resource_gets_200_and_one_information_and_is_not_stored(context: &Con
     let number = unique();
     for path in ["/Patient", "/Patient/"] {
         let answer = validate(&fhir, path.trim_end_matches('/'), &patient(&number));
-        assert_eq!(said(&answer), [three("information", "informational", "")]);
+        assert_eq!(said(&answer), [three("information", "informational", "Patient")]);
         assert_eq!(answer.json()["resourceType"], "OperationOutcome");
     }
     assert_eq!(count_local(&fhir, &number), 0);
@@ -112,8 +112,8 @@ fn parameters_hold_resource_mode_and_profile(context: &Context) {
     assert_eq!(
         said(&answer),
         [
-            three("error", "not-found", ""),
-            three("error", "code-invalid", "Patient.gender")
+            three("error", "code-invalid", "Patient.gender"),
+            three("error", "not-found", "Patient")
         ]
     );
     // What is malformed inside is told with its place in the request.
@@ -254,7 +254,10 @@ fn an_unknown_profile_is_an_issue_and_no_refusal(context: &Context) {
         .post("/Patient/$validate?profile=urn:profile:of-somebody")
         .json(&patient(&unique()))
         .send();
-    assert_eq!(said(&answer.expect(200)), [three("error", "not-found", "")]);
+    assert_eq!(
+        said(&answer.expect(200)),
+        [three("error", "not-found", "Patient")]
+    );
 }
 
 fn what_cannot_be_read_or_understood_is_refused(context: &Context) {
