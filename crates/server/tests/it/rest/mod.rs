@@ -18,6 +18,7 @@ mod routes;
 mod status;
 mod subset;
 mod update;
+mod validate;
 
 use testkit::harness::Suite;
 
@@ -43,4 +44,5 @@ pub fn add(suite: Suite) -> Suite {
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)
+        .both(validate::TESTS)
 }
