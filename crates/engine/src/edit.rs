@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fhir::profile::Profiles;
 use fhir::Target;
 use fhir::interaction::{Edit, Precondition};
+use fhir::profile::Profiles;
 use store::Stored;
 
 use crate::conditional::check_precondition;

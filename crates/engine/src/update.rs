@@ -404,7 +404,13 @@ fn keep_class(
     }
     let marked = current.deleted || regulator::applies(&parse_stored(current)?);
     if current.class == Class::Account && !marked {
-        return prepare_as(prepared.resource.clone(), Class::Account, &context.keys, &context.profiles).map(Some);
+        return prepare_as(
+            prepared.resource.clone(),
+            Class::Account,
+            &context.keys,
+            &context.profiles,
+        )
+        .map(Some);
     }
     let text = match current.class {
         Class::Account => {

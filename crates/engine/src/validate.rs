@@ -66,9 +66,7 @@ async fn there(
         Ok(stored) => Ok(Ok(Some(stored))),
         Err(error @ (Error::NotFound(_) | Error::Gone { .. })) if mode == Some(ValidationMode::Delete) => {
             let issue = error.refusal().issues.into_iter().next();
-            Ok(Err(issue
-                .unwrap_or_else(nothing_sent)
-                .at(target.kind.as_str())))
+            Ok(Err(issue.unwrap_or_else(nothing_sent).at(target.kind.as_str())))
         }
         Err(error) => Err(error),
     }
@@ -132,7 +130,7 @@ async fn judge(
     if matches!(asked.mode, Some(ValidationMode::Create | ValidationMode::Update)) {
         let rows = prepare::key_rows(&resource, class, &session.keys());
         let (kind, own, caller) = (asked.kind, asked.target.clone(), session.caller.clone());
-        let own = own.filter(|_| asked.mode == Some(ValidationMode::Update));
+        let own = own.filter(|_| !sent || asked.mode == Some(ValidationMode::Update));
         let free = session
             .space
             .read(move |reader| refuse_taken(reader, &caller, kind, &rows, own.as_ref()))

@@ -43,7 +43,10 @@ fn folder(path: &Path) -> Vec<PathBuf> {
 fn published() -> Vec<Value> {
     let folders = folder(&root().join("profiles"));
     let folders = folders.iter().filter(|path| path.is_dir());
-    folders.flat_map(|path| folder(path)).map(|path| read(&path)).collect()
+    folders
+        .flat_map(|path| folder(path))
+        .map(|path| read(&path))
+        .collect()
 }
 
 fn compiled(definitions: &[Value]) -> Profiles {
@@ -51,8 +54,13 @@ fn compiled(definitions: &[Value]) -> Profiles {
 }
 
 fn resource(tree: Value) -> Resource {
-    let Value::Object(tree) = tree else { panic!("no object") };
-    let kind = tree["resourceType"].as_str().and_then(ResourceType::parse).unwrap();
+    let Value::Object(tree) = tree else {
+        panic!("no object")
+    };
+    let kind = tree["resourceType"]
+        .as_str()
+        .and_then(ResourceType::parse)
+        .unwrap();
     Resource::from_guarded(kind, tree)
 }
 
@@ -74,7 +82,9 @@ fn every_case_gets_exactly_its_issues() {
     for path in &folders {
         let optional = |name: &str| path.join(name).exists().then(|| read(&path.join(name)));
         let definitions = optional("definitions.json");
-        let held = definitions.as_ref().map_or(&ours, |list| list.as_array().unwrap());
+        let held = definitions
+            .as_ref()
+            .map_or(&ours, |list| list.as_array().unwrap());
         let asked = optional("asked.json").unwrap_or_else(|| json!([]));
         let asked: Vec<String> = serde_json::from_value(asked).unwrap();
         let request = resource(read(&path.join("request.json")));
@@ -82,7 +92,9 @@ fn every_case_gets_exactly_its_issues() {
         let expected = read(&path.join("expected.json"));
         let expected = expected.as_array().unwrap();
         let pairs = issues.iter().zip(expected);
-        let differences: String = pairs.filter_map(|(issue, wanted)| difference(issue, wanted)).collect();
+        let differences: String = pairs
+            .filter_map(|(issue, wanted)| difference(issue, wanted))
+            .collect();
         if issues.len() != expected.len() || !differences.is_empty() {
             let name = path.file_name().unwrap().to_string_lossy();
             failures.push_str(&format!("\n{name}:{differences}\n  all: {issues:#?}"));
@@ -110,7 +122,11 @@ fn the_published_profile_of_accounts_refuses_what_the_rules_of_accounts_refuse()
         if name == "name-given-without-value" {
             continue;
         }
-        assert_eq!(by_profile > 0, by_rules > 0, "{name}: {by_profile} and {by_rules}");
+        assert_eq!(
+            by_profile > 0,
+            by_rules > 0,
+            "{name}: {by_profile} and {by_rules}"
+        );
     }
 }
 
@@ -120,7 +136,11 @@ fn what_the_doors_write_meets_the_definitions_of_its_extensions() {
     let mut met = 0;
     for door in ["ehealth", "medicapp-cloud", "medicapp-connect", "patient-graph"] {
         let cases = folder(&root().join("fixtures").join(door));
-        for file in cases.iter().filter(|path| path.is_dir()).flat_map(|path| folder(path)) {
+        for file in cases
+            .iter()
+            .filter(|path| path.is_dir())
+            .flat_map(|path| folder(path))
+        {
             let name = file.display().to_string();
             let Ok(Value::Object(tree)) = serde_json::from_slice(&fs::read(&file).unwrap()) else {
                 continue;
@@ -152,8 +172,10 @@ fn fault(definitions: &[Value]) -> String {
 #[test]
 fn a_definition_that_cannot_be_understood_is_refused_with_its_url_and_its_element() {
     let constraint = |expression: &str| {
-        profile(json!([{"id": "Patient", "constraint": [{"key": "x-1", "severity": "error", "human": "h",
-            "expression": expression}]}]))
+        profile(
+            json!([{"id": "Patient", "constraint": [{"key": "x-1", "severity": "error", "human": "h",
+            "expression": expression}]}]),
+        )
     };
     let sliced = |kind: &str, path: &str| {
         profile(json!([
@@ -164,16 +186,31 @@ fn a_definition_that_cannot_be_understood_is_refused_with_its_url_and_its_elemen
     for (definition, part) in [
         (constraint("name.exists("), "x-1"),
         (constraint(&"(".repeat(100_000)), "longer"),
-        (constraint(&format!("{}true{}", "(".repeat(500), ")".repeat(500))), "nests"),
+        (
+            constraint(&format!("{}true{}", "(".repeat(500), ")".repeat(500))),
+            "nests",
+        ),
         (constraint(&"a.".repeat(1000)), "operators"),
         (constraint(&format!("{}true", "not ".repeat(500))), "operators"),
         (profile(json!([{"id": "Patient.nmae", "min": 1}])), "nmae"),
-        (profile(json!([{"id": "Practitioner.name", "min": 1}])), "Practitioner.name"),
-        (profile(json!([{"id": "Patient.name", "min": 3, "max": "2"}])), "at least 3"),
+        (
+            profile(json!([{"id": "Practitioner.name", "min": 1}])),
+            "Practitioner.name",
+        ),
+        (
+            profile(json!([{"id": "Patient.name", "min": 3, "max": "2"}])),
+            "at least 3",
+        ),
         (profile(json!([{"id": "Patient.name", "max": "many"}])), "max"),
         (profile(json!([{"id": "Patient.name", "min": -1}])), "min"),
-        (profile(json!([{"id": format!("Patient{}", ".extension".repeat(10_000))}])), "levels"),
-        (profile(Value::Array(vec![json!({"id": "Patient.name"}); 5000])), "4096"),
+        (
+            profile(json!([{"id": format!("Patient{}", ".extension".repeat(10_000))}])),
+            "levels",
+        ),
+        (
+            profile(Value::Array(vec![json!({"id": "Patient.name"}); 5000])),
+            "4096",
+        ),
         (sliced("value", "resolve().code"), "resolve"),
         (sliced("value", "system"), "discriminator"),
         (sliced("position", "system"), "position"),
@@ -209,12 +246,19 @@ fn value_sets_of_value_sets_of_value_sets_are_given_up_in_time() {
             json!({"resourceType": "ValueSet", "url": format!("urn:{level}"), "compose": {"include": next}})
         })
         .collect();
-    definitions.push(profile(json!([{"id": "Patient.gender", "binding": {"strength": "required", "valueSet": "urn:0"}}])));
+    definitions.push(profile(
+        json!([{"id": "Patient.gender", "binding": {"strength": "required", "valueSet": "urn:0"}}]),
+    ));
     let start = Instant::now();
     let profiles = compiled(&definitions);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let patient = resource(json!({"resourceType": "Patient", "gender": "male"}));
-    assert!(!profiles.validate(&patient, &["urn:p".to_owned()], &[]).iter().any(Issue::is_error));
+    assert!(
+        !profiles
+            .validate(&patient, &["urn:p".to_owned()], &[])
+            .iter()
+            .any(Issue::is_error)
+    );
 }
 
 #[test]
@@ -236,9 +280,16 @@ fn ten_thousand_mutated_resources_are_judged_with_a_place_for_each_issue_and_non
         for path in folder(&root().join("fixtures/fhir/profile")) {
             requests.push(read(&path.join("request.json")));
             if path.join("definitions.json").exists() {
-                for (position, mut held) in read(&path.join("definitions.json")).as_array().unwrap().iter().cloned().enumerate() {
+                for (position, mut held) in read(&path.join("definitions.json"))
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .cloned()
+                    .enumerate()
+                {
                     let name = path.file_name().unwrap().to_string_lossy();
-                    if held["url"] == "https://example.org/StructureDefinition/p" && held["type"] == "Patient" {
+                    if held["url"] == "https://example.org/StructureDefinition/p" && held["type"] == "Patient"
+                    {
                         held["url"] = json!(format!("urn:{name}:{position}"));
                     }
                     definitions.push(held);
@@ -264,11 +315,41 @@ fn ten_thousand_mutated_resources_are_judged_with_a_place_for_each_issue_and_non
             let mutant = Resource::from_guarded(ResourceType::Patient, tree);
             let start = Instant::now();
             let issues = profiles.validate(&mutant, &asked, &[]);
-            assert!(start.elapsed() < Duration::from_secs(1), "seed {seed}: {:?}", start.elapsed());
+            assert!(
+                start.elapsed() < Duration::from_secs(1),
+                "seed {seed}: {:?}",
+                start.elapsed()
+            );
             assert!(issues.len() <= MAX_ISSUES, "seed {seed}");
-            assert!(issues.iter().all(|issue| issue.expression.is_some()), "seed {seed}: {issues:?}");
+            assert!(
+                issues.iter().all(|issue| issue.expression.is_some()),
+                "seed {seed}: {issues:?}"
+            );
         }
     };
     let small = std::thread::Builder::new().stack_size(1024 * 1024);
     small.spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn p65_a_thousand_patients_are_checked_in_two_seconds_at_most() {
+    // Five thousand a second on one core is what is promised of a release; a tenth of that is asserted here.
+    let profiles = compiled(&published());
+    let patient = resource(read(
+        &root().join("fixtures/fhir/profile/ins-patient/request.json"),
+    ));
+    let hundred = || {
+        let start = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(
+                validate(&patient).iter().filter(|issue| issue.is_error()).count(),
+                0
+            );
+            assert_eq!(profiles.claimed(&patient, &[]), []);
+        }
+        start.elapsed()
+    };
+    let times: Vec<Duration> = (0..10).map(|_| hundred()).collect();
+    let all: Duration = times.iter().sum();
+    assert!(all < Duration::from_secs(2), "{times:?}");
 }

@@ -85,7 +85,10 @@ impl Malformed {
     /// What is wrong beside it keeps its place.
     #[must_use]
     pub fn of_parameter(self) -> Malformed {
-        let parameters = self.rest.as_ref().and_then(|tree| tree.get("parameter")?.as_array());
+        let parameters = self
+            .rest
+            .as_ref()
+            .and_then(|tree| tree.get("parameter")?.as_array());
         let resource = parameters
             .into_iter()
             .flatten()
@@ -95,16 +98,19 @@ impl Malformed {
             .and_then(Value::as_str)
             .unwrap_or("Resource");
         let within = |place: &str| {
-            let (position, rest) = place.strip_prefix("Parameters.parameter[")?.split_once("].resource")?;
+            let (position, rest) = place
+                .strip_prefix("Parameters.parameter[")?
+                .split_once("].resource")?;
             let _: usize = position.parse().ok()?;
             (rest.is_empty() || rest.starts_with(['.', '['])).then(|| format!("{name}{rest}"))
         };
-        let issues = self.issues.iter().map(|issue| {
-            match issue.expression.as_deref().and_then(within) {
+        let issues = self
+            .issues
+            .iter()
+            .map(|issue| match issue.expression.as_deref().and_then(within) {
                 Some(place) => issue.clone().at(place),
                 None => issue.clone(),
-            }
-        });
+            });
         Malformed {
             issues: issues.collect(),
             hollow: self.hollow.iter().filter_map(|place| within(place)).collect(),

@@ -126,7 +126,10 @@ impl<'p> Check<'p> {
         let of = slice.map_or(String::new(), |slice| format!(" of the kind `{slice}`"));
         if count < occurs.min {
             let text = match (count, occurs.min) {
-                (0, 1) => format!("`{}`{of} is missing, which the profile requires. Add it.", path.name()),
+                (0, 1) => format!(
+                    "`{}`{of} is missing, which the profile requires. Add it.",
+                    path.name()
+                ),
                 (_, min) => format!(
                     "`{}`{of} is there {count} times, and the profile requires {min}. Add what is missing.",
                     path.name()
@@ -138,7 +141,10 @@ impl<'p> Check<'p> {
             && let Some(excess) = places.get(max)
         {
             let text = match max {
-                0 => format!("`{}`{of} is not allowed by the profile. Take it out.", path.name()),
+                0 => format!(
+                    "`{}`{of} is not allowed by the profile. Take it out.",
+                    path.name()
+                ),
                 max => format!(
                     "`{}`{of} is there {count} times, and the profile allows {max}. Take out the rest.",
                     path.name()
@@ -178,7 +184,10 @@ impl<'p> Check<'p> {
 
     fn types(&mut self, types: &'p [TypeRule], item: &Item<'_>, path: &Path<'_>) {
         let name = item.kind.name();
-        let mut fitting = types.iter().filter(|rule| rule.code == name || is_one_typed(&rule.code)).peekable();
+        let mut fitting = types
+            .iter()
+            .filter(|rule| rule.code == name || is_one_typed(&rule.code))
+            .peekable();
         if fitting.peek().is_none() {
             let codes: Vec<&str> = types.iter().map(|rule| rule.code.as_str()).collect();
             let text = format!(
@@ -309,7 +318,11 @@ impl<'p> Check<'p> {
                 None => (
                     Severity::Information,
                     IssueCode::Informational,
-                    format!("Whether {} holds on `{}` could not be told.", constraint.key, path.name()),
+                    format!(
+                        "Whether {} holds on `{}` could not be told.",
+                        constraint.key,
+                        path.name()
+                    ),
                 ),
             };
             self.report(severity, code, path, text);
@@ -354,7 +367,8 @@ fn items<'v>(properties: &[Property], map: &'v Map<String, Value>) -> Vec<Item<'
         }
         let length = values.map_or(0, Vec::len).max(siblings.map_or(0, Vec::len));
         items.extend((0..length).map(|index| {
-            let at = |list: Option<&'v Vec<Value>>| list.and_then(|list| list.get(index)).filter(|v| !v.is_null());
+            let at =
+                |list: Option<&'v Vec<Value>>| list.and_then(|list| list.get(index)).filter(|v| !v.is_null());
             Item {
                 value: at(values),
                 sibling: at(siblings),

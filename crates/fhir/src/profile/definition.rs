@@ -106,7 +106,9 @@ pub(super) fn compile(definition: &Value, all: &Definitions<'_>) -> Result<Optio
 /// The base table of a type that a definition may constrain.
 pub(super) fn table_of(kind: &str) -> Option<&'static ComplexType> {
     let stored = ResourceType::parse(kind).map(table::resource);
-    stored.or_else(|| table::contained(kind)).or_else(|| table::datatype(kind))
+    stored
+        .or_else(|| table::contained(kind))
+        .or_else(|| table::datatype(kind))
 }
 
 /// A snapshot says everything; differentials add up, that of the furthest base first.
@@ -119,7 +121,11 @@ fn elements<'v>(definition: &'v Value, all: &Definitions<'v>) -> Result<Vec<&'v 
                 "its bases lead back to it, or there are more than {MAX_CHAIN}"
             ));
         }
-        let part = |name| current.get(name).map_or(&[] as &[Value], |part| list(part, "element"));
+        let part = |name| {
+            current
+                .get(name)
+                .map_or(&[] as &[Value], |part| list(part, "element"))
+        };
         let (snapshot, differential) = (part("snapshot"), part("differential"));
         if !snapshot.is_empty() {
             chain.push(snapshot);
@@ -187,7 +193,9 @@ fn place<'n>(root: &'n mut Node, kind: &str, id: &str) -> Result<Option<Target<'
     let mut node = root;
     for (position, step) in steps.iter().enumerate() {
         let last = position + 1 == steps.len();
-        let (name, slice) = step.split_once(':').map_or((*step, None), |(name, slice)| (name, Some(slice)));
+        let (name, slice) = step
+            .split_once(':')
+            .map_or((*step, None), |(name, slice)| (name, Some(slice)));
         let Some(table) = node.table else {
             return Err("lies below an element whose type is not settled before it".to_owned());
         };
@@ -279,7 +287,11 @@ fn child(table: &'static ComplexType, name: &str) -> Option<Child> {
         slicing: None,
         base: Occurs {
             // Of one type of a choice base R4 demands nothing.
-            min: if named.is_some() { usize::from(element.min) } else { 0 },
+            min: if named.is_some() {
+                usize::from(element.min)
+            } else {
+                0
+            },
             max: match element.max {
                 Max::One => Some(1),
                 Max::Many => None,

@@ -61,7 +61,10 @@ fn cardinality(element: &Value) -> Result<(Option<usize>, Option<Option<usize>>)
     let max = match element.get("max").map(|max| max.as_str().unwrap_or_default()) {
         None => None,
         Some("*") => Some(None),
-        Some(max) => Some(Some(max.parse().map_err(|_| "has a max that is neither a number nor *")?)),
+        Some(max) => Some(Some(
+            max.parse()
+                .map_err(|_| "has a max that is neither a number nor *")?,
+        )),
     };
     if let (Some(min), Some(Some(max))) = (min, max)
         && min > max
@@ -102,7 +105,10 @@ fn types(node: &mut Node, element: &Value, choice: bool) -> Result<(), String> {
         };
     }
     // An element of one type has that type; what counts are profiles and targets.
-    let narrows = choice || rules.iter().any(|rule| !rule.profiles.is_empty() || !rule.targets.is_empty());
+    let narrows = choice
+        || rules
+            .iter()
+            .any(|rule| !rule.profiles.is_empty() || !rule.targets.is_empty());
     node.rules.types = narrows.then_some(rules);
     Ok(())
 }
@@ -144,7 +150,8 @@ fn constraints(node: &mut Node, element: &Value) -> Result<(), String> {
         let is_error = text(constraint, "severity") != "warning";
         let human = text(constraint, "human");
         let compiled = Constraint::compile(key, human, is_error, text(constraint, "expression"));
-        let compiled = compiled.map_err(|problem| format!("has the constraint {key}, whose expression {problem}"))?;
+        let compiled =
+            compiled.map_err(|problem| format!("has the constraint {key}, whose expression {problem}"))?;
         node.rules.constraints.push(compiled);
     }
     Ok(())
@@ -167,7 +174,11 @@ fn slicing_of(slicing: &Value) -> Result<(Vec<Discriminator>, SlicingRules), Str
             "exists" => DiscriminatorKind::Exists,
             "type" => DiscriminatorKind::Type,
             "profile" => DiscriminatorKind::Profile,
-            other => return Err(format!("has a discriminator of the type `{other}`, which is unknown")),
+            other => {
+                return Err(format!(
+                    "has a discriminator of the type `{other}`, which is unknown"
+                ));
+            }
         };
         Ok(Discriminator {
             kind,
@@ -202,4 +213,3 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
     }
     Ok(steps)
 }
-

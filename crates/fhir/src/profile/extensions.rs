@@ -40,7 +40,13 @@ impl Check<'_> {
         }
     }
 
-    fn below(&mut self, map: &Map<String, Value>, table: &'static ComplexType, path: &Path<'_>, holder: Holder<'_>) {
+    fn below(
+        &mut self,
+        map: &Map<String, Value>,
+        table: &'static ComplexType,
+        path: &Path<'_>,
+        holder: Holder<'_>,
+    ) {
         // What lies deeper, base validation refuses.
         if holder.depth >= MAX_DEPTH || self.is_full() {
             return;
@@ -59,7 +65,11 @@ impl Check<'_> {
             };
             let of_list = value.as_array().map(Vec::as_slice);
             for (index, item) in of_list.unwrap_or(std::slice::from_ref(value)).iter().enumerate() {
-                let place = if of_list.is_some() { place.item(index) } else { place };
+                let place = if of_list.is_some() {
+                    place.item(index)
+                } else {
+                    place
+                };
                 let Some(object) = item.as_object() else { continue };
                 if matches!(name, "extension" | "modifierExtension") {
                     self.extension(item, &place, holder);

@@ -120,7 +120,9 @@ impl Profiles {
             let url = bare(canonical);
             done.push(url);
             match self.find(canonical) {
-                Some(profile) if profile.kind == resource.kind().as_str() => check.profile(profile, &tree, &root),
+                Some(profile) if profile.kind == resource.kind().as_str() => {
+                    check.profile(profile, &tree, &root)
+                }
                 _ if url.strip_prefix(CORE) == Some(resource.kind().as_str()) => {}
                 found => {
                     let meta = root.child("meta");
@@ -142,7 +144,9 @@ impl Profiles {
     }
 
     fn extension(&self, url: &str) -> Option<&Compiled> {
-        self.compiled.get(url).filter(|compiled| compiled.kind == "Extension")
+        self.compiled
+            .get(url)
+            .filter(|compiled| compiled.kind == "Extension")
     }
 
     /// The type that a target profile constrains; empty when that is not known.
@@ -181,5 +185,6 @@ fn unusable(check: &mut Check<'_>, wish: Wish, canonical: &str, found: Option<&C
 fn claims(resource: &Resource) -> Vec<(usize, &str)> {
     let profiles = resource.meta().and_then(|meta| meta.get("profile")?.as_array());
     let each = profiles.into_iter().flatten().enumerate();
-    each.filter_map(|(place, url)| Some((place, url.as_str()?))).collect()
+    each.filter_map(|(place, url)| Some((place, url.as_str()?)))
+        .collect()
 }

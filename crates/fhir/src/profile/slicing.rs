@@ -4,9 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::node::{
-    Child, Discriminator, DiscriminatorKind, Node, Slice, Slicing, Step, Test, Wanted,
-};
+use super::node::{Child, Discriminator, DiscriminatorKind, Node, Slice, Slicing, Step, Test, Wanted};
 use super::terminology::{Strength, Terminology, bare};
 use super::values::{holds, is_in};
 
@@ -26,8 +24,9 @@ pub(super) fn resolve(node: &mut Node) -> Result<(), String> {
         }
         for slice in &mut slicing.slices {
             resolve(&mut slice.node)?;
-            slice.tests = tests(&slicing.discriminators, slice, child.element)
-                .map_err(|problem| format!("`{}` has the slice {}, which {problem}", child.name, slice.name))?;
+            slice.tests = tests(&slicing.discriminators, slice, child.element).map_err(|problem| {
+                format!("`{}` has the slice {}, which {problem}", child.name, slice.name)
+            })?;
         }
     }
     Ok(())
@@ -82,7 +81,11 @@ fn shown(path: &[Step]) -> String {
             Step::Extension(url) => format!("extension('{url}')"),
         })
         .collect();
-    if steps.is_empty() { "$this".to_owned() } else { steps.join(".") }
+    if steps.is_empty() {
+        "$this".to_owned()
+    } else {
+        steps.join(".")
+    }
 }
 
 /// Fixed values, patterns and required bindings on the way to, at, and below the end of a path.
@@ -145,8 +148,17 @@ fn next<'n>(node: &'n Node, step: &Step) -> Option<&'n Node> {
 fn extension_slice<'n>(node: &'n Node, wanted: &str) -> Option<&'n Slice> {
     let slices = &node.child("extension")?.slicing.as_ref()?.slices;
     let names = |slice: &Slice| {
-        let fixed = slice.node.child("url").and_then(|child| child.node.rules.fixed.as_ref());
-        let profiles = slice.node.rules.types.iter().flatten().flat_map(|rule| &rule.profiles);
+        let fixed = slice
+            .node
+            .child("url")
+            .and_then(|child| child.node.rules.fixed.as_ref());
+        let profiles = slice
+            .node
+            .rules
+            .types
+            .iter()
+            .flatten()
+            .flat_map(|rule| &rule.profiles);
         fixed.and_then(Value::as_str) == Some(wanted) || profiles.into_iter().any(|url| bare(url) == wanted)
     };
     slices.iter().find(|slice| names(slice))
@@ -253,9 +265,10 @@ fn along<'v>(value: &'v Value, path: &[Step]) -> Vec<&'v Value> {
         for map in found.into_iter().filter_map(Value::as_object) {
             match step {
                 Step::Element(name) => below.extend(element(map, name)),
-                Step::Extension(url) => below.extend(element(map, "extension").filter(|extension| {
-                    extension.get("url").and_then(Value::as_str) == Some(url)
-                })),
+                Step::Extension(url) => below.extend(
+                    element(map, "extension")
+                        .filter(|extension| extension.get("url").and_then(Value::as_str) == Some(url)),
+                ),
             }
         }
         found = below;
@@ -273,10 +286,8 @@ fn element<'v>(map: &'v Map<String, Value>, name: &str) -> impl Iterator<Item = 
         };
         map.iter().find(|(key, _)| typed(key)).map(|(_, value)| value)
     });
-    value
-        .into_iter()
-        .flat_map(|value| match value {
-            Value::Array(items) => items.as_slice(),
-            one => std::slice::from_ref(one),
-        })
+    value.into_iter().flat_map(|value| match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    })
 }

@@ -93,7 +93,9 @@ impl Terminology {
     /// Expands all value sets among these resources.
     pub(super) fn compile<'v>(resources: impl Iterator<Item = &'v Value> + Clone) -> Terminology {
         let by_url = |kind: &'static str| -> HashMap<&'v str, &'v Value> {
-            let of_kind = resources.clone().filter(|value| text(value, "resourceType") == kind);
+            let of_kind = resources
+                .clone()
+                .filter(|value| text(value, "resourceType") == kind);
             of_kind.map(|value| (text(value, "url"), value)).collect()
         };
         let source = Source {
@@ -101,10 +103,11 @@ impl Terminology {
             sets: by_url("ValueSet"),
             work: Cell::new(0),
         };
-        let sets = source.sets.keys().map(|url| ((*url).to_owned(), source.expand(url, MAX_CHAIN)));
-        Terminology {
-            sets: sets.collect(),
-        }
+        let sets = source
+            .sets
+            .keys()
+            .map(|url| ((*url).to_owned(), source.expand(url, MAX_CHAIN)));
+        Terminology { sets: sets.collect() }
     }
 
     /// The codes of a value set, with or without `|version`.
@@ -158,7 +161,9 @@ impl Source<'_> {
     fn of_system(&self, system: &str, named: &[Value]) -> Option<Codes> {
         let mut codes = Codes::default();
         if !named.is_empty() {
-            named.iter().for_each(|concept| codes.add(system, text(concept, "code")));
+            named
+                .iter()
+                .for_each(|concept| codes.add(system, text(concept, "code")));
             return Some(codes);
         }
         let held = self.systems.get(system)?;

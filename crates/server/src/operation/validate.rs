@@ -100,7 +100,8 @@ impl Wishes {
         let mode = ValidationMode::parse(code).ok_or_else(|| {
             let text = "This `mode` is unknown. Send create, update, delete or profile, or leave it out.";
             error::of_issues(vec![
-                Issue::error(IssueCode::Value, text).with_diagnostics(code.chars().take(100).collect::<String>()),
+                Issue::error(IssueCode::Value, text)
+                    .with_diagnostics(code.chars().take(100).collect::<String>()),
             ])
         })?;
         match self.mode.replace(mode) {
@@ -114,9 +115,15 @@ impl Wishes {
 
     /// `mode` and `profile` of Parameters.
     fn take(&mut self, parameter: &Map<String, Value>) -> Result<(), Failure> {
-        let value = ["valueCode", "valueString", "valueUri", "valueCanonical", "valueUrl"]
-            .into_iter()
-            .find_map(|name| parameter.get(name)?.as_str());
+        let value = [
+            "valueCode",
+            "valueString",
+            "valueUri",
+            "valueCanonical",
+            "valueUrl",
+        ]
+        .into_iter()
+        .find_map(|name| parameter.get(name)?.as_str());
         match (parameter.get("name").and_then(Value::as_str), value) {
             (Some("mode"), Some(code)) => self.mode(code),
             (Some("profile"), Some(url)) => {
@@ -124,7 +131,9 @@ impl Wishes {
                 Ok(())
             }
             (Some(name @ ("mode" | "profile")), None) => {
-                let text = format!("The parameter `{name}` has no value. Send valueCode for mode, valueUri for profile.");
+                let text = format!(
+                    "The parameter `{name}` has no value. Send valueCode for mode, valueUri for profile."
+                );
                 let issue = Issue::error(IssueCode::Required, text).at("Parameters.parameter");
                 Err(error::of_issues(vec![issue]).into())
             }
@@ -178,7 +187,9 @@ async fn subject(
             let found = other.unwrap_or("nothing").chars().take(60).collect::<String>();
             let text = format!("The resource is no {kind}. Send a {kind}, or ask the type that it is.");
             let issue = Issue::error(IssueCode::Structure, text);
-            Ok(Subject::Faulty(vec![issue.at("Resource").with_diagnostics(found)]))
+            Ok(Subject::Faulty(vec![
+                issue.at("Resource").with_diagnostics(found),
+            ]))
         }
     }
 }

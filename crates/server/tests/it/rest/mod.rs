@@ -13,6 +13,7 @@ mod patch;
 mod patch_matches;
 mod patch_rules;
 mod precondition;
+mod profiles;
 mod read;
 mod routes;
 mod status;
@@ -44,5 +45,6 @@ pub fn add(suite: Suite) -> Suite {
         .both(routes::TESTS)
         .both(status::TESTS)
         .both(conformance::TESTS)
+        .both(profiles::TESTS)
         .both(validate::TESTS)
 }

@@ -1,12 +1,15 @@
-//! `$validate`, and the enforcement of claimed profiles: `fhir-rest.md` 7, sentence by sentence.
+//! `$validate`: `fhir-rest.md` 7, sentence by sentence.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
 use testkit::tests;
+use testkit::wait::wait_for;
 
 use crate::access::client_key;
-use crate::rest::patch::{JSON_PATCH, patch};
+use crate::rest::profiles::{INS, qualified, without_gender};
 use crate::support::*;
 
 /// All tests of this file.
@@ -26,43 +29,7 @@ pub const TESTS: &[Test] = tests![
     validate_needs_a_scope_and_sees_no_other_space,
     a_regulators_account_is_judged_as_its_post_would_be,
     validate_is_told_in_the_capability_statement,
-    a_claimed_profile_is_enforced_on_every_way_to_write,
-    a_claimed_profile_is_enforced_in_xml,
-    a_claimed_profile_is_enforced_in_bundles,
-    an_unknown_profile_is_no_reason_to_refuse_a_write,
-    faults_of_base_and_profile_are_told_together,
 ];
-
-const INS: &str = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient-ins";
-const INS_SYSTEM: &str = "urn:oid:1.2.250.1.213.1.4.8";
-
-/// A patient that meets the profile of a qualified identity.
-fn qualified(value: &str) -> Value {
-    json!({
-        "resourceType": "Patient",
-        "meta": { "profile": [INS] },
-        "extension": [
-            { "url": "http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "valueAddress": { "city": "Lyon" } },
-            { "url": "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-identity-reliability",
-              "extension": [{ "url": "identityStatus", "valueCoding": { "code": "VALI" } }] },
-        ],
-        "identifier": [
-            { "use": "official", "system": INS_SYSTEM, "value": value, "type": { "coding": [{
-                "system": "https://hl7.fr/ig/fhir/core/CodeSystem/fr-core-cs-v2-0203", "code": "INS-NIR" }] } },
-            { "system": LOCAL, "value": value },
-        ],
-        "name": [{ "use": "official", "family": "Durand", "given": ["Alice"] }],
-        "gender": "female",
-        "birthDate": "1984-05-12",
-    })
-}
-
-/// The same without what the profile asks for: a gender.
-fn without_gender(value: &str) -> Value {
-    let mut resource = qualified(value);
-    resource.as_object_mut().unwrap().shift_remove("gender");
-    resource
-}
 
 fn validate(client: &Client, path: &str, body: &Value) -> Response {
     let answer = client.post(path).json(body).send().expect(200);
@@ -79,12 +46,25 @@ fn validate_answers_200_with_an_outcome_also_when_the_resource_is_invalid(contex
     let fhir = shared_fhir(context);
     let good = validate(&fhir, "/Patient/$validate", &patient(&unique()));
     let issues = good.issues();
-    assert_eq!((issues.len(), issues[0].severity.as_str()), (1, "information"), "{good:?}");
+    assert_eq!(
+        (issues.len(), issues[0].severity.as_str()),
+        (1, "information"),
+        "{good:?}"
+    );
     // What a create answers with 400, with 422, and both.
     for (body, places) in [
-        (json!({ "resourceType": "Patient", "birthDate": "yesterday" }), vec!["Patient.birthDate"]),
-        (json!({ "resourceType": "Patient", "gender": "robot" }), vec!["Patient.gender"]),
-        (json!({ "resourceType": "Patient", "nmae": [], "name": "x", "gender": "robot" }), vec!["Patient.nmae", "Patient.name", "Patient.gender"]),
+        (
+            json!({ "resourceType": "Patient", "birthDate": "yesterday" }),
+            vec!["Patient.birthDate"],
+        ),
+        (
+            json!({ "resourceType": "Patient", "gender": "robot" }),
+            vec!["Patient.gender"],
+        ),
+        (
+            json!({ "resourceType": "Patient", "nmae": [], "name": "x", "gender": "robot" }),
+            vec!["Patient.nmae", "Patient.name", "Patient.gender"],
+        ),
         (json!({ "resourceType": "Practitioner" }), vec!["Practitioner"]),
     ] {
         let answer = validate(&fhir, "/Patient/$validate", &body);
@@ -99,14 +79,23 @@ fn validate_writes_nothing(context: &Context) {
     let fhir = shared_fhir(context);
     let value = unique();
     for mode in ["create", "update", "profile&profile=urn:x"] {
-        fhir.post(format!("/Patient/$validate?mode={mode}")).json(&patient(&value)).send().expect(200);
+        fhir.post(format!("/Patient/$validate?mode={mode}"))
+            .json(&patient(&value))
+            .send()
+            .expect(200);
     }
     assert_eq!(count_local(&fhir, &value), 0);
     let created = fhir.post("/Patient").json(&patient(&value)).send().expect(201);
     let path = format!("/Patient/{}", created.id());
-    let changed = with(with(patient(&value), "id", json!(created.id())), "gender", json!("female"));
+    let changed = with(
+        with(patient(&value), "id", json!(created.id())),
+        "gender",
+        json!("female"),
+    );
     validate(&fhir, &format!("{path}/$validate?mode=update"), &changed);
-    fhir.get(format!("{path}/$validate?mode=delete")).send().expect(200);
+    fhir.get(format!("{path}/$validate?mode=delete"))
+        .send()
+        .expect(200);
     let now = fhir.get(&path).send().expect(200);
     assert_eq!(now.json(), created.json());
 }
@@ -121,7 +110,9 @@ fn p59_every_validation_issue_has_an_expression(context: &Context) {
         validate(&fhir, "/Patient/$validate?profile=urn:other", &bad),
         validate(&fhir, "/Patient/$validate?mode=create", &taken),
         validate(&fhir, "/Patient/$validate", &patient(&unique())),
-        fhir.get("/Patient/nobody-at-all/$validate?mode=delete").send().expect(200),
+        fhir.get("/Patient/nobody-at-all/$validate?mode=delete")
+            .send()
+            .expect(200),
     ];
     for answer in answers {
         for issue in answer.issues() {
@@ -134,9 +125,17 @@ fn p59_every_validation_issue_has_an_expression(context: &Context) {
 
 fn p60_an_issue_names_its_element_and_is_told_once(context: &Context) {
     let fhir = shared_fhir(context);
-    let twice = with(without_gender(&unique()), "meta", json!({ "profile": [INS, format!("{INS}|2.1.0")] }));
+    let twice = with(
+        without_gender(&unique()),
+        "meta",
+        json!({ "profile": [INS, format!("{INS}|2.1.0")] }),
+    );
     let answer = validate(&fhir, &format!("/Patient/$validate?profile={INS}"), &twice);
-    let errors: Vec<_> = answer.issues().into_iter().filter(|issue| issue.severity == "error").collect();
+    let errors: Vec<_> = answer
+        .issues()
+        .into_iter()
+        .filter(|issue| issue.severity == "error")
+        .collect();
     assert_eq!(errors.len(), 1, "{answer:?}");
     assert!(errors[0].text.contains("`gender`"), "{answer:?}");
     assert_eq!(errors[0].expression, ["Patient.gender"]);
@@ -149,7 +148,8 @@ fn p60_an_issue_names_its_element_and_is_told_once(context: &Context) {
 
 fn p61_every_issue_has_a_severity_and_a_code(context: &Context) {
     let fhir = shared_fhir(context);
-    let bad = json!({ "resourceType": "Patient", "meta": { "profile": [INS] }, "gender": "robot", "name": [{}] });
+    let bad =
+        json!({ "resourceType": "Patient", "meta": { "profile": [INS] }, "gender": "robot", "name": [{}] });
     let answer = validate(&fhir, "/Patient/$validate", &bad).json();
     for issue in answer["issue"].as_array().unwrap() {
         for property in ["severity", "code", "diagnostics"] {
@@ -190,7 +190,10 @@ fn validate_speaks_xml(context: &Context) {
         let root = xml_root(&answer);
         assert!(root.starts_with("<OperationOutcome"), "{root}");
         for place in ["Patient.gender", "Patient.birthDate", "Patient.identifier"] {
-            assert!(root.contains(&format!("<expression value=\"{place}\"/>")), "{root}");
+            assert!(
+                root.contains(&format!("<expression value=\"{place}\"/>")),
+                "{root}"
+            );
         }
         // XML in, JSON out.
         let answer = fhir
@@ -219,24 +222,50 @@ fn validate_takes_parameters_and_the_query_string(context: &Context) {
         let answer = validate(&fhir, "/Patient/$validate", &body);
         points_at(&answer, "Patient.gender");
     }
-    let answer = validate(&fhir, &format!("/Patient/$validate?profile={INS}&mode=profile"), &plain);
+    let answer = validate(
+        &fhir,
+        &format!("/Patient/$validate?profile={INS}&mode=profile"),
+        &plain,
+    );
     points_at(&answer, "Patient.gender");
-    assert!(is_valid(&validate(&fhir, "/Patient/$validate", &asked(json!({ "name": "mode", "valueCode": "create" })))));
+    assert!(is_valid(&validate(
+        &fhir,
+        "/Patient/$validate",
+        &asked(json!({ "name": "mode", "valueCode": "create" }))
+    )));
     let unknown = fhir.post("/Patient/$validate?mode=guess").json(&plain).send();
     refused(unknown, 400, "value");
     let unknown = asked(json!({ "name": "mode", "valueCode": "guess" }));
-    refused(fhir.post("/Patient/$validate").json(&unknown).send(), 400, "value");
-    refused(fhir.post("/Patient/$validate?mode=profile").json(&plain).send(), 400, "required");
+    refused(
+        fhir.post("/Patient/$validate").json(&unknown).send(),
+        400,
+        "value",
+    );
+    refused(
+        fhir.post("/Patient/$validate?mode=profile").json(&plain).send(),
+        400,
+        "required",
+    );
 }
 
 fn a_profile_is_claimed_or_asked_for_and_an_unknown_one_is_an_issue(context: &Context) {
     let fhir = shared_fhir(context);
-    let severity = |answer: &Response| answer.issues().iter().map(|issue| issue.severity.clone()).collect::<Vec<_>>();
+    let severity = |answer: &Response| {
+        answer
+            .issues()
+            .iter()
+            .map(|issue| issue.severity.clone())
+            .collect::<Vec<_>>()
+    };
     let claims = with(patient(&unique()), "meta", json!({ "profile": ["urn:unheld"] }));
     let answer = validate(&fhir, "/Patient/$validate", &claims);
     assert_eq!(severity(&answer), ["warning"]);
     points_at(&answer, "Patient.meta.profile[0]");
-    let answer = validate(&fhir, "/Patient/$validate?profile=urn:unheld", &patient(&unique()));
+    let answer = validate(
+        &fhir,
+        "/Patient/$validate?profile=urn:unheld",
+        &patient(&unique()),
+    );
     assert_eq!(severity(&answer), ["error"]);
     let of_another_type = with(
         patient(&unique()),
@@ -245,7 +274,11 @@ fn a_profile_is_claimed_or_asked_for_and_an_unknown_one_is_an_issue(context: &Co
     );
     let answer = validate(&fhir, "/Patient/$validate", &of_another_type);
     assert_eq!(severity(&answer), ["error"]);
-    assert!(is_valid(&validate(&fhir, "/Patient/$validate", &qualified(&unique()))));
+    assert!(is_valid(&validate(
+        &fhir,
+        "/Patient/$validate",
+        &qualified(&unique())
+    )));
 }
 
 fn what_is_stored_is_validated_by_its_id(context: &Context) {
@@ -257,9 +290,14 @@ fn what_is_stored_is_validated_by_its_id(context: &Context) {
     points_at(&asked, "Patient.gender");
     let asked = fhir.post(format!("{path}?profile={INS}")).send().expect(200);
     points_at(&asked, "Patient.gender");
-    let parameters = json!({ "resourceType": "Parameters", "parameter": [{ "name": "profile", "valueUri": INS }] });
+    let parameters =
+        json!({ "resourceType": "Parameters", "parameter": [{ "name": "profile", "valueUri": INS }] });
     points_at(&validate(&fhir, &path, &parameters), "Patient.gender");
-    refused(fhir.get("/Patient/nobody-at-all/$validate").send(), 404, "not-found");
+    refused(
+        fhir.get("/Patient/nobody-at-all/$validate").send(),
+        404,
+        "not-found",
+    );
 }
 
 fn a_mode_says_what_the_resource_is_for(context: &Context) {
@@ -268,7 +306,10 @@ fn a_mode_says_what_the_resource_is_for(context: &Context) {
     let created = fhir.post("/Patient").json(&resource).send().expect(201);
     let has = |answer: &Response, code: &str| answer.issues().iter().any(|issue| issue.code == code);
     // An identifier with an owner: taken for another, not for its owner.
-    assert!(has(&validate(&fhir, "/Patient/$validate?mode=create", &resource), "duplicate"));
+    assert!(has(
+        &validate(&fhir, "/Patient/$validate?mode=create", &resource),
+        "duplicate"
+    ));
     let own = with(resource.clone(), "id", json!(created.id()));
     let path = format!("/Patient/{}/$validate?mode=update", created.id());
     assert!(is_valid(&validate(&fhir, &path, &own)));
@@ -278,7 +319,11 @@ fn a_mode_says_what_the_resource_is_for(context: &Context) {
         assert!(has(&answer, "invalid"), "{answer:?}");
         points_at(&answer, "Patient.id");
     }
-    let delete = |id: &str| fhir.get(format!("/Patient/{id}/$validate?mode=delete")).send().expect(200);
+    let delete = |id: &str| {
+        fhir.get(format!("/Patient/{id}/$validate?mode=delete"))
+            .send()
+            .expect(200)
+    };
     assert!(is_valid(&delete(&created.id())));
     assert!(has(&delete("nobody-at-all"), "not-found"));
 }
@@ -286,7 +331,10 @@ fn a_mode_says_what_the_resource_is_for(context: &Context) {
 fn what_is_no_resource_at_all_is_refused(context: &Context) {
     let fhir = shared_fhir(context);
     let post = |kind: &str, body: &str| {
-        fhir.post("/Patient/$validate").header("Content-Type", kind).body(body.to_owned()).send()
+        fhir.post("/Patient/$validate")
+            .header("Content-Type", kind)
+            .body(body.to_owned())
+            .send()
     };
     for body in ["{\"resourceType\": \"Patient\"", "{} {}", "nothing", "[]"] {
         let answer = post("application/fhir+json", body);
@@ -297,16 +345,35 @@ fn what_is_no_resource_at_all_is_refused(context: &Context) {
     }
     refused(post("text/plain", "x"), 415, "not-supported");
     refused(fhir.post("/Patient/$validate").send(), 400, "structure");
-    refused(fhir.post("/Observation/$validate").json(&json!({})).send(), 404, "not-supported");
+    refused(
+        fhir.post("/Observation/$validate").json(&json!({})).send(),
+        404,
+        "not-supported",
+    );
 }
 
 fn validate_needs_a_scope_and_sees_no_other_space(context: &Context) {
     let (server, fhir) = context.fhir();
     let created = fhir.post("/Patient").json(&patient(&unique())).send().expect(201);
     succeeds(context, &server, &["space", "add", "elsewhere", "--sandbox"]);
-    let key = client_key(context, &server, "foreign", &["elsewhere"], &["system/Patient.cruds"]);
+    let key = client_key(
+        context,
+        &server,
+        "foreign",
+        &["elsewhere"],
+        &["system/Patient.cruds"],
+    );
     let foreign = fhir_with_key(&server, &key);
     let path = format!("/Patient/{}/$validate", created.id());
+    // It is audited as a read is.
+    fhir.get(&path).send().expect(200);
+    let rows = format!(
+        "SELECT count(*) FROM audit WHERE interaction = 'validate' AND outcome = 'ok' AND id = '{}'",
+        created.id()
+    );
+    wait_for(Duration::from_secs(10), "the audit row", || {
+        (execute(&server, &rows) == "1").then_some(())
+    });
     refused(foreign.get(&path).send(), 404, "not-found");
     let key = client_key(context, &server, "creator", &["elsewhere"], &["system/Patient.c"]);
     let creator = fhir_with_key(&server, &key);
@@ -314,27 +381,43 @@ fn validate_needs_a_scope_and_sees_no_other_space(context: &Context) {
     refused(creator.get(&path).send(), 403, "forbidden");
     let key = client_key(context, &server, "deleter", &["elsewhere"], &["system/Patient.d"]);
     let deleter = fhir_with_key(&server, &key);
-    refused(deleter.post("/Patient/$validate").json(&patient("1")).send(), 403, "forbidden");
+    refused(
+        deleter.post("/Patient/$validate").json(&patient("1")).send(),
+        403,
+        "forbidden",
+    );
 }
 
 fn a_regulators_account_is_judged_as_its_post_would_be(context: &Context) {
     let fhir = shared_fhir(context);
     let value = unique();
     let good = account(PELTIER, &[(INTRN, &value)], true);
-    assert!(is_valid(&validate(&fhir, "/Practitioner/$validate?mode=create", &good)));
+    assert!(is_valid(&validate(
+        &fhir,
+        "/Practitioner/$validate?mode=create",
+        &good
+    )));
     let mut bad = good.clone();
     bad.as_object_mut().unwrap().shift_remove("telecom");
     bad["name"][0]["given"] = json!(["A", "B"]);
     let told = |response: &Response| {
-        let errors = response.issues().into_iter().filter(|issue| issue.severity == "error");
-        errors.map(|issue| (issue.code, issue.expression, issue.text)).collect::<Vec<_>>()
+        let errors = response
+            .issues()
+            .into_iter()
+            .filter(|issue| issue.severity == "error");
+        errors
+            .map(|issue| (issue.code, issue.expression, issue.text))
+            .collect::<Vec<_>>()
     };
     let judged = told(&validate(&fhir, "/Practitioner/$validate", &bad));
     let posted = told(&fhir.post("/Practitioner").json(&bad).send().expect(422));
     assert_eq!(judged, posted);
     fhir.post("/Practitioner").json(&good).send().expect(201);
     let answer = validate(&fhir, "/Practitioner/$validate?mode=create", &good);
-    assert!(answer.issues().iter().any(|issue| issue.code == "duplicate"), "{answer:?}");
+    assert!(
+        answer.issues().iter().any(|issue| issue.code == "duplicate"),
+        "{answer:?}"
+    );
 }
 
 fn validate_is_told_in_the_capability_statement(context: &Context) {
@@ -347,79 +430,5 @@ fn validate_is_told_in_the_capability_statement(context: &Context) {
                 && told["definition"] == "http://hl7.org/fhir/OperationDefinition/Resource-validate"
         });
         assert_eq!(told.count(), 1, "{row}");
-    }
-}
-
-#[track_caller]
-fn refused_for_gender(response: Response) {
-    let response = refused(response, 422, "required");
-    points_at(&response, "Patient.gender");
-}
-
-fn a_claimed_profile_is_enforced_on_every_way_to_write(context: &Context) {
-    let fhir = shared_fhir(context);
-    let (value, free) = (unique(), unique());
-    let created = fhir.post("/Patient").json(&qualified(&value)).send().expect(201);
-    let path = format!("/Patient/{}", created.id());
-    let bad = without_gender(&value);
-    let versioned = with(without_gender(&free), "meta", json!({ "profile": [format!("{INS}|2.1.0")] }));
-    refused_for_gender(fhir.post("/Patient").json(&versioned).send());
-    refused_for_gender(fhir.post("/Patient").header("If-None-Exist", by_local(&free)).json(&without_gender(&free)).send());
-    refused_for_gender(fhir.put(&path).json(&with(bad.clone(), "id", json!(created.id()))).send());
-    refused_for_gender(fhir.put(format!("/Patient?{}", by_local(&value))).json(&bad).send());
-    let removal = json!([{ "op": "remove", "path": "/gender" }]);
-    refused_for_gender(patch(&fhir, &path, JSON_PATCH, removal.clone()).send());
-    refused_for_gender(patch(&fhir, format!("/Patient?{}", by_local(&value)), JSON_PATCH, removal).send());
-    assert_eq!(fhir.get(&path).send().expect(200).json(), created.json());
-    assert_eq!(count_local(&fhir, &free), 0);
-}
-
-fn a_claimed_profile_is_enforced_in_xml(context: &Context) {
-    let body = format!("<Patient xmlns=\"http://hl7.org/fhir\"><meta><profile value=\"{INS}\"/></meta></Patient>");
-    let fhir = shared_fhir(context);
-    let answer = fhir
-        .post("/Patient")
-        .header("Content-Type", "application/fhir+xml")
-        .body(body)
-        .send();
-    refused_for_gender(answer);
-}
-
-fn a_claimed_profile_is_enforced_in_bundles(context: &Context) {
-    let fhir = shared_fhir(context);
-    let (good, bad) = (unique(), unique());
-    let bundle = |kind: &str| {
-        json!({ "resourceType": "Bundle", "type": kind, "entry": [
-            { "resource": qualified(&good), "request": { "method": "POST", "url": "Patient" } },
-            { "resource": without_gender(&bad), "request": { "method": "POST", "url": "Patient" } },
-        ] })
-    };
-    let answer = refused(fhir.post("").json(&bundle("transaction")).send(), 422, "required");
-    points_at(&answer, "Bundle.entry[1].resource.gender");
-    assert_eq!(count_local(&fhir, &good), 0);
-    let answer = fhir.post("").json(&bundle("batch")).send().expect(200).json();
-    let status = |position: usize| answer["entry"][position]["response"]["status"].as_str().unwrap().to_owned();
-    assert!(status(0).starts_with("201") && status(1).starts_with("422"), "{answer}");
-}
-
-fn an_unknown_profile_is_no_reason_to_refuse_a_write(context: &Context) {
-    let claims = with(patient(&unique()), "meta", json!({ "profile": ["urn:unheld", "https://example.org/p|1"] }));
-    shared_fhir(context).post("/Patient").json(&claims).send().expect(201);
-}
-
-fn faults_of_base_and_profile_are_told_together(context: &Context) {
-    let fhir = shared_fhir(context);
-    // Only rules broken: 422. Malformed as well: 400.
-    for (gender, birth, status) in [("robot", "1984", 422), ("robot", "x", 400)] {
-        let mut body = qualified(&unique());
-        body["gender"] = json!(gender);
-        body["birthDate"] = json!(birth);
-        body["name"] = json!([{ "text": "x" }]);
-        let answer = fhir.post("/Patient").json(&body).send().expect(status);
-        points_at(&answer, "Patient.gender");
-        points_at(&answer, "Patient.name");
-        if status == 400 {
-            points_at(&answer, "Patient.birthDate");
-        }
     }
 }
