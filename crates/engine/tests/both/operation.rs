@@ -231,7 +231,7 @@ fn answer(result: &Result<Reply, Error>) -> String {
             let found: Vec<String> = page.matches.iter().map(family_of).collect();
             format!("found [{}]", found.join(" "))
         }
-        Ok(Reply::List(_) | Reply::Records(_) | Reply::History(_)) => {
+        Ok(Reply::List(_) | Reply::Records(_) | Reply::History(_) | Reply::Validated(_)) => {
             "no operation of these schedules".to_owned()
         }
         Err(error) => format!("{} {}", error.refusal().status, error.code().as_str()),
