@@ -32,7 +32,15 @@ pub(crate) async fn run(session: &Session, wanted: Validation) -> Result<Vec<Iss
         Some(_) if mode == ValidationMode::Update => None,
         Some(target) => {
             let stored = session.space.get(target.clone()).await?;
-            Some(live(&session.caller, target.clone(), stored)?)
+            match live(&session.caller, target.clone(), stored) {
+                Ok(stored) => Some(stored),
+                // That there is nothing to delete is an answer.
+                Err(absent) if mode == ValidationMode::Delete => {
+                    let issues = said(Err(absent))?;
+                    return Ok(issues.into_iter().map(|issue| issue.at(kind.as_str())).collect());
+                }
+                Err(absent) => return Err(absent),
+            }
         }
         None => None,
     };

@@ -14,7 +14,7 @@ use fhir::{Issue, IssueCode, Resource, ResourceType};
 
 use crate::ask::Ask;
 use crate::body::{self, Reading};
-use crate::error::{self, Failure};
+use crate::error::Failure;
 use crate::media;
 
 /// What is given to an operation.
@@ -57,12 +57,14 @@ pub async fn given(
 
 async fn of_body(bytes: actix_web::web::Bytes, reading: Reading) -> Result<Given, Failure> {
     body::parsed_aside(bytes.len(), move || {
-        if codec::type_of(&bytes, reading.format).as_deref() == Some("Parameters") {
+        let named = codec::type_of(&bytes, reading.format);
+        if named.as_deref() == Some("Parameters") {
             return of_parameters(&bytes, reading);
         }
         let content = match codec::decode(&bytes, reading.format, reading.expected) {
             Ok(resource) => Content::Sent(resource),
-            Err(malformed) if malformed.is_unreadable() => return Err(malformed.into_issues().into()),
+            // What is no JSON and no XML at all is no resource of which anything could be said.
+            Err(malformed) if named.is_none() => return Err(malformed.into_issues().into()),
             Err(malformed) => Content::Malformed(malformed.all_issues(|rest| body::faults(rest, reading))),
         };
         Ok(Given {
@@ -90,27 +92,21 @@ fn of_parameters(bytes: &[u8], reading: Reading) -> Result<Given, Failure> {
     let mut parameters = Parameters::of_body(tree)?;
     let content = match parameters.take_resource("resource") {
         None => Content::Stored,
-        Some((tree, place)) => Content::Sent(expected(reading.expected, tree, &place)?),
+        Some((tree, place)) => expected(reading.expected, tree, &place),
     };
     Ok(Given { parameters, content })
 }
 
-fn expected(
-    kind: ResourceType,
-    tree: serde_json::Map<String, serde_json::Value>,
-    place: &str,
-) -> Result<Resource, Failure> {
+fn expected(kind: ResourceType, tree: serde_json::Map<String, serde_json::Value>, place: &str) -> Content {
     let found = tree
         .get("resourceType")
         .and_then(serde_json::Value::as_str)
         .unwrap_or_default();
     if found == kind.as_str() {
-        return Ok(Resource::from_guarded(kind, tree));
+        return Content::Sent(Resource::from_guarded(kind, tree));
     }
     let text =
         format!("The parameter `resource` holds another type. This operation is about a {kind}: send one.");
-    let issue = Issue::error(IssueCode::Invalid, text)
-        .with_diagnostics(found)
-        .at(place);
-    Err(error::of_issues(vec![issue]).into())
+    let issue = Issue::error(IssueCode::Invalid, text);
+    Content::Malformed(vec![issue.with_diagnostics(found).at(place)])
 }

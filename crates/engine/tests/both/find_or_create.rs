@@ -2,12 +2,12 @@
 
 use engine::reply::WriteReply;
 use engine::{Error, Reply, Session, Written};
-use fhir::interaction::{FindOrCreate, Judge, Judgement, Listing, Refusal, Replaced};
+use fhir::interaction::{Edit, FindOrCreate, Judge, Judgement, Listing, Precondition, Refusal, Replaced};
 use fhir::query::{Clause, Criteria, SearchParam, StringTest, Test};
 use fhir::{Identifier, Interaction, Issue, IssueCode, Resource, ResourceType, Target, VersionId};
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{GENDERED, Stage};
 
 const KIND: ResourceType = ResourceType::Patient;
 
@@ -23,6 +23,10 @@ pub const TESTS: &[Named] = &[
     (
         "what_a_judge_refuses_is_not_written",
         what_a_judge_refuses_is_not_written,
+    ),
+    (
+        "what_breaks_a_claimed_profile_is_not_written_by_a_door",
+        what_breaks_a_claimed_profile_is_not_written_by_a_door,
     ),
     (
         "equal_requests_at_once_create_one",
@@ -158,6 +162,43 @@ fn who_is_found_is_left_alone(stage: &'static Stage) {
         .unwrap();
         assert_eq!((found.written, found.remark), (Written::Found, Some("one")));
         assert_eq!(found.stored.body, made.stored.body);
+    });
+}
+
+fn what_breaks_a_claimed_profile_is_not_written_by_a_door(stage: &'static Stage) {
+    block(async {
+        let session = stage.session(stage.space());
+        let with = |gender: Option<&str>| {
+            let mut claiming = patient("Roux", "Emma", "1");
+            let tree = claiming.tree_mut();
+            tree.insert("meta".to_owned(), json!({ "profile": [GENDERED] }));
+            gender.map(|gender| tree.insert("gender".to_owned(), json!(gender)));
+            claiming
+        };
+        let place = |error: Error| {
+            let refusal = error.refusal();
+            (refusal.status, refusal.issues.first().unwrap().expression.clone())
+        };
+        let expected = (422, Some("Patient.gender".to_owned()));
+        let refused = run(&session, wanted(Vec::new(), first(), with(None))).await;
+        assert_eq!(refused.err().map(place), Some(expected.clone()));
+        let made = create(&session, with(Some("female"))).await;
+        let edit: Edit = Box::new(|current| {
+            let mut changed = current.clone();
+            changed.tree_mut().shift_remove("gender");
+            Ok(changed)
+        });
+        let interaction = Interaction::Edit {
+            target: made.stored.target.clone(),
+            edit,
+            precondition: Precondition::None,
+        };
+        let refused = session.run(interaction).await;
+        assert_eq!(refused.err().map(place), Some(expected));
+        match session.run(Interaction::Read(made.stored.target)).await.unwrap() {
+            Reply::Resource(now) => assert_eq!(now.version, made.stored.version),
+            _ => panic!("no reply of a read"),
+        }
     });
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::{Caller, ClientPolicy, Door, Engine, KeySystems, RandomIds, Scopes, Session};
+use fhir::profile::Profiles;
+use serde_json::json;
 use store::access::KeySystem;
 use store::{Durability, Options, SpaceKey, Store};
 use testkit::postgres::{Database, Postgres};
@@ -28,6 +30,18 @@ pub struct Stage {
 pub enum Place {
     Sqlite,
     Postgres(Database),
+}
+
+/// A profile of patients that demands a gender.
+pub const GENDERED: &str = "urn:gendered";
+
+fn profiles() -> Profiles {
+    let definition = json!({
+        "resourceType": "StructureDefinition", "url": GENDERED, "type": "Patient",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": { "element": [{ "id": "Patient.gender", "min": 1 }] },
+    });
+    Profiles::compile([&definition].into_iter()).unwrap()
 }
 
 impl Stage {
@@ -76,7 +90,7 @@ impl Stage {
         };
         let keys = KeySystems::new("https://naming.example", &[key]);
         Stage {
-            engine: Engine::new(store.clone(), Arc::new(RandomIds), keys),
+            engine: Engine::new(store.clone(), Arc::new(RandomIds), keys).with_profiles(profiles()),
             store,
             place,
         }

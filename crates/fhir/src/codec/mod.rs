@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::guard::{Malformed, json};
@@ -111,18 +111,41 @@ pub fn decode_parameters(bytes: &[u8], format: Format) -> Result<Map<String, Val
 /// The resource type that a body names, empty when it names none; `None` when it is no JSON object or no XML at all.
 /// Nothing else is checked.
 pub fn type_of(bytes: &[u8], format: Format) -> Option<String> {
-    /// Whatever else stands there is passed over without recursion.
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(rename = "resourceType", default)]
-        kind: Value,
-    }
     match format {
         Format::Json => {
             let named: Named = serde_json::from_slice(bytes).ok()?;
-            Some(named.kind.as_str().unwrap_or_default().to_owned())
+            Some(named.0)
         }
         Format::Xml => root_of(std::str::from_utf8(bytes).ok()?),
+    }
+}
+
+/// The `resourceType` of an object; whatever else stands there is passed over.
+struct Named(String);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
+        deserializer.deserialize_map(Named(String::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Named {
+    type Value = Named;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Named, A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "resourceType" {
+                let kind: Value = map.next_value()?;
+                kind.as_str().unwrap_or_default().clone_into(&mut self.0);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(self)
     }
 }
 

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use engine::Reply;
 use fhir::interaction::{Validation, ValidationMode};
 use fhir::parameters::{Accepted, Holds};
-use fhir::{Id, Interaction, Issue, ResourceType, codec, outcome};
+use fhir::{Id, Interaction, Issue, IssueCode, ResourceType, codec, outcome};
 
 use super::Given;
 use crate::ask::Ask;
@@ -49,6 +49,11 @@ async fn validate(ask: &Ask<'_>, kind: ResourceType, id: Option<Id>) -> Result<H
         .value("mode", hint, mode)?
         .unwrap_or(ValidationMode::Content);
     let profiles: Vec<String> = parameters.texts("profile").map(str::to_owned).collect();
+    if parameters.text("mode") == Some("profile") && profiles.is_empty() {
+        let text = "mode=profile needs a profile to check against. Name it as `profile`.";
+        let issue = Issue::error(IssueCode::Required, text).with_diagnostics("profile");
+        return Err(error::of_issues(vec![issue]).into());
+    }
     let asked = Validation {
         kind,
         id,

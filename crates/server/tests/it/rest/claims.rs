@@ -212,12 +212,14 @@ impl Tried<'_> {
             ("supportedProfile", Value::Array(profiles)) => {
                 for profile in profiles {
                     let body = with(body.clone(), "meta", json!({ "profile": [profile] }));
-                    // It is enforced: each wants more of an official name than this.
+                    // It is enforced: each wants more of an official name, or of an RPPS number, than this.
                     let body = with(
                         body,
                         "name",
                         json!([{ "use": "official", "text": "Camille Ordinaire" }]),
                     );
+                    let rpps = json!([{ "system": "https://rpps.esante.gouv.fr", "value": number }]);
+                    let body = with(body, "identifier", rpps);
                     let answer = self.fhir.post(format!("/{kind}")).json(&body).send();
                     assert_eq!(answer.status, 422, "{profile}: {answer:?}");
                 }

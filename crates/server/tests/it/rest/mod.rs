@@ -14,12 +14,14 @@ mod patch;
 mod patch_matches;
 mod patch_rules;
 mod precondition;
+mod profiles;
 mod read;
 mod routes;
 mod status;
 mod subset;
 mod update;
 mod validate;
+mod validation;
 
 use testkit::harness::Suite;
 
@@ -47,4 +49,6 @@ pub fn add(suite: Suite) -> Suite {
         .both(conformance::TESTS)
         .both(validate::TESTS)
         .both(claims::TESTS)
+        .both(profiles::TESTS)
+        .both(validation::TESTS)
 }
