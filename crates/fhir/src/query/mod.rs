@@ -329,11 +329,7 @@ impl Query {
     /// Every type that the search looks into: those of the matches, of chains and of what is included.
     pub fn looks_into(&self) -> Vec<ResourceType> {
         let mut kinds = self.kinds();
-        let clauses = self.criteria.clauses.iter();
-        kinds.extend(clauses.filter_map(|clause| match &clause.test {
-            Test::Chain(criteria) | Test::Has(criteria) => Some(criteria.kind),
-            _ => None,
-        }));
+        self.criteria.leads_to(&mut kinds);
         kinds.extend(self.includes.iter().map(Include::kind));
         kinds.sort_unstable();
         kinds.dedup();
@@ -391,6 +387,16 @@ impl Criteria {
         values.sort_unstable();
         values.dedup();
         Some(values)
+    }
+
+    /// Adds the types at the other ends of chains, at every step of them.
+    fn leads_to(&self, kinds: &mut Vec<ResourceType>) {
+        for clause in &self.clauses {
+            if let Test::Chain(inner) | Test::Has(inner) = &clause.test {
+                kinds.push(inner.kind);
+                inner.leads_to(kinds);
+            }
+        }
     }
 
     /// The identifier, when the criteria are exactly one `identifier=system|value`.

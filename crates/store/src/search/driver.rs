@@ -122,6 +122,8 @@ pub(super) struct Scope {
     pub(super) space: i64,
     pub(super) kind: ResourceType,
     pub(super) class: ClassFilter,
+    /// So many probes stand around.
+    pub(super) depth: u8,
 }
 
 impl Scope {
@@ -131,6 +133,15 @@ impl Scope {
             space: space.0,
             kind,
             class,
+            depth: 0,
+        }
+    }
+
+    /// The same inside of one more probe.
+    pub(super) fn deeper(self) -> Scope {
+        Scope {
+            depth: self.depth.saturating_add(1),
+            ..self
         }
     }
 

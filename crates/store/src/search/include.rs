@@ -68,7 +68,7 @@ fn look(
             .sql(" FROM (SELECT DISTINCT f.target AS id FROM index_reference AS f WHERE f.space = ")
             .bind(space)
             .sql(" AND ")
-            .then(to(param))
+            .then(to(param, "f"))
             .sql(" AND f.row IN (")
             .then(list(matches, |stored| Statement::new("").bind(stored.row)))
             .sql(")) AS named CROSS JOIN resource AS r WHERE r.space = ")
@@ -82,7 +82,7 @@ fn look(
             .sql(" AND f.kind = ")
             .bind(codes::kind(include.kind()))
             .sql(" AND ")
-            .then(to(param))
+            .then(to(param, "f"))
             .sql(" AND f.target IN (")
             .then(list(matches, |stored| {
                 Statement::new("").bind(stored.target.id.as_str().to_owned())

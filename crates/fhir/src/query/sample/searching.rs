@@ -49,7 +49,15 @@ fn chain(dice: &mut Dice, kind: ResourceType) -> String {
         let row = rows.get(dice.below(rows.len())).copied();
         row.map(|row| parameter(dice, row)).unwrap_or_default()
     };
-    match (kind, dice.below(6)) {
+    match (kind, dice.below(9)) {
+        // Two or three steps, by either way of each.
+        (ResourceType::Patient, 6) => format!("link.{}", step(dice, ResourceType::Patient)),
+        (ResourceType::Patient, 7) => format!("link:Patient.link.{}", step(dice, ResourceType::Patient)),
+        (ResourceType::Patient, 8) => format!("_has:Patient:link:{}", step(dice, ResourceType::Patient)),
+        (ResourceType::Practitioner, 5..) => format!(
+            "_has:Patient:general-practitioner:{}",
+            step(dice, ResourceType::Patient)
+        ),
         (ResourceType::Patient, 0) => format!(
             "general-practitioner.{}",
             condition(dice, ResourceType::Practitioner)
@@ -68,6 +76,28 @@ fn chain(dice: &mut Dice, kind: ResourceType) -> String {
             condition(dice, ResourceType::Patient)
         ),
     }
+}
+
+/// One more step.
+fn step(dice: &mut Dice, kind: ResourceType) -> String {
+    let conditions = of(&[ResourceType::Practitioner]);
+    match (kind, dice.below(4)) {
+        (ResourceType::Patient, 0) => {
+            let row = conditions.get(dice.below(conditions.len())).copied();
+            let condition = row.map(|row| parameter(dice, row)).unwrap_or_default();
+            format!("general-practitioner.{condition}")
+        }
+        (ResourceType::Patient, 1) => format!("_has:Patient:link:{}", query_part(dice)),
+        (ResourceType::Patient, 2) => format!("link:Patient.{}", query_part(dice)),
+        _ => format!("link.{}", query_part(dice)),
+    }
+}
+
+/// A condition on a Patient.
+fn query_part(dice: &mut Dice) -> String {
+    let rows = of(&[ResourceType::Patient]);
+    let row = rows.get(dice.below(rows.len())).copied();
+    row.map(|row| parameter(dice, row)).unwrap_or_default()
 }
 
 fn sort(dice: &mut Dice, kinds: &[ResourceType]) -> String {

@@ -244,6 +244,20 @@ fn chains_ask_the_resource_at_the_other_end(context: &Context) {
         ("link.family=ann".to_owned(), "bob"),
         ("link:Patient.gender=female".to_owned(), "bob"),
         ("link.gender=male".to_owned(), ""),
+        ("link.general-practitioner.family=grey".to_owned(), "bob"),
+        ("link.general-practitioner.family=gone".to_owned(), ""),
+        (
+            "link:Patient.link.general-practitioner.family=house".to_owned(),
+            "",
+        ),
+        (
+            "general-practitioner._has:Patient:general-practitioner:family=bob".to_owned(),
+            "ann bob",
+        ),
+        (
+            "_has:Patient:link:general-practitioner.family=house".to_owned(),
+            "ann",
+        ),
         (
             "general-practitioner.family=house&general-practitioner.family=grey".to_owned(),
             "ann",
@@ -302,7 +316,8 @@ fn a_chain_that_leads_nowhere_is_refused_by_name(context: &Context) {
     for query in [
         "organization.name=x",
         "link:RelatedPerson.name=x",
-        "link.link.family=x",
+        "link.link.link.link.family=x",
+        "link.link.nonsense=x",
         "link.nonsense=x",
         "link.birthdate=x",
         "_has:Patient:general-practitioner:family=x",
@@ -376,6 +391,8 @@ fn a_reference_is_followed_with_the_scopes_of_both_ends(context: &Context) {
     let half = fhir_with_key(&server, &key);
     for query in [
         "/Patient?general-practitioner.family=x",
+        "/Patient?link.general-practitioner.family=x",
+        "/Patient?_has:Patient:link:general-practitioner.family=x",
         "/Patient?_include=*",
         "/Patient?_include=Patient:general-practitioner",
         "/?_type=Patient,Practitioner",

@@ -83,7 +83,7 @@ fn a_sort_takes_every_parameter_with_an_order_once() {
 }
 
 #[test]
-fn a_chain_takes_one_step() {
+fn a_chain_is_read_step_by_step() {
     let of = |text: &str| strictly(text).unwrap().criteria.clauses.remove(0);
     for text in [
         "general-practitioner.identifier=urn:s|1",
@@ -120,20 +120,71 @@ fn a_chain_takes_one_step() {
         "organization.name=x",
         "link:RelatedPerson.name=x",
         "general-practitioner:Organization.name=x",
-        "link.link.family=x",
-        "link.general-practitioner:Practitioner.family=x",
-        "link._has:Patient:link:family=x",
+        "link.link.link.link.family=x",
+        "link.general-practitioner.link.family=x",
+        "link.link._has:Patient:link:link.family=x",
         "_has=x",
         "_has:Patient:link=x",
         "_has:Patient:general-practitioner:family=x",
         "_has:Patient:link:nonsense=x",
-        "_has:Patient:link:_has:Patient:link:family=x",
+        "_has:Patient:link:_has:Patient:link:_has:Patient:link:_has:Patient:link:family=x",
+        "link.link.organization.name=x",
+        "link.link.nonsense=x",
+        "link.link.family:of-type=x",
         "link.family:of-type=x",
         "link.birthdate=x",
         "link.family=",
     ] {
         let name = bad.split(['=', ':', '.']).next().unwrap();
         refused(lenient(bad), name);
+    }
+}
+
+#[test]
+fn a_chain_may_have_three_steps_either_way() {
+    for (text, kinds) in [
+        (
+            "link.general-practitioner.family=x",
+            vec!["Patient", "Practitioner"],
+        ),
+        (
+            "link:Patient.link.general-practitioner:Practitioner.name:exact=x",
+            vec!["Patient", "Patient", "Practitioner"],
+        ),
+        (
+            "_has:Patient:link:general-practitioner.name=x",
+            vec!["Patient", "Practitioner"],
+        ),
+        (
+            "general-practitioner._has:Patient:general-practitioner:link.family=x",
+            vec!["Practitioner", "Patient", "Patient"],
+        ),
+    ] {
+        let query = strictly(text).unwrap();
+        let (mut found, mut at) = (Vec::new(), &query.criteria);
+        while let [
+            Clause {
+                test: Test::Chain(inner) | Test::Has(inner),
+                ..
+            },
+        ] = at.clauses.as_slice()
+        {
+            found.push(inner.kind.as_str());
+            at = inner;
+        }
+        assert_eq!(found, kinds, "{text}");
+        // Whoever searches has to be allowed to search at every step.
+        assert!(
+            kinds
+                .iter()
+                .all(|kind| query.looks_into().iter().any(|known| known.as_str() == *kind)),
+            "{text}"
+        );
+        assert_eq!(
+            strictly(&query.link(None)).unwrap().criteria,
+            query.criteria,
+            "{text}"
+        );
     }
 }
 
