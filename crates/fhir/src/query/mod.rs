@@ -287,6 +287,8 @@ pub struct Query {
     pub sort: Vec<SortKey>,
     /// What is shown beside the matches.
     pub includes: Vec<Include>,
+    /// Which of these are followed from what is included too, and from there on (`:iterate`).
+    pub iterated: Vec<Include>,
     /// Which elements are shown; `None` for all of them.
     pub subset: Option<Subset>,
     /// Page size in resources; 0 asks for the total only.
@@ -310,6 +312,7 @@ impl Query {
             level: Level::Type,
             sort: Vec::new(),
             includes: Vec::new(),
+            iterated: Vec::new(),
             subset: None,
             count: DEFAULT_COUNT,
             total: Total::Accurate,

@@ -17,7 +17,27 @@ pub fn search_string(seed: u64, kind: ResourceType) -> String {
     if dice.chance(60) {
         parameters.push(format!("_sort={}", sort(&mut dice, &[kind])));
     }
+    if dice.chance(30) {
+        parameters.extend((0..1 + dice.below(3)).map(|_| include(&mut dice, kind)));
+    }
     parameters.join("&")
+}
+
+fn include(dice: &mut Dice, kind: ResourceType) -> String {
+    const ITERATING: &[&str] = &[
+        "_include:iterate=Patient:link",
+        "_include:iterate=Patient:general-practitioner",
+        "_include:iterate=*",
+        "_revinclude:iterate=Patient:link",
+        "_revinclude:iterate=Patient:general-practitioner:Practitioner",
+        "_revinclude:iterate=*",
+    ];
+    let plain: &[&str] = match kind {
+        ResourceType::Patient => &["_include=Patient:link", "_include=*", "_revinclude=Patient:link"],
+        ResourceType::Practitioner => &["_revinclude=Patient:general-practitioner", "_revinclude=*"],
+    };
+    let from = if dice.chance(50) { plain } else { ITERATING };
+    dice.pick(from).to_owned()
 }
 
 /// A query string that [`crate::query::parse::search_system`] accepts under strict handling.

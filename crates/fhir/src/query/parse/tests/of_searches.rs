@@ -189,7 +189,7 @@ fn a_chain_may_have_three_steps_either_way() {
 }
 
 #[test]
-fn what_is_included_must_be_stored_and_be_one_step_away() {
+fn what_is_included_must_be_stored_and_lead_from_or_to_a_match() {
     let of = |kind, text: &str| search(kind, &pairs(text).unwrap(), Handling::Strict, sample::now());
     let (gp, link) = (SearchParam::GeneralPractitioner, SearchParam::Link);
     for (text, expected) in [
@@ -217,16 +217,27 @@ fn what_is_included_must_be_stored_and_be_one_step_away() {
     }
     let practitioners = of(ResourceType::Practitioner, "_revinclude=*&_include=*").unwrap();
     assert_eq!(practitioners.includes, [Include::Referring(gp)]);
+    // What iterates may start from what is included alone.
+    let iterating = of(
+        ResourceType::Practitioner,
+        "_revinclude=*&_include:iterate=Patient:link",
+    )
+    .unwrap();
+    assert_eq!(iterating.iterated, [Include::Referred(link)]);
+    assert_eq!(
+        iterating.includes,
+        [Include::Referring(gp), Include::Referred(link)]
+    );
     for bad in [
         "_include=Patient:organization",
         "_include=Patient:link:RelatedPerson",
         "_include=Practitioner:x",
         "_include=Patient",
         "_include=",
-        "_include:iterate=Patient:link",
+        "_include:iterate=Practitioner:x",
         "_include:recurse=*",
         "_revinclude=Patient:general-practitioner",
-        "_revinclude:iterate=Patient:link",
+        "_revinclude:iterate=Patient:organization",
     ] {
         refused(
             of(ResourceType::Patient, bad),
