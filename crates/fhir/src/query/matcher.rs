@@ -181,6 +181,12 @@ fn holds(clause: &Clause, resource: &Resource, id: &Id, updated: Timestamp) -> b
                 .iter()
                 .any(|test| strings.iter().any(|value| string(test, value)))
         }
+        Test::Text(tests) => {
+            let texts = texts(param, resource);
+            tests
+                .iter()
+                .any(|test| texts.iter().any(|value| string(test, value)))
+        }
         Test::Date(tests) => {
             let dates = dates(param, resource, updated);
             tests
@@ -445,6 +451,30 @@ fn strings(param: SearchParam, resource: &Resource) -> Vec<&str> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What stands for people beside the codes and references of a parameter.
+fn texts(param: SearchParam, resource: &Resource) -> Vec<&str> {
+    let paths: &[&[&str]] = match param {
+        SearchParam::Language => &[
+            &["communication", "language", "text"],
+            &["communication", "language", "coding", "display"],
+        ],
+        SearchParam::Communication => &[
+            &["communication", "text"],
+            &["communication", "coding", "display"],
+        ],
+        SearchParam::Identifier => &[&["identifier", "type", "text"]],
+        SearchParam::GeneralPractitioner => &[&["generalPractitioner", "display"]],
+        SearchParam::Link => &[&["link", "other", "display"]],
+        SearchParam::Organization => &[&["managingOrganization", "display"]],
+        _ => &[],
+    };
+    let found = paths.iter().flat_map(|path| walk(resource.tree(), path));
+    found
+        .filter(|node| is_text(node))
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// The dates of a parameter.

@@ -64,6 +64,9 @@ pub enum Test {
     OfType(Vec<OfTypeTest>),
     /// A string parameter.
     String(Vec<StringTest>),
+    /// `:text` of a token or reference: what stands beside the code for people, looked up in the rows of
+    /// [`SearchParam::text_index`].
+    Text(Vec<StringTest>),
     /// A date parameter, `_lastUpdated` included. [`DatePrefix::NotEqual`] needs a value like the others do:
     /// a resource without the date fails it.
     Date(Vec<DateTest>),
@@ -93,6 +96,7 @@ impl std::fmt::Debug for Test {
             Test::NotToken(_) => "NotToken",
             Test::OfType(_) => "OfType",
             Test::String(_) => "String",
+            Test::Text(_) => "Text",
             Test::Date(_) => "Date",
             Test::Reference(_) => "Reference",
             Test::Chain(_) => "Chain",
@@ -434,6 +438,7 @@ impl Clause {
     pub fn index(&self) -> &'static [IndexParam] {
         match self.test {
             Test::OfType(_) => &[IndexParam::IdentifierOfType],
+            Test::Text(_) => self.param.text_index(),
             Test::Token(ref tests) if self.param == SearchParam::Identifier && are_allocated(tests) => {
                 &[IndexParam::Identifier, IndexParam::AllocatedIdentifier]
             }
