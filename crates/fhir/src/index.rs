@@ -90,8 +90,9 @@ pub fn extract(resource: &Resource) -> IndexRows {
     match resource.kind() {
         ResourceType::Patient => rows.patient(tree),
         ResourceType::Practitioner => {
-            objects(tree, "communication")
-                .for_each(|concept| rows.concept(IndexParam::Communication, concept));
+            objects(tree, "communication").for_each(|concept| {
+                rows.concept(IndexParam::Communication, IndexParam::CommunicationText, concept)
+            });
         }
     }
     rows.finish()
@@ -101,21 +102,30 @@ impl IndexRows {
     fn patient(&mut self, tree: &Map<String, Value>) {
         for communication in objects(tree, "communication") {
             if let Some(language) = object(communication, "language") {
-                self.concept(IndexParam::Language, language);
+                self.concept(IndexParam::Language, IndexParam::LanguageText, language);
             }
         }
         self.deceased(tree);
         if let Some(date) = text(tree, "birthDate") {
             self.date(IndexParam::Birthdate, date);
         }
-        objects(tree, "generalPractitioner")
-            .for_each(|reference| self.reference(IndexParam::GeneralPractitioner, reference));
+        objects(tree, "generalPractitioner").for_each(|reference| {
+            self.reference(
+                IndexParam::GeneralPractitioner,
+                IndexParam::GeneralPractitionerText,
+                reference,
+            );
+        });
         if let Some(organization) = object(tree, "managingOrganization") {
-            self.reference(IndexParam::Organization, organization);
+            self.reference(
+                IndexParam::Organization,
+                IndexParam::OrganizationText,
+                organization,
+            );
         }
         for link in objects(tree, "link") {
             if let Some(other) = object(link, "other") {
-                self.reference(IndexParam::Link, other);
+                self.reference(IndexParam::Link, IndexParam::LinkText, other);
             }
         }
         for extension in objects(tree, "extension") {
@@ -162,7 +172,11 @@ impl IndexRows {
         for identifier in objects(tree, "identifier") {
             let value = text(identifier, "value");
             self.token(IndexParam::Identifier, text(identifier, "system"), value);
-            let (Some(value), Some(concept)) = (value, object(identifier, "type")) else {
+            let concept = object(identifier, "type");
+            if let Some(text) = concept.and_then(|concept| text(concept, "text")) {
+                self.string(IndexParam::IdentifierTypeText, text);
+            }
+            let (Some(value), Some(concept)) = (value, concept) else {
                 continue;
             };
             for coding in objects(concept, "coding") {
@@ -226,8 +240,16 @@ impl IndexRows {
         }
     }
 
-    fn concept(&mut self, param: IndexParam, concept: &Map<String, Value>) {
-        objects(concept, "coding").for_each(|coding| self.coding(param, coding));
+    fn concept(&mut self, param: IndexParam, text_param: IndexParam, concept: &Map<String, Value>) {
+        if let Some(text) = text(concept, "text") {
+            self.string(text_param, text);
+        }
+        for coding in objects(concept, "coding") {
+            self.coding(param, coding);
+            if let Some(display) = text(coding, "display") {
+                self.string(text_param, display);
+            }
+        }
     }
 
     fn coding(&mut self, param: IndexParam, coding: &Map<String, Value>) {
@@ -267,7 +289,10 @@ impl IndexRows {
         }
     }
 
-    fn reference(&mut self, param: IndexParam, reference: &Map<String, Value>) {
+    fn reference(&mut self, param: IndexParam, text_param: IndexParam, reference: &Map<String, Value>) {
+        if let Some(display) = text(reference, "display") {
+            self.string(text_param, display);
+        }
         let identifier = object(reference, "identifier");
         let part = |property| identifier.and_then(|identifier| text(identifier, property));
         let (system, value) = (part("system"), part("value"));

@@ -30,6 +30,8 @@ pub const DEFAULT_COUNT: u32 = 20;
 pub const MAX_COUNT: u32 = 1000;
 /// Most issues reported in one OperationOutcome: a hostile body must not buy a huge answer.
 pub const MAX_ISSUES: usize = 100;
+/// Most references that a chain or `_has` follows, one after the other.
+pub const MAX_CHAIN_STEPS: usize = 3;
 /// Most keys of a `_sort`.
 pub const MAX_SORT_KEYS: usize = 4;
 /// Most resources that a page of a search shows beside its matches.

@@ -81,6 +81,7 @@ fn a_rich_patient_has_a_row_for_every_parameter() {
             (IndexParam::AddressCountry, "fr", "FR"),
             (IndexParam::AddressText, "t", "T"),
             (IndexParam::MothersMaidenName, "nee", "Née"),
+            (IndexParam::LanguageText, "x", "x"),
         ]
     );
     let dates: Vec<_> = rows

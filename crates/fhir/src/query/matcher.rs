@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::param::{IndexParam, ParamType, SearchParam, bounded, fold_string, fold_token};
 use super::{
-    Clause, Criteria, DatePrefix, DateTest, Direction, OfTypeTest, ReferenceTest, SortKey, StringTest, Test,
-    TokenTest,
+    Clause, Criteria, DatePrefix, DateTest, Direction, Include, OfTypeTest, Query, ReferenceTest, SortKey,
+    StringTest, Test, TokenTest,
 };
 use crate::id::Id;
 use crate::limits::MAX_INDEXED_CHARS;
@@ -64,6 +64,33 @@ pub fn matches_among(criteria: &Criteria, one: &Member<'_>, all: &[Member<'_>]) 
 /// Whether `from` refers to `to` by a relative reference of this parameter that can be followed.
 pub fn refers(param: SearchParam, from: &Member<'_>, to: &Member<'_>) -> bool {
     followed(param, from).contains(&(to.resource.kind().as_str(), to.id.as_str()))
+}
+
+/// What a search shows beside these matches: what its includes lead to, and from there those that iterate.
+pub fn beside<'r>(query: &Query, matches: &[Member<'r>], all: &[Member<'r>]) -> Vec<Member<'r>> {
+    let is_same = |one: &Member<'_>, other: &Member<'_>| {
+        one.id == other.id && one.resource.kind() == other.resource.kind()
+    };
+    let leads = |include: &Include, from: &Member<'_>, to: &Member<'_>| match include {
+        Include::Referred(param) => refers(*param, from, to),
+        Include::Referring(param) => refers(*param, to, from),
+    };
+    let mut found: Vec<Member<'r>> = Vec::new();
+    let (mut starts, mut includes) = (matches.to_vec(), &query.includes);
+    loop {
+        let is_new = |one: &&Member<'r>| !matches.iter().chain(&found).any(|known| is_same(known, one));
+        let is_led_to = |one: &&Member<'r>| {
+            starts
+                .iter()
+                .any(|start| includes.iter().any(|include| leads(include, start, one)))
+        };
+        let fresh: Vec<Member<'r>> = all.iter().filter(is_new).filter(is_led_to).copied().collect();
+        if fresh.is_empty() {
+            return found;
+        }
+        found.extend(&fresh);
+        (starts, includes) = (fresh, &query.iterated);
+    }
 }
 
 /// Type and id of what a resource refers to by a parameter, where that can be stored.
@@ -153,6 +180,12 @@ fn holds(clause: &Clause, resource: &Resource, id: &Id, updated: Timestamp) -> b
             tests
                 .iter()
                 .any(|test| strings.iter().any(|value| string(test, value)))
+        }
+        Test::Text(tests) => {
+            let texts = texts(param, resource);
+            tests
+                .iter()
+                .any(|test| texts.iter().any(|value| string(test, value)))
         }
         Test::Date(tests) => {
             let dates = dates(param, resource, updated);
@@ -418,6 +451,30 @@ fn strings(param: SearchParam, resource: &Resource) -> Vec<&str> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What stands for people beside the codes and references of a parameter.
+fn texts(param: SearchParam, resource: &Resource) -> Vec<&str> {
+    let paths: &[&[&str]] = match param {
+        SearchParam::Language => &[
+            &["communication", "language", "text"],
+            &["communication", "language", "coding", "display"],
+        ],
+        SearchParam::Communication => &[
+            &["communication", "text"],
+            &["communication", "coding", "display"],
+        ],
+        SearchParam::Identifier => &[&["identifier", "type", "text"]],
+        SearchParam::GeneralPractitioner => &[&["generalPractitioner", "display"]],
+        SearchParam::Link => &[&["link", "other", "display"]],
+        SearchParam::Organization => &[&["managingOrganization", "display"]],
+        _ => &[],
+    };
+    let found = paths.iter().flat_map(|path| walk(resource.tree(), path));
+    found
+        .filter(|node| is_text(node))
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// The dates of a parameter.

@@ -64,6 +64,9 @@ pub enum Test {
     OfType(Vec<OfTypeTest>),
     /// A string parameter.
     String(Vec<StringTest>),
+    /// `:text` of a token or reference: what stands beside the code for people, looked up in the rows of
+    /// [`SearchParam::text_index`].
+    Text(Vec<StringTest>),
     /// A date parameter, `_lastUpdated` included. [`DatePrefix::NotEqual`] needs a value like the others do:
     /// a resource without the date fails it.
     Date(Vec<DateTest>),
@@ -93,6 +96,7 @@ impl std::fmt::Debug for Test {
             Test::NotToken(_) => "NotToken",
             Test::OfType(_) => "OfType",
             Test::String(_) => "String",
+            Test::Text(_) => "Text",
             Test::Date(_) => "Date",
             Test::Reference(_) => "Reference",
             Test::Chain(_) => "Chain",
@@ -290,6 +294,8 @@ pub struct Query {
     pub sort: Vec<SortKey>,
     /// What is shown beside the matches.
     pub includes: Vec<Include>,
+    /// Which of these are followed from what is included too, and from there on (`:iterate`).
+    pub iterated: Vec<Include>,
     /// Which elements are shown; `None` for all of them.
     pub subset: Option<Subset>,
     /// Page size in resources; 0 asks for the total only.
@@ -313,6 +319,7 @@ impl Query {
             level: Level::Type,
             sort: Vec::new(),
             includes: Vec::new(),
+            iterated: Vec::new(),
             subset: None,
             count: DEFAULT_COUNT,
             total: Total::Accurate,
@@ -352,11 +359,7 @@ impl Query {
     /// Every type that the search looks into: those of the matches, of chains and of what is included.
     pub fn looks_into(&self) -> Vec<ResourceType> {
         let mut kinds = self.kinds();
-        let clauses = self.criteria.clauses.iter();
-        kinds.extend(clauses.filter_map(|clause| match &clause.test {
-            Test::Chain(criteria) | Test::Has(criteria) => Some(criteria.kind),
-            _ => None,
-        }));
+        self.criteria.leads_to(&mut kinds);
         kinds.extend(self.includes.iter().map(Include::kind));
         kinds.sort_unstable();
         kinds.dedup();
@@ -416,6 +419,16 @@ impl Criteria {
         Some(values)
     }
 
+    /// Adds the types at the other ends of chains, at every step of them.
+    fn leads_to(&self, kinds: &mut Vec<ResourceType>) {
+        for clause in &self.clauses {
+            if let Test::Chain(inner) | Test::Has(inner) = &clause.test {
+                kinds.push(inner.kind);
+                inner.leads_to(kinds);
+            }
+        }
+    }
+
     /// The identifier, when the criteria are exactly one `identifier=system|value`.
     pub fn single_identifier(&self) -> Option<Identifier> {
         let [clause] = self.clauses.as_slice() else {
@@ -448,6 +461,7 @@ impl Clause {
     pub fn index(&self) -> &'static [IndexParam] {
         match self.test {
             Test::OfType(_) => &[IndexParam::IdentifierOfType],
+            Test::Text(_) => self.param.text_index(),
             Test::Token(ref tests) if self.param == SearchParam::Identifier && are_allocated(tests) => {
                 &[IndexParam::Identifier, IndexParam::AllocatedIdentifier]
             }

@@ -56,6 +56,18 @@ pub enum IndexParam {
     /// An identifier that was given to the resource and stands beside it, not in it: found by its value, and no
     /// identifier of the resource otherwise.
     AllocatedIdentifier = 34,
+    /// Text and displays of `Patient.communication.language`, for `language:text`.
+    LanguageText = 35,
+    /// The same of `Practitioner.communication`.
+    CommunicationText = 36,
+    /// `Identifier.type.text`
+    IdentifierTypeText = 37,
+    /// `Reference.display` of the general practitioner.
+    GeneralPractitionerText = 38,
+    /// The same of a link.
+    LinkText = 39,
+    /// The same of the organization.
+    OrganizationText = 40,
 }
 
 impl IndexParam {
@@ -242,6 +254,19 @@ impl SearchParam {
     /// The index rows it looks at.
     pub fn index(self) -> &'static [IndexParam] {
         self.definition().index
+    }
+
+    /// The index rows that `:text` looks at; empty where it makes no sense.
+    pub const fn text_index(self) -> &'static [IndexParam] {
+        match self {
+            SearchParam::Language => &[IndexParam::LanguageText],
+            SearchParam::Communication => &[IndexParam::CommunicationText],
+            SearchParam::Identifier => &[IndexParam::IdentifierTypeText],
+            SearchParam::GeneralPractitioner => &[IndexParam::GeneralPractitionerText],
+            SearchParam::Link => &[IndexParam::LinkText],
+            SearchParam::Organization => &[IndexParam::OrganizationText],
+            _ => &[],
+        }
     }
 
     /// The resource types it may refer to; empty when it is no reference.

@@ -141,6 +141,11 @@ fn strict(
     let mut issues = Vec::new();
     for pair in pairs {
         match meaning(&[kind], pair, names) {
+            // What is written for people tells nobody from anybody.
+            Meaning::Search(_) if pair.modifier.as_deref() == Some("text") => {
+                let text = "a conditional interaction takes no `:text`; search by the code or value itself.";
+                issues.push(about(pair, Fault::unsupported(text)));
+            }
             Meaning::Search(definition) => match clause(definition, pair, now, pair) {
                 Ok(clause) => clauses.push(clause),
                 Err(issue) => issues.push(issue),

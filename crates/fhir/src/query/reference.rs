@@ -2,20 +2,23 @@
 
 use super::fold::bounded;
 use super::param::Definition;
-use super::token;
 use super::value::{Fault, each, unescape};
 use super::{ReferenceTest, Test};
+use super::{string, token};
 use crate::id::Id;
 
 /// A reference parameter with its modifier (`:missing` aside).
 pub(super) fn parse(definition: &Definition, modifier: Option<&str>, text: &str) -> Result<Test, Fault> {
     let targets = definition.param.targets();
+    if modifier == Some("text") {
+        return string::texts(text);
+    }
     let tests = match modifier {
         None => each(text, |piece| untyped(&unescape(piece))),
         Some("identifier") => each(text, |piece| token::forms(piece).map(ReferenceTest::Identifier)),
         Some(kind) if targets.contains(&kind) => each(text, |piece| typed(kind, &unescape(piece))),
         Some(_) => Err(Fault::unsupported(format!(
-            "this modifier is not supported; a reference takes `:identifier`, `:missing` and its types ({}).",
+            "this modifier is not supported; a reference takes `:identifier`, `:text`, `:missing` and its types ({}).",
             targets.join(", ")
         ))),
     };

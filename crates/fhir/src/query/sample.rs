@@ -300,6 +300,9 @@ fn identifier(dice: &mut Dice) -> Value {
     if dice.chance(50) {
         identifier["type"] = json!({ "coding": [{ "system": TYPE_SYSTEM, "code": dice.pick(TYPES) }] });
     }
+    if dice.chance(20) {
+        identifier["type"] = json!({ "text": dice.pick(CITIES) });
+    }
     identifier
 }
 
@@ -339,7 +342,15 @@ fn address(dice: &mut Dice) -> Value {
 }
 
 fn language(dice: &mut Dice) -> Value {
-    json!({ "coding": [{ "system": LANGUAGE_SYSTEM, "code": dice.pick(LANGUAGES) }] })
+    let mut language = json!({ "coding": [{ "system": LANGUAGE_SYSTEM, "code": dice.pick(LANGUAGES) }] });
+    if dice.chance(30) {
+        language["text"] = dice.pick(CITIES).into();
+    }
+    if dice.chance(30) {
+        language["coding"] =
+            json!([{ "display": dice.pick(CITIES) }, { "code": "fr", "display": dice.pick(CITIES) }]);
+    }
+    language
 }
 
 fn maiden_name(dice: &mut Dice) -> Value {
@@ -351,7 +362,8 @@ fn maiden_name(dice: &mut Dice) -> Value {
 
 fn reference(dice: &mut Dice) -> Value {
     let identifier = |dice: &mut Dice| json!({ "system": dice.pick(SYSTEMS), "value": dice.pick(VALUES) });
-    match dice.below(4) {
+    match dice.below(5) {
+        4 => json!({ "reference": dice.pick(REFERENCES), "display": dice.pick(CITIES) }),
         0 => json!({ "identifier": identifier(dice) }),
         1 => json!({ "reference": dice.pick(REFERENCES), "identifier": identifier(dice) }),
         _ => json!({ "reference": dice.pick(REFERENCES) }),
@@ -385,13 +397,16 @@ fn parameter(dice: &mut Dice, row: &Definition) -> String {
 fn modifier(dice: &mut Dice, row: &Definition) -> &'static str {
     match (row.kind, row.param) {
         (_, SearchParam::Id) => "",
-        (ParamType::Token, SearchParam::Identifier) => dice.pick(&["", "", ":not", ":of-type"]),
+        (ParamType::Token, SearchParam::Identifier) => dice.pick(&["", "", ":not", ":of-type", ":text"]),
+        (ParamType::Token, SearchParam::Language | SearchParam::Communication) => {
+            dice.pick(&["", ":not", ":text"])
+        }
         (ParamType::Token, _) => dice.pick(&["", "", ":not"]),
         (ParamType::String, _) => dice.pick(&["", "", ":contains", ":exact"]),
         (ParamType::Reference, SearchParam::GeneralPractitioner) => {
-            dice.pick(&["", ":identifier", ":Practitioner"])
+            dice.pick(&["", ":identifier", ":Practitioner", ":text"])
         }
-        (ParamType::Reference, _) => dice.pick(&["", ":identifier"]),
+        (ParamType::Reference, _) => dice.pick(&["", ":identifier", ":text"]),
         (ParamType::Date | ParamType::Uri, _) => "",
     }
 }
@@ -403,6 +418,7 @@ fn alternative(dice: &mut Dice, row: &Definition, modifier: &str) -> String {
             escape(dice.pick(TYPES)),
             escape(dice.pick(VALUES))
         ),
+        (_, ":text") => escape(&beginning(dice, CITIES)),
         (_, ":identifier") => token(dice, SYSTEMS, VALUES),
         (_, ":Practitioner") => dice.pick(IDS).to_owned(),
         (ParamType::Token, _) => token_of(dice, row.param),
@@ -465,6 +481,16 @@ fn part_of(dice: &mut Dice, param: SearchParam) -> String {
         SearchParam::AddressPostalCode => dice.pick(&["69003", "75", "2a"]),
         _ => dice.pick(CITIES),
     };
+    cut(dice, word)
+}
+
+fn beginning(dice: &mut Dice, words: &[&'static str]) -> String {
+    let word = dice.pick(words);
+    cut(dice, word)
+}
+
+/// A word, or its beginning.
+fn cut(dice: &mut Dice, word: &str) -> String {
     let length = if dice.chance(50) {
         word.chars().count()
     } else {

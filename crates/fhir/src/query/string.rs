@@ -19,6 +19,11 @@ pub(super) fn parse(modifier: Option<&str>, text: &str) -> Result<Test, Fault> {
     tests.map(Test::String)
 }
 
+/// The texts of a `:text`: each is the beginning of what is looked for.
+pub(super) fn texts(text: &str) -> Result<Test, Fault> {
+    each(text, |piece| folded(piece).map(StringTest::StartsWith)).map(Test::Text)
+}
+
 fn folded(piece: &str) -> Result<String, Fault> {
     let folded = fold_string(&unescape(piece));
     // The empty text begins every string: a lone accent or space must not find everybody.

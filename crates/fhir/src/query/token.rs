@@ -2,6 +2,7 @@
 
 use super::fold::fold_token;
 use super::param::{Definition, IndexParam, SearchParam};
+use super::string;
 use super::value::{self, Fault, each, unescape};
 use super::{OfTypeTest, Test, TokenTest};
 use crate::id::Id;
@@ -14,8 +15,12 @@ pub(super) fn parse(definition: &Definition, modifier: Option<&str>, text: &str)
         Some("of-type") if definition.param == SearchParam::Identifier => {
             each(text, of_type).map(Test::OfType)
         }
+        Some("text") if !definition.param.text_index().is_empty() => string::texts(text),
         Some(_) if definition.param == SearchParam::Identifier => Err(Fault::unsupported(
-            "this modifier is not supported; a token takes `:not` and `:missing`, `identifier` also `:of-type`.",
+            "this modifier is not supported; a token takes `:not` and `:missing`, `identifier` also `:of-type` and `:text`.",
+        )),
+        Some(_) if !definition.param.text_index().is_empty() => Err(Fault::unsupported(
+            "this modifier is not supported; this token takes `:not`, `:missing` and `:text`.",
         )),
         Some(_) => Err(Fault::unsupported(
             "this modifier is not supported; a token takes `:not` and `:missing`.",

@@ -67,6 +67,9 @@ pub fn modifiers(definition: &Definition) -> Vec<&'static str> {
         (ParamType::String, _) => modifiers.extend(["exact", "contains"]),
         (ParamType::Reference, _) => modifiers.extend(["type", "identifier"]),
     }
+    if !definition.param.text_index().is_empty() {
+        modifiers.push("text");
+    }
     modifiers
 }
 

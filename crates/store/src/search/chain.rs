@@ -1,14 +1,16 @@
 //! Chains and `_has`: conditions on the resource at the other end of a reference.
 //!
-//! As drivers they start from the few rows at the other end; as probes they go there from a candidate. Names inside
-//! of a probe: `f` the reference, `t` the resource that it names.
+//! As drivers they start from the few rows at the other end; as probes they go there from a candidate. Names inside:
+//! `f` the reference, `t` the resource that it names.
 
-use fhir::query::{Clause, Criteria, SearchParam};
+use fhir::limits::MAX_CHAIN_STEPS;
+use fhir::query::{Clause, Criteria, SearchParam, Test};
 
 use super::driver::{Candidates, Scope, params};
 use super::test::on_resource;
-use crate::api::ClassFilter;
+use crate::api::{Class, ClassFilter};
 use crate::codes;
+use crate::sql::Dialect;
 use crate::statement::Statement;
 
 impl Scope {
@@ -26,7 +28,7 @@ impl Scope {
             .sql(" AND f.kind = ")
             .bind(self.kind())
             .sql(" AND f.target = t.id AND ")
-            .then(to(param))
+            .then(to(param, "f"))
             .sql(") AS c")
     }
 
@@ -40,7 +42,7 @@ impl Scope {
             .sql(") AS far CROSS JOIN index_reference AS f CROSS JOIN resource AS t WHERE f.space = ")
             .bind(self.space)
             .sql(" AND f.row = far.row AND ")
-            .then(to(param))
+            .then(to(param, "f"))
             .sql(" AND t.space = ")
             .bind(self.space)
             .sql(" AND t.kind = ")
@@ -55,27 +57,29 @@ impl Scope {
         inner: &'q Criteria,
         row: &'static str,
     ) -> Statement<'q> {
-        let far = self.of(inner.kind);
-        let mut probe = Statement::new(
-            "EXISTS (SELECT 1 FROM index_reference AS f CROSS JOIN resource AS t WHERE f.space = ",
-        )
-        .bind(self.space)
-        .sql(" AND f.row = ")
-        .sql(row)
-        .sql(" AND ")
-        .then(to(param))
-        .sql(" AND t.space = ")
-        .bind(self.space)
-        .sql(" AND t.kind = ")
-        .bind(far.kind())
-        .sql(" AND t.id = f.target AND NOT t.deleted");
-        if let ClassFilter::Only(class) = self.class {
-            probe = probe.sql(" AND t.class = ").bind(codes::class(class));
-        }
-        for clause in &inner.clauses {
-            probe = probe.sql(" AND ").then(far.far(clause, "t.row"));
-        }
-        probe.sql(")")
+        let (far, names) = (self.of(inner.kind).deeper(), self.names());
+        let from = Statement::new("EXISTS (SELECT 1 FROM index_reference AS ")
+            .sql(names.reference)
+            .sql(" CROSS JOIN resource AS ")
+            .sql(names.named)
+            .sql(" WHERE ")
+            .then(self.referring(names, row))
+            .sql(" AND ")
+            .then(to(param, names.reference))
+            .sql(" AND ")
+            .then(names.named_at("space"))
+            .bind(self.space)
+            .sql(" AND ")
+            .then(names.named_at("kind"))
+            .bind(far.kind())
+            .sql(" AND ")
+            .then(names.named_at("id"))
+            .sql(names.reference)
+            .sql(".target AND NOT ")
+            .sql(names.named)
+            .sql(".deleted");
+        let class = |class| names.named_at("class").bind(codes::class(class));
+        far.demands(from, inner, names.named_row, class)
     }
 
     /// Whether a match of `inner` refers to the candidate.
@@ -85,31 +89,82 @@ impl Scope {
         inner: &'q Criteria,
         row: &'static str,
     ) -> Statement<'q> {
-        let far = self.of(inner.kind);
-        let mut probe = Statement::new(
-            "EXISTS (SELECT 1 FROM resource AS t CROSS JOIN index_reference AS f WHERE t.space = ",
-        )
-        .bind(self.space)
-        .sql(" AND t.row = ")
-        .sql(row)
-        .sql(" AND f.space = ")
-        .bind(self.space)
-        .sql(" AND f.kind = ")
-        .bind(far.kind())
-        .sql(" AND f.target = t.id AND ")
-        .then(to(param));
-        if let ClassFilter::Only(class) = self.class {
-            probe = probe
-                .sql(" AND EXISTS (SELECT 1 FROM resource AS r WHERE r.space = ")
+        let (far, names) = (self.of(inner.kind).deeper(), self.names());
+        let from = Statement::new("EXISTS (SELECT 1 FROM resource AS ")
+            .sql(names.named)
+            .sql(" CROSS JOIN index_reference AS ")
+            .sql(names.reference)
+            .sql(" WHERE ")
+            .then(names.named_at("space"))
+            .bind(self.space)
+            .sql(" AND ")
+            .then(names.named_at("row"))
+            .sql(row)
+            .sql(" AND ")
+            .then(names.reference_at("space"))
+            .bind(self.space)
+            .sql(" AND ")
+            .then(names.reference_at("kind"))
+            .bind(far.kind())
+            .sql(" AND ")
+            .then(names.reference_at("target"))
+            .sql(names.named)
+            .sql(".id AND ")
+            .then(to(param, names.reference));
+        let class = |class| {
+            Statement::new("EXISTS (SELECT 1 FROM resource AS r WHERE r.space = ")
                 .bind(self.space)
-                .sql(" AND r.row = f.row AND r.class = ")
+                .sql(" AND r.row = ")
+                .sql(names.reference_row)
+                .sql(" AND r.class = ")
                 .bind(codes::class(class))
-                .sql(")");
+                .sql(")")
+        };
+        far.demands(from, inner, names.reference_row, class)
+    }
+
+    /// The end of a probe: what is demanded of the resource at the far end.
+    fn demands<'q>(
+        self,
+        mut probe: Statement<'q>,
+        inner: &'q Criteria,
+        row: &'static str,
+        is_of: impl Fn(Class) -> Statement<'q>,
+    ) -> Statement<'q> {
+        if let ClassFilter::Only(class) = self.class {
+            probe = probe.sql(" AND ").then(is_of(class));
         }
         for clause in &inner.clauses {
-            probe = probe.sql(" AND ").then(far.far(clause, "f.row"));
+            probe = probe.sql(" AND ").then(self.far(clause, row));
+        }
+        let is_step = |clause: &Clause| matches!(clause.test, Test::Chain(_) | Test::Has(_));
+        let is_nested = self.depth > 1 || inner.clauses.iter().any(is_step);
+        if is_nested && self.dialect == Dialect::Postgres {
+            // PostgreSQL would make one join of all the steps, and without statistics a bad one: it is to go from
+            // candidate to candidate.
+            probe.push(" OFFSET 0");
         }
         probe.sql(")")
+    }
+
+    /// `f.space = … AND f.row = …`
+    fn referring(self, names: &Names, row: &'static str) -> Statement<'static> {
+        names
+            .reference_at("space")
+            .bind(self.space)
+            .sql(" AND ")
+            .then(names.reference_at("row"))
+            .sql(row)
+    }
+
+    /// The names inside of a probe that is so deep.
+    fn names(self) -> &'static Names {
+        let [first, second, third] = &NAMES;
+        match self.depth {
+            0 => first,
+            1 => second,
+            _ => third,
+        }
     }
 
     /// A condition on the resource of a row at the far end.
@@ -127,11 +182,55 @@ impl Scope {
     }
 }
 
+/// What a reference and the resource that it names are called inside of a probe. A probe stands inside of another, and
+/// speaks of its names: so each depth has its own.
+struct Names {
+    reference: &'static str,
+    reference_row: &'static str,
+    named: &'static str,
+    named_row: &'static str,
+}
+
+const fn names(
+    reference: &'static str,
+    reference_row: &'static str,
+    named: &'static str,
+    named_row: &'static str,
+) -> Names {
+    Names {
+        reference,
+        reference_row,
+        named,
+        named_row,
+    }
+}
+
+static NAMES: [Names; MAX_CHAIN_STEPS] = [
+    names("f", "f.row", "t", "t.row"),
+    names("f2", "f2.row", "t2", "t2.row"),
+    names("f3", "f3.row", "t3", "t3.row"),
+];
+
+impl Names {
+    /// `f.column = `
+    fn reference_at(&self, column: &'static str) -> Statement<'static> {
+        Statement::new(self.reference).sql(".").sql(column).sql(" = ")
+    }
+
+    /// `t.column = `
+    fn named_at(&self, column: &'static str) -> Statement<'static> {
+        Statement::new(self.named).sql(".").sql(column).sql(" = ")
+    }
+}
+
 /// Which references count: those of the parameter to the type that is stored.
-pub(super) fn to(param: SearchParam) -> Statement<'static> {
+pub(super) fn to(param: SearchParam, name: &'static str) -> Statement<'static> {
     let kind = param.refers_to().map_or("", fhir::ResourceType::as_str);
-    Statement::new("f.")
+    Statement::new(name)
+        .sql(".")
         .then(params(param.index()))
-        .sql(" AND f.ref_kind = ")
+        .sql(" AND ")
+        .sql(name)
+        .sql(".ref_kind = ")
         .bind(kind)
 }

@@ -137,6 +137,8 @@ pub(super) struct Scope {
     pub(super) space: i64,
     pub(super) kind: ResourceType,
     pub(super) class: ClassFilter,
+    /// So many probes stand around.
+    pub(super) depth: u8,
 }
 
 impl Scope {
@@ -146,6 +148,15 @@ impl Scope {
             space: space.0,
             kind,
             class,
+            depth: 0,
+        }
+    }
+
+    /// The same inside of one more probe.
+    pub(super) fn deeper(self) -> Scope {
+        Scope {
+            depth: self.depth.saturating_add(1),
+            ..self
         }
     }
 
@@ -249,7 +260,7 @@ fn index_of(clause: &Clause) -> &'static str {
     match &clause.test {
         Test::Token(tests) if tests.iter().any(is_system) => "",
         Test::Token(_) | Test::OfType(_) | Test::Uri(_) => " INDEXED BY index_token_by_code",
-        Test::String(_) => " INDEXED BY index_string_by_text",
+        Test::String(_) | Test::Text(_) => " INDEXED BY index_string_by_text",
         Test::Date(_) => " INDEXED BY index_date_by_range",
         Test::Reference(tests)
             if tests
@@ -318,7 +329,7 @@ fn rank(clause: &Clause) -> Option<u8> {
             .iter()
             .all(|test| test.prefix == DatePrefix::Equal)
             .then_some(4),
-        Test::String(tests) => tests
+        Test::String(tests) | Test::Text(tests) => tests
             .iter()
             .all(|test| match test {
                 StringTest::StartsWith(text) => !text.is_empty(),
@@ -363,7 +374,7 @@ fn is_single(clause: &Clause) -> bool {
     1 == match &clause.test {
         Test::Id(tests) => tests.len(),
         Test::Token(tests) | Test::NotToken(tests) => tests.len(),
-        Test::String(tests) => tests.len(),
+        Test::String(tests) | Test::Text(tests) => tests.len(),
         Test::OfType(tests) => tests.len(),
         Test::Date(tests) => tests.len(),
         Test::Reference(tests) => tests.len(),

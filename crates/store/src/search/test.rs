@@ -26,7 +26,7 @@ pub(super) enum Table {
 pub(super) fn table_of(clause: &Clause) -> Table {
     match &clause.test {
         Test::Id(_) | Test::Token(_) | Test::NotToken(_) | Test::OfType(_) | Test::Uri(_) => Table::Token,
-        Test::String(_) => Table::String,
+        Test::String(_) | Test::Text(_) => Table::String,
         Test::Date(_) => Table::Date,
         Test::Reference(_) | Test::Chain(_) | Test::Has(_) => Table::Reference,
         Test::Missing(_) => table(clause.param),
@@ -59,7 +59,9 @@ pub(super) fn entry_tests<'q>(dialect: Dialect, clause: &'q Clause) -> Vec<State
             .map(OfTypeTest::row)
             .filter_map(|(system, code)| token(TokenTest::SystemCode { system, code }, &TOKEN))
             .collect(),
-        Test::String(tests) => tests.iter().filter_map(|test| string(dialect, test)).collect(),
+        Test::String(tests) | Test::Text(tests) => {
+            tests.iter().filter_map(|test| string(dialect, test)).collect()
+        }
         Test::Date(tests) => tests.iter().map(date).collect(),
         Test::Reference(tests) => tests.iter().filter_map(|test| reference(test, param)).collect(),
         Test::Uri(uris) => uris
@@ -266,6 +268,7 @@ pub(super) fn on_resource<'q>(clause: &'q Clause) -> Statement<'q> {
             | Test::NotToken(_)
             | Test::OfType(_)
             | Test::String(_)
+            | Test::Text(_)
             | Test::Reference(_)
             | Test::Chain(_)
             | Test::Has(_)

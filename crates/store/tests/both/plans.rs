@@ -81,7 +81,7 @@ const SURE: usize = 7;
 
 /// Sorted searches and searches that follow references, and what finds them. They are promised of a database with
 /// statistics.
-const FURTHER: [(ResourceType, &str, &[&str]); 15] = [
+const FURTHER: [(ResourceType, &str, &[&str]); 19] = [
     (PATIENT, "_sort=birthdate", &["index_date_by_range"]),
     (PATIENT, "_sort=-birthdate&_count=7", &["index_date_by_range"]),
     (PATIENT, "_sort=family", &["index_string_by_text"]),
@@ -125,6 +125,22 @@ const FURTHER: [(ResourceType, &str, &[&str]); 15] = [
         &["index_token_by_code", "index_reference_by_target"],
     ),
     (PATIENT, "link.birthdate=1901-02-02", &["index_date_by_range"]),
+    (PATIENT, "language:text=nothing", &["index_string_by_text"]),
+    (
+        PATIENT,
+        "link.general-practitioner.identifier=urn:p|1-1",
+        &["index_token_by_code", "index_reference_by_target"],
+    ),
+    (
+        PRACTITIONER,
+        "_has:Patient:general-practitioner:link.identifier=urn:s|1-1",
+        &["index_token_by_code", "index_reference_by_target"],
+    ),
+    (
+        PATIENT,
+        "identifier=urn:s|1-1&link.general-practitioner.active=true",
+        &["index_token_by_code"],
+    ),
 ];
 
 const PRACTITIONER: ResourceType = ResourceType::Practitioner;

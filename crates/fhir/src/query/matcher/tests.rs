@@ -42,7 +42,7 @@ fn clause_by_rows(clause: &Clause, rows: &IndexRows, id: &Id, updated: Timestamp
             .tokens
             .iter()
             .any(|row| index.contains(&row.param) && uris.contains(&row.code)),
-        Test::String(tests) => rows.strings.iter().any(|row| {
+        Test::String(tests) | Test::Text(tests) => rows.strings.iter().any(|row| {
             index.contains(&row.param)
                 && tests.iter().any(|test| match test {
                     StringTest::StartsWith(text) => row.folded.starts_with(text),

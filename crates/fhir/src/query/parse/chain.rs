@@ -1,6 +1,7 @@
 //! Chains and `_has` — <https://hl7.org/fhir/R4/search.html#chaining>, <https://hl7.org/fhir/R4/search.html#has>
 
 use super::{Clause, Criteria, Fault, Pair, Test, about, clause, listed, shared_by, unknown, valid_names};
+use crate::limits::MAX_CHAIN_STEPS;
 use crate::outcome::Issue;
 use crate::query::encoding::clip;
 use crate::query::param::{Definition, ParamType};
@@ -27,9 +28,74 @@ pub(super) fn in_criteria() -> Fault {
 /// # Errors
 /// Whatever is not understood wholly, naming the parameter.
 pub(super) fn parse(kinds: &[ResourceType], pair: &Pair, now: Timestamp) -> Result<Clause, Issue> {
-    if pair.name == HAS {
-        return has(kinds, pair, now);
+    let way = Way {
+        whole: pair,
+        now,
+        left: MAX_CHAIN_STEPS,
+    };
+    way.read(kinds, pair)
+}
+
+/// A chain while its steps are read.
+#[derive(Clone, Copy)]
+struct Way<'p> {
+    /// The parameter: a fault names all of it.
+    whole: &'p Pair,
+    now: Timestamp,
+    /// Steps that may still follow.
+    left: usize,
+}
+
+impl Way<'_> {
+    /// The next step.
+    fn read(self, kinds: &[ResourceType], pair: &Pair) -> Result<Clause, Issue> {
+        let Some(left) = self.left.checked_sub(1) else {
+            let text = format!(
+                "it follows more than {MAX_CHAIN_STEPS} references. Search by fewer, and by what you found after that."
+            );
+            return Err(about(self.whole, Fault::unsupported(text)));
+        };
+        let way = Way { left, ..self };
+        if pair.name == HAS {
+            has(kinds, pair, way)
+        } else {
+            chained(kinds, pair, way)
+        }
     }
+
+    /// What the chain demands of the resource that it has come to: one parameter of its type, or a further step.
+    fn inner(self, kind: ResourceType, rest: String, value: &str) -> Result<Criteria, Issue> {
+        let (name, modifier) = match rest.split_once(':') {
+            Some((name, modifier)) => (name.to_owned(), Some(modifier.to_owned())),
+            None => (rest, None),
+        };
+        let inner = Pair {
+            name,
+            modifier,
+            value: value.to_owned(),
+        };
+        let clause = if is_one(&[kind], &inner) {
+            self.read(&[kind], &inner)?
+        } else {
+            let definition = shared_by(&[kind]).find(|row| row.name == inner.name);
+            let definition = definition.ok_or_else(|| {
+                let text = format!(
+                    "`{}` is no search parameter of {kind}. {}",
+                    clip(&inner.name),
+                    valid_names(&[kind])
+                );
+                about(self.whole, Fault::unsupported(text))
+            })?;
+            clause(definition, &inner, self.now, self.whole)?
+        };
+        Ok(Criteria {
+            kind,
+            clauses: vec![clause],
+        })
+    }
+}
+
+fn chained(kinds: &[ResourceType], pair: &Pair, way: Way<'_>) -> Result<Clause, Issue> {
     let Some(step) = step(kinds, pair) else {
         return Err(unknown(kinds, pair));
     };
@@ -38,14 +104,14 @@ pub(super) fn parse(kinds: &[ResourceType], pair: &Pair, now: Timestamp) -> Resu
         .refers_to()
         .filter(|kind| step.target.is_none_or(|named| named == kind.as_str()));
     let Some(kind) = stored else {
-        return Err(about(pair, leads_nowhere(step.reference, step.target)));
+        return Err(about(way.whole, leads_nowhere(step.reference, step.target)));
     };
-    let inner = inner(kind, step.rest, pair, now)?;
+    let inner = way.inner(kind, step.rest, &pair.value)?;
     let test = Test::Chain(Box::new(inner));
     Ok(Clause { param, test })
 }
 
-/// The first step of a chain.
+/// A step of a chain.
 struct Step<'p> {
     reference: &'static Definition,
     /// `general-practitioner:Practitioner.…`
@@ -83,13 +149,13 @@ fn leads_nowhere(reference: &Definition, target: Option<&str>) -> Fault {
 }
 
 /// `_has:Patient:general-practitioner:identifier=…`
-fn has(kinds: &[ResourceType], pair: &Pair, now: Timestamp) -> Result<Clause, Issue> {
+fn has(kinds: &[ResourceType], pair: &Pair, way: Way<'_>) -> Result<Clause, Issue> {
     let modifier = pair.modifier.as_deref().unwrap_or_default();
     let mut parts = modifier.splitn(3, ':');
     let (kind, name) = (parts.next().unwrap_or_default(), parts.next());
     let (Some(name), Some(rest)) = (name, parts.next()) else {
         let text = "write `_has:Type:reference:parameter=value`, such as `_has:Patient:link:identifier=…`.";
-        return Err(about(pair, Fault::value(text)));
+        return Err(about(way.whole, Fault::value(text)));
     };
     let reference = followed().find(|row| row.name == name && row.on.iter().any(|on| on.as_str() == kind));
     let fits = reference.filter(|row| kinds.iter().all(|kind| row.param.refers_to() == Some(*kind)));
@@ -108,43 +174,11 @@ fn has(kinds: &[ResourceType], pair: &Pair, now: Timestamp) -> Result<Clause, Is
             listed(kinds),
             known.join(", ")
         );
-        return Err(about(pair, Fault::unsupported(text)));
+        return Err(about(way.whole, Fault::unsupported(text)));
     };
-    let inner = inner(source, rest.to_owned(), pair, now)?;
+    let inner = way.inner(source, rest.to_owned(), &pair.value)?;
     Ok(Clause {
         param: reference.param,
         test: Test::Has(Box::new(inner)),
-    })
-}
-
-/// What the chain demands of the other resource: one parameter of its type, and no further step.
-fn inner(kind: ResourceType, rest: String, pair: &Pair, now: Timestamp) -> Result<Criteria, Issue> {
-    let (name, modifier) = match rest.split_once(':') {
-        Some((name, modifier)) => (name.to_owned(), Some(modifier.to_owned())),
-        None => (rest, None),
-    };
-    let value = pair.value.clone();
-    let inner = Pair {
-        name,
-        modifier,
-        value,
-    };
-    if is_one(&[kind], &inner) {
-        let fault = Fault::unsupported("one step is taken: neither a longer chain nor `_has` inside of one.");
-        return Err(about(pair, fault));
-    }
-    let Some(definition) = shared_by(&[kind]).find(|row| row.name == inner.name) else {
-        let text = format!(
-            "`{}` is no search parameter of {kind}. {}",
-            clip(&inner.name),
-            valid_names(&[kind])
-        );
-        return Err(about(pair, Fault::unsupported(text)));
-    };
-    // A fault names the whole parameter.
-    let clause = clause(definition, &inner, now, pair)?;
-    Ok(Criteria {
-        kind,
-        clauses: vec![clause],
     })
 }

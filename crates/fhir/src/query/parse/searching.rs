@@ -154,12 +154,16 @@ impl SearchParser {
 
     fn result_param(&mut self, param: ResultParam, pair: &Pair) -> Result<(), Issue> {
         let repeats = matches!(param, ResultParam::Include | ResultParam::ReverseInclude);
-        if pair.modifier.is_some() {
-            let fault = match repeats {
-                true => Fault::unsupported("it takes no modifier: what is included is not followed further."),
-                false => Fault::unsupported("it takes no modifier."),
-            };
-            return Err(about(pair, fault));
+        match pair.modifier.as_deref() {
+            None => {}
+            Some("iterate") if repeats => {}
+            Some(_) if repeats => {
+                let fault = Fault::unsupported(
+                    "it takes no modifier but `:iterate`, which follows what is included too.",
+                );
+                return Err(about(pair, fault));
+            }
+            Some(_) => return Err(about(pair, Fault::unsupported("it takes no modifier."))),
         }
         if !repeats && self.seen.contains(&param) {
             return Err(about(pair, Fault::value("it is given more than once.")));
@@ -188,8 +192,8 @@ impl SearchParser {
                 let elements = subset::elements(&self.kinds, value)?;
                 self.part(Some(elements))?;
             }
-            ResultParam::Include => self.include(Follow::Forward, value)?,
-            ResultParam::ReverseInclude => self.include(Follow::Backward, value)?,
+            ResultParam::Include => self.include(Follow::Forward, pair)?,
+            ResultParam::ReverseInclude => self.include(Follow::Backward, pair)?,
             ResultParam::Sort => self.query.sort = shape::sort(&self.kinds, value)?,
             ResultParam::Summary if value == "count" => self.summary_count = true,
             ResultParam::Summary => self.part(subset::of_search(value)?)?,
@@ -210,9 +214,19 @@ impl SearchParser {
         Ok(())
     }
 
-    fn include(&mut self, follow: Follow, value: &str) -> Result<(), Fault> {
-        let includes: Vec<Include> = shape::include(&self.kinds, follow, value)?;
+    fn include(&mut self, follow: Follow, pair: &Pair) -> Result<(), Fault> {
+        // Whatever is stored may be among the included.
+        let iterates = pair.modifier.is_some();
+        let from = if iterates {
+            &ResourceType::ALL[..]
+        } else {
+            &self.kinds
+        };
+        let includes: Vec<Include> = shape::include(from, follow, &pair.value)?;
         for include in includes {
+            if iterates && !self.query.iterated.contains(&include) {
+                self.query.iterated.push(include);
+            }
             if !self.query.includes.contains(&include) {
                 self.query.includes.push(include);
             }

@@ -17,7 +17,27 @@ pub fn search_string(seed: u64, kind: ResourceType) -> String {
     if dice.chance(60) {
         parameters.push(format!("_sort={}", sort(&mut dice, &[kind])));
     }
+    if dice.chance(30) {
+        parameters.extend((0..1 + dice.below(3)).map(|_| include(&mut dice, kind)));
+    }
     parameters.join("&")
+}
+
+fn include(dice: &mut Dice, kind: ResourceType) -> String {
+    const ITERATING: &[&str] = &[
+        "_include:iterate=Patient:link",
+        "_include:iterate=Patient:general-practitioner",
+        "_include:iterate=*",
+        "_revinclude:iterate=Patient:link",
+        "_revinclude:iterate=Patient:general-practitioner:Practitioner",
+        "_revinclude:iterate=*",
+    ];
+    let plain: &[&str] = match kind {
+        ResourceType::Patient => &["_include=Patient:link", "_include=*", "_revinclude=Patient:link"],
+        ResourceType::Practitioner => &["_revinclude=Patient:general-practitioner", "_revinclude=*"],
+    };
+    let from = if dice.chance(50) { plain } else { ITERATING };
+    dice.pick(from).to_owned()
 }
 
 /// A query string that [`crate::query::parse::search_system`] accepts under strict handling.
@@ -49,7 +69,15 @@ fn chain(dice: &mut Dice, kind: ResourceType) -> String {
         let row = rows.get(dice.below(rows.len())).copied();
         row.map(|row| parameter(dice, row)).unwrap_or_default()
     };
-    match (kind, dice.below(6)) {
+    match (kind, dice.below(9)) {
+        // Two or three steps, by either way of each.
+        (ResourceType::Patient, 6) => format!("link.{}", step(dice, ResourceType::Patient)),
+        (ResourceType::Patient, 7) => format!("link:Patient.link.{}", step(dice, ResourceType::Patient)),
+        (ResourceType::Patient, 8) => format!("_has:Patient:link:{}", step(dice, ResourceType::Patient)),
+        (ResourceType::Practitioner, 5..) => format!(
+            "_has:Patient:general-practitioner:{}",
+            step(dice, ResourceType::Patient)
+        ),
         (ResourceType::Patient, 0) => format!(
             "general-practitioner.{}",
             condition(dice, ResourceType::Practitioner)
@@ -68,6 +96,28 @@ fn chain(dice: &mut Dice, kind: ResourceType) -> String {
             condition(dice, ResourceType::Patient)
         ),
     }
+}
+
+/// One more step.
+fn step(dice: &mut Dice, kind: ResourceType) -> String {
+    let conditions = of(&[ResourceType::Practitioner]);
+    match (kind, dice.below(4)) {
+        (ResourceType::Patient, 0) => {
+            let row = conditions.get(dice.below(conditions.len())).copied();
+            let condition = row.map(|row| parameter(dice, row)).unwrap_or_default();
+            format!("general-practitioner.{condition}")
+        }
+        (ResourceType::Patient, 1) => format!("_has:Patient:link:{}", query_part(dice)),
+        (ResourceType::Patient, 2) => format!("link:Patient.{}", query_part(dice)),
+        _ => format!("link.{}", query_part(dice)),
+    }
+}
+
+/// A condition on a Patient.
+fn query_part(dice: &mut Dice) -> String {
+    let rows = of(&[ResourceType::Patient]);
+    let row = rows.get(dice.below(rows.len())).copied();
+    row.map(|row| parameter(dice, row)).unwrap_or_default()
 }
 
 fn sort(dice: &mut Dice, kinds: &[ResourceType]) -> String {

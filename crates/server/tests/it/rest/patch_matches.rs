@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
-use testkit::http::Response;
+use testkit::http::{Client, Request, Response};
 use testkit::race::{race_prepared, tally};
 use testkit::tests;
 
@@ -24,13 +24,22 @@ pub const TESTS: &[Test] = tests![
 /// How many patch at once.
 const CLIENTS: usize = 32;
 
+/// A patch of what these criteria match.
+fn activation<'c>(fhir: &'c Client, criteria: &str) -> Request<'c> {
+    let target = format!("/Patient{criteria}");
+    patch(fhir, target, MERGE_PATCH, json!({ "active": true }))
+}
+
+/// The local number of a stored patient.
+fn number_of(created: &Response) -> String {
+    let number = created.json()["identifier"][0]["value"].clone();
+    number.as_str().unwrap().to_owned()
+}
+
 fn p56_a_conditional_patch_changes_the_one_match(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, created) = stored(&fhir);
-    let number = created.json()["identifier"][0]["value"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let number = number_of(&created);
     let answer = json_patch(
         &fhir,
         format!("/Patient?{}", by_local(&number)),
@@ -47,14 +56,9 @@ fn p56_a_conditional_patch_changes_the_one_match(context: &Context) {
     assert_eq!(now(&fhir, &path)["gender"], "female");
     // If-Match speaks of the match.
     let guarded = |tag: &str| {
-        patch(
-            &fhir,
-            format!("/Patient?{}", by_local(&number)),
-            MERGE_PATCH,
-            json!({ "active": true }),
-        )
-        .header("If-Match", tag)
-        .send()
+        activation(&fhir, &format!("?{}", by_local(&number)))
+            .header("If-Match", tag)
+            .send()
     };
     refused(guarded("W/\"1\""), 412, "conflict");
     assert_eq!(guarded("W/\"2\"").expect(200).version(), 3);
@@ -64,13 +68,7 @@ fn p38_a_conditional_patch_without_a_match_writes_nothing(context: &Context) {
     let fhir = shared_fhir(context);
     let number = unique();
     let criteria = by_local(&number);
-    let answer = patch(
-        &fhir,
-        format!("/Patient?{criteria}"),
-        MERGE_PATCH,
-        json!({ "active": true }),
-    )
-    .send();
+    let answer = activation(&fhir, &format!("?{criteria}")).send();
     let answer = refused(answer, 404, "not-found");
     assert_eq!(answer.issues()[0].diagnostics, criteria);
     assert_eq!(count_local(&fhir, &number), 0);
@@ -83,13 +81,7 @@ fn a_conditional_patch_of_several_writes_nothing(context: &Context) {
         .map(|_| fhir.post("/Patient").json(&patient(&number)).send().expect(201))
         .collect();
     let criteria = by_local(&number);
-    let answer = patch(
-        &fhir,
-        format!("/Patient?{criteria}"),
-        MERGE_PATCH,
-        json!({ "active": true }),
-    )
-    .send();
+    let answer = activation(&fhir, &format!("?{criteria}")).send();
     let answer = refused(answer, 412, "multiple-matches");
     assert_eq!(answer.issues()[0].diagnostics, criteria);
     for twin in twins {
@@ -100,10 +92,7 @@ fn a_conditional_patch_of_several_writes_nothing(context: &Context) {
 fn p25_the_criteria_of_a_conditional_patch_are_never_weakened(context: &Context) {
     let fhir = shared_fhir(context);
     let (path, created) = stored(&fhir);
-    let number = created.json()["identifier"][0]["value"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let number = number_of(&created);
     let whole = by_local(&number);
     for (criteria, named) in [
         (String::new(), ""),
@@ -114,13 +103,7 @@ fn p25_the_criteria_of_a_conditional_patch_are_never_weakened(context: &Context)
         (format!("?{whole}&_count=1"), "_count"),
         ("?_format=json".to_owned(), ""),
     ] {
-        let answer = patch(
-            &fhir,
-            format!("/Patient{criteria}"),
-            MERGE_PATCH,
-            json!({ "active": true }),
-        )
-        .send();
+        let answer = activation(&fhir, &criteria).send();
         assert_eq!(answer.status, 400, "{criteria}: {answer:?}");
         assert!(answer.text().contains(named), "{criteria}: {answer:?}");
     }
@@ -163,10 +146,7 @@ fn p07_conditional_patches_at_once_all_survive(context: &Context) {
     let server = shared(context);
     let fhir = server.client("fhir");
     let (path, created) = stored(&fhir);
-    let number = created.json()["identifier"][0]["value"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let number = number_of(&created);
     let answers = race_prepared(
         CLIENTS,
         |_| server.client("fhir"),

@@ -11,6 +11,7 @@ use crate::support::*;
 pub const TESTS: &[Test] = tests![
     what_matches_refer_to_is_included_once_and_not_counted,
     what_refers_to_matches_is_included,
+    what_is_included_is_followed_when_that_is_wanted,
     what_cannot_be_included_is_refused_by_name,
     the_included_follow_each_page,
     chains_ask_the_resource_at_the_other_end,
@@ -173,16 +174,57 @@ fn what_refers_to_matches_is_included(context: &Context) {
     );
 }
 
+fn what_is_included_is_followed_when_that_is_wanted(context: &Context) {
+    let corner = clinic(context);
+    let of = |query: &str| entries(&corner, "Patient", query);
+    assert_eq!(of("family=bob&_include=Patient:link"), "ann:include bob:match");
+    // Ann's practitioners come by Ann alone, and Bob's by Bob.
+    assert_eq!(
+        of("family=bob&_include=Patient:link&_include:iterate=Patient:general-practitioner"),
+        "ann:include bob:match grey:include house:include"
+    );
+    assert_eq!(
+        of("family=bob&_include:iterate=*"),
+        "ann:include bob:match grey:include house:include"
+    );
+    // Back and forth, each once: it ends.
+    assert_eq!(
+        of("family=ann&_revinclude:iterate=*&_include:iterate=*"),
+        "ann:match bob:include grey:include house:include"
+    );
+    assert_eq!(
+        entries(
+            &corner,
+            "Practitioner",
+            "family=grey&_revinclude=Patient:general-practitioner&_include:iterate=Patient:general-practitioner"
+        ),
+        "ann:include grey:match house:include"
+    );
+    let page = corner.fhir.get(format!(
+        "/Patient?_tag={}&_include:iterate=*&_count=1",
+        corner.tag
+    ));
+    let bundle = page.send().expect(200).json();
+    assert!(
+        link(&bundle, "self").unwrap().contains("_include:iterate="),
+        "{bundle}"
+    );
+    assert!(
+        link(&bundle, "next").unwrap().contains("_include:iterate="),
+        "{bundle}"
+    );
+}
+
 fn what_cannot_be_included_is_refused_by_name(context: &Context) {
     let fhir = shared_fhir(context);
     for query in [
         "_include=Patient:organization",
         "_include=Practitioner:name",
         "_include=nonsense",
-        "_include:iterate=Patient:link",
         "_include:recurse=Patient:link",
+        "_include:iterate=Practitioner:name",
         "_revinclude=Patient:general-practitioner",
-        "_revinclude:iterate=Patient:link",
+        "_revinclude:iterate=Patient:organization",
         "_summary=text&_include=*",
     ] {
         let answer = fhir.get(format!("/Patient?{query}")).send();
@@ -244,6 +286,20 @@ fn chains_ask_the_resource_at_the_other_end(context: &Context) {
         ("link.family=ann".to_owned(), "bob"),
         ("link:Patient.gender=female".to_owned(), "bob"),
         ("link.gender=male".to_owned(), ""),
+        ("link.general-practitioner.family=grey".to_owned(), "bob"),
+        ("link.general-practitioner.family=gone".to_owned(), ""),
+        (
+            "link:Patient.link.general-practitioner.family=house".to_owned(),
+            "",
+        ),
+        (
+            "general-practitioner._has:Patient:general-practitioner:family=bob".to_owned(),
+            "ann bob",
+        ),
+        (
+            "_has:Patient:link:general-practitioner.family=house".to_owned(),
+            "ann",
+        ),
         (
             "general-practitioner.family=house&general-practitioner.family=grey".to_owned(),
             "ann",
@@ -302,7 +358,8 @@ fn a_chain_that_leads_nowhere_is_refused_by_name(context: &Context) {
     for query in [
         "organization.name=x",
         "link:RelatedPerson.name=x",
-        "link.link.family=x",
+        "link.link.link.link.family=x",
+        "link.link.nonsense=x",
         "link.nonsense=x",
         "link.birthdate=x",
         "_has:Patient:general-practitioner:family=x",
@@ -344,27 +401,30 @@ fn more_than_can_be_included_is_told(context: &Context) {
             });
         }
     });
-    let bundle = corner
-        .fhir
-        .get(format!("/Practitioner?_id={}-house&_revinclude=*", corner.tag))
-        .send()
-        .expect(200)
-        .json();
-    let entries = bundle["entry"].as_array().unwrap();
-    let of_mode = |mode: &str| {
-        entries
-            .iter()
-            .filter(|entry| entry["search"]["mode"] == mode)
-            .count()
-    };
-    assert_eq!(
-        (of_mode("match"), of_mode("include"), of_mode("outcome")),
-        (1, MOST, 1)
-    );
-    assert_eq!(
-        entries.last().unwrap()["resource"]["issue"][0]["severity"],
-        "warning"
-    );
+    // From grey, the patients come by ann and house.
+    for query in [
+        format!("_id={}-house&_revinclude=*", corner.tag),
+        format!("_id={}-grey&_revinclude:iterate=*&_include:iterate=*", corner.tag),
+    ] {
+        let answer = corner.fhir.get(format!("/Practitioner?{query}")).send();
+        let bundle = answer.expect(200).json();
+        let entries = bundle["entry"].as_array().unwrap();
+        let of_mode = |mode: &str| {
+            entries
+                .iter()
+                .filter(|entry| entry["search"]["mode"] == mode)
+                .count()
+        };
+        assert_eq!(
+            (of_mode("match"), of_mode("include"), of_mode("outcome")),
+            (1, MOST, 1),
+            "{query}"
+        );
+        assert_eq!(
+            entries.last().unwrap()["resource"]["issue"][0]["severity"],
+            "warning"
+        );
+    }
 }
 
 fn a_reference_is_followed_with_the_scopes_of_both_ends(context: &Context) {
@@ -376,8 +436,11 @@ fn a_reference_is_followed_with_the_scopes_of_both_ends(context: &Context) {
     let half = fhir_with_key(&server, &key);
     for query in [
         "/Patient?general-practitioner.family=x",
+        "/Patient?link.general-practitioner.family=x",
+        "/Patient?_has:Patient:link:general-practitioner.family=x",
         "/Patient?_include=*",
         "/Patient?_include=Patient:general-practitioner",
+        "/Patient?_include:iterate=Patient:general-practitioner",
         "/?_type=Patient,Practitioner",
         "/",
     ] {

@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = tests![
     p43_separators_inside_values_are_escaped,
     an_identifier_without_a_system_is_told_apart,
     p45_of_type_looks_at_the_type_and_nothing_else,
+    text_looks_at_what_is_written_for_people,
     not_means_no_value_at_all_passes,
     missing_means_no_value,
     booleans_and_codes_are_tokens,
@@ -503,6 +504,52 @@ fn commas_are_or_and_repetition_is_and(context: &Context) {
         corner.find("given=anna&gender:missing=false&gender:not=male"),
         "ab"
     );
+}
+
+fn text_looks_at_what_is_written_for_people(context: &Context) {
+    let corner = Corner::new(context);
+    let french = json!({ "coding": [{ "code": "fr", "display": "Français (France)" }] });
+    corner.put("display", json!({ "communication": [{ "language": french }] }));
+    corner.put(
+        "text",
+        json!({ "communication": [{ "language": { "text": "français d'Acadie" } }] }),
+    );
+    corner.put(
+        "typed",
+        json!({ "identifier": [{ "value": "1", "type": { "text": "Carte Vitale" } }] }),
+    );
+    corner.put(
+        "referring",
+        json!({
+            "generalPractitioner": [{ "display": "Dr Éva House" }], "managingOrganization": { "display": "Clinique" },
+            "link": [{ "type": "seealso", "other": { "display": "Sa jumelle" } }]
+        }),
+    );
+    for (query, expected) in [
+        ("language:text=francais", "display text"),
+        ("language:text=fran%C3%A7ais d", "text"),
+        ("language:text=acadie", ""),
+        ("language:text=acadie,francais%20(", "display"),
+        ("language=francais", ""),
+        ("identifier:text=carte", "typed"),
+        ("identifier:text=1", ""),
+        ("general-practitioner:text=dr eva", "referring"),
+        ("organization:text=clin", "referring"),
+        ("link:text=sa jumelle", "referring"),
+        ("link:text=jumelle", ""),
+    ] {
+        let query = query.replace(' ', "%20");
+        assert_eq!(corner.find(&query), expected, "{query}");
+    }
+    let speaks = json!({ "resourceType": "Practitioner", "communication": [french] });
+    corner.put("doctor", speaks);
+    assert_eq!(
+        corner.find_kind("Practitioner", "communication:text=fran"),
+        "doctor"
+    );
+    for query in ["gender:text=x", "active:text=true", "family:text=x"] {
+        corner.fhir.get(format!("/Patient?{query}")).send().expect(400);
+    }
 }
 
 fn unsupported_modifiers_and_bad_values_are_refused(context: &Context) {

@@ -83,7 +83,7 @@ fn a_sort_takes_every_parameter_with_an_order_once() {
 }
 
 #[test]
-fn a_chain_takes_one_step() {
+fn a_chain_is_read_step_by_step() {
     let of = |text: &str| strictly(text).unwrap().criteria.clauses.remove(0);
     for text in [
         "general-practitioner.identifier=urn:s|1",
@@ -120,14 +120,17 @@ fn a_chain_takes_one_step() {
         "organization.name=x",
         "link:RelatedPerson.name=x",
         "general-practitioner:Organization.name=x",
-        "link.link.family=x",
-        "link.general-practitioner:Practitioner.family=x",
-        "link._has:Patient:link:family=x",
+        "link.link.link.link.family=x",
+        "link.general-practitioner.link.family=x",
+        "link.link._has:Patient:link:link.family=x",
         "_has=x",
         "_has:Patient:link=x",
         "_has:Patient:general-practitioner:family=x",
         "_has:Patient:link:nonsense=x",
-        "_has:Patient:link:_has:Patient:link:family=x",
+        "_has:Patient:link:_has:Patient:link:_has:Patient:link:_has:Patient:link:family=x",
+        "link.link.organization.name=x",
+        "link.link.nonsense=x",
+        "link.link.family:of-type=x",
         "link.family:of-type=x",
         "link.birthdate=x",
         "link.family=",
@@ -138,7 +141,55 @@ fn a_chain_takes_one_step() {
 }
 
 #[test]
-fn what_is_included_must_be_stored_and_be_one_step_away() {
+fn a_chain_may_have_three_steps_either_way() {
+    for (text, kinds) in [
+        (
+            "link.general-practitioner.family=x",
+            vec!["Patient", "Practitioner"],
+        ),
+        (
+            "link:Patient.link.general-practitioner:Practitioner.name:exact=x",
+            vec!["Patient", "Patient", "Practitioner"],
+        ),
+        (
+            "_has:Patient:link:general-practitioner.name=x",
+            vec!["Patient", "Practitioner"],
+        ),
+        (
+            "general-practitioner._has:Patient:general-practitioner:link.family=x",
+            vec!["Practitioner", "Patient", "Patient"],
+        ),
+    ] {
+        let query = strictly(text).unwrap();
+        let (mut found, mut at) = (Vec::new(), &query.criteria);
+        while let [
+            Clause {
+                test: Test::Chain(inner) | Test::Has(inner),
+                ..
+            },
+        ] = at.clauses.as_slice()
+        {
+            found.push(inner.kind.as_str());
+            at = inner;
+        }
+        assert_eq!(found, kinds, "{text}");
+        // Whoever searches has to be allowed to search at every step.
+        assert!(
+            kinds
+                .iter()
+                .all(|kind| query.looks_into().iter().any(|known| known.as_str() == *kind)),
+            "{text}"
+        );
+        assert_eq!(
+            strictly(&query.link(None)).unwrap().criteria,
+            query.criteria,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_included_must_be_stored_and_lead_from_or_to_a_match() {
     let of = |kind, text: &str| search(kind, &pairs(text).unwrap(), Handling::Strict, sample::now());
     let (gp, link) = (SearchParam::GeneralPractitioner, SearchParam::Link);
     for (text, expected) in [
@@ -166,16 +217,27 @@ fn what_is_included_must_be_stored_and_be_one_step_away() {
     }
     let practitioners = of(ResourceType::Practitioner, "_revinclude=*&_include=*").unwrap();
     assert_eq!(practitioners.includes, [Include::Referring(gp)]);
+    // What iterates may start from what is included alone.
+    let iterating = of(
+        ResourceType::Practitioner,
+        "_revinclude=*&_include:iterate=Patient:link",
+    )
+    .unwrap();
+    assert_eq!(iterating.iterated, [Include::Referred(link)]);
+    assert_eq!(
+        iterating.includes,
+        [Include::Referring(gp), Include::Referred(link)]
+    );
     for bad in [
         "_include=Patient:organization",
         "_include=Patient:link:RelatedPerson",
         "_include=Practitioner:x",
         "_include=Patient",
         "_include=",
-        "_include:iterate=Patient:link",
+        "_include:iterate=Practitioner:x",
         "_include:recurse=*",
         "_revinclude=Patient:general-practitioner",
-        "_revinclude:iterate=Patient:link",
+        "_revinclude:iterate=Patient:organization",
     ] {
         refused(
             of(ResourceType::Patient, bad),
