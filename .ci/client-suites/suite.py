@@ -16,6 +16,10 @@ class NotOffered(Exception):
     """The server's /metadata does not list it."""
 
 
+class Refused(Exception):
+    """The library asks for something R4 does not know; the server refuses it and says what to send instead."""
+
+
 class Suite:
     """Runs interactions one after the other and writes down what came of them."""
 
@@ -33,6 +37,8 @@ class Suite:
             result, note = "ok", interaction() or ""
         except NotOffered as missing:
             result, note = "not offered yet", str(missing)
+        except Refused as reason:
+            result, note = "refused", str(reason)
         except Exception as error:
             traceback.print_exc()
             result, note = "failed", f"{type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
 """Prints the results of all suites as a table; exits 1 when one failed.
 
-A line of the input: library, version, interaction, result (ok, failed, not offered yet), note.
+A line of the input: library, version, interaction, result (ok, refused, failed, not offered yet), note.
 """
 
 import sys
@@ -18,4 +18,4 @@ counts = {}
 for row in rows:
     counts[row[3]] = counts.get(row[3], 0) + 1
 print("\n" + ", ".join(f"{count} {result}" for result, count in sorted(counts.items())))
-sys.exit(1 if set(counts) - {"ok", "not offered yet"} else 0)
+sys.exit(1 if set(counts) - {"ok", "refused", "not offered yet"} else 0)

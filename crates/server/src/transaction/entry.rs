@@ -69,6 +69,7 @@ pub fn asked(ask: &Ask<'_>, base: &Base, request: Request) -> Result<Asked, Fail
         }
         (Method::Post, [name]) if !name.is_empty() => {
             let kind = ask::kind_of(name)?;
+            ask::no_criteria_in(query)?;
             let resource = resource(ask, kind, request.resource, BodyId::MeansNothing)?;
             ask.creation_under(&shape.headers, resource)?
         }
