@@ -12,7 +12,7 @@ use fhir::patch::Patch;
 use fhir::query::history::{History, Scope};
 use fhir::query::parse::{self, NameCase};
 use fhir::query::subset::{self, Subset};
-use fhir::query::{Criteria, Query};
+use fhir::query::{Criteria, Query, encoding};
 use fhir::validate::regulator;
 use fhir::{Id, Interaction, Resource, ResourceType, Target, VersionId};
 
@@ -26,6 +26,24 @@ use crate::{precondition, prefer};
 
 /// The criteria of a conditional create.
 pub const IF_NONE_EXIST: HeaderName = HeaderName::from_static("if-none-exist");
+
+/// The parameters of a create: what shapes its answer.
+const SHAPES: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
+
+/// Nothing in the query string of a create but what shapes the answer: who writes criteria there means a condition,
+/// and ignoring it would make a second resource.
+///
+/// # Errors
+/// 400 naming the first of them.
+pub fn no_criteria_in(query: &str) -> Result<(), Failure> {
+    let criterion = encoding::pairs(query)?
+        .into_iter()
+        .find(|pair| !SHAPES.contains(&pair.name.as_str()));
+    match criterion {
+        Some(pair) => Err(error::criteria_of_a_create(&pair.full_name()).into()),
+        None => Ok(()),
+    }
+}
 
 /// A request whose sender need not be known.
 #[derive(Clone, Copy)]
@@ -262,6 +280,14 @@ impl Ask<'_> {
     /// 400 of criteria that are not wholly understood.
     pub fn creation(&self, resource: Resource) -> Result<Interaction, Failure> {
         self.creation_under(self.visit.headers(), resource)
+    }
+
+    /// No criteria in the URL of a create.
+    ///
+    /// # Errors
+    /// As [`no_criteria_in`].
+    pub fn no_criteria(&self) -> Result<(), Failure> {
+        no_criteria_in(self.visit.request.query_string())
     }
 
     /// The same under other headers.

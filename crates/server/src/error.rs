@@ -443,6 +443,17 @@ pub fn if_none_exist_unreadable(what: &str) -> Refusal {
     Refusal::new(400, Issue::error(IssueCode::Invalid, text))
 }
 
+/// 400 of a create with criteria in its URL.
+pub fn criteria_of_a_create(name: &str) -> Refusal {
+    let text = "A create takes no criteria in its URL. Send them in the header If-None-Exist (nothing is created when they \
+                match), or PUT with them (what they match is updated). Nothing was written.";
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    Refusal::new(
+        400,
+        Issue::error(IssueCode::Invalid, text).with_diagnostics(shown),
+    )
+}
+
 /// 429 of a client that asks more often than it may.
 pub fn throttled(wait: Duration) -> Refusal {
     let text = "This client asks more often than it may. Nothing was written. Wait as long as Retry-After says, \

@@ -30,6 +30,7 @@ pub async fn version_read(ask: Ask<'_>) -> Answer {
 
 /// <https://hl7.org/fhir/R4/http.html#create>, conditional with `If-None-Exist`
 pub async fn create(ask: Ask<'_>) -> Answer {
+    ask.no_criteria()?;
     let resource = ask.resource(ask.kind()?).await?;
     let reply = ask.run(ask.creation(resource)?).await?;
     respond::written(&ask, reply, Locate::Always)

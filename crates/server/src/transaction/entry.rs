@@ -211,7 +211,9 @@ impl Reading<'_> {
         }
         match (self.method, segments) {
             (Method::Post, [name]) if !name.is_empty() => {
-                let resource = self.resource(ask::kind_of(name)?, BodyId::MeansNothing)?;
+                let kind = ask::kind_of(name)?;
+                ask::no_criteria_in(self.query)?;
+                let resource = self.resource(kind, BodyId::MeansNothing)?;
                 self.ask.creation_under(&self.shape.headers, resource)
             }
             (Method::Put, [name, id]) => {

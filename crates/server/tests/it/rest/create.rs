@@ -20,6 +20,7 @@ pub const TESTS: &[Test] = tests![
     p26_if_none_exist_is_percent_decoded,
     p28_an_empty_if_none_exist_is_refused,
     p25_a_misspelt_criterion_is_named_and_nothing_is_written,
+    p25_criteria_in_the_url_of_a_create_are_refused_by_name,
     criteria_of_another_type_are_refused,
     a_repeated_or_unreadable_if_none_exist_is_refused,
     p31_several_criteria_must_all_hold,
@@ -298,6 +299,31 @@ fn p25_a_misspelt_criterion_is_named_and_nothing_is_written(context: &Context) {
         }
     }
     assert_eq!(count_local(&fhir, &number), 0);
+}
+
+/// Some clients mean a condition by them, as they know it from servers of another dialect.
+fn p25_criteria_in_the_url_of_a_create_are_refused_by_name(context: &Context) {
+    let fhir = shared_fhir(context);
+    let number = unique();
+    let good = by_local(&number);
+    for (query, name) in [
+        (good.clone(), "identifier"),
+        (format!("_format=json&{good}"), "identifier"),
+        ("identifer=x".to_owned(), "identifer"),
+        ("family:exact=x".to_owned(), "family:exact"),
+        ("_id=x".to_owned(), "_id"),
+    ] {
+        let request = fhir.post(format!("/Patient?{query}")).json(&patient(&number));
+        let answer = refused(request.send(), 400, "invalid");
+        let issue = &answer.issues()[0];
+        assert!(issue.text.contains("If-None-Exist"), "{answer:?}");
+        assert_eq!(issue.diagnostics, name, "{answer:?}");
+    }
+    assert_eq!(count_local(&fhir, &number), 0);
+    let shaped = fhir
+        .post("/Patient?_format=json&_pretty=true")
+        .json(&patient(&number));
+    shaped.send().expect(201);
 }
 
 fn criteria_of_another_type_are_refused(context: &Context) {

@@ -175,6 +175,7 @@ fn table(there: &There) -> Vec<Row> {
         row("POST", "Patient", 400, "invalid")
             .with(&patient(many))
             .unless("Practitioner?identifier=x"),
+        row("POST", "Patient?identifier=x", 400, "invalid").with(&patient(many)),
         row("PUT", &*live_url, 400, "structure"),
         row("PUT", &*live_url, 400, "invalid").with(&patient(live)),
         row("PUT", &*live_url, 400, "invalid").with(&with(patient(live), "id", json!("another"))),
