@@ -303,7 +303,7 @@ impl<'p> Check<'p> {
         }
         let context = OnceCell::new();
         for constraint in constraints {
-            let context = context.get_or_init(|| invariant::context(self.resource, value));
+            let context = context.get_or_init(|| invariant::context(constraints, self.resource, value));
             let (severity, code, text) = match constraint.holds(context) {
                 Some(true) => continue,
                 Some(false) => (

@@ -15,12 +15,19 @@ pub(super) const MAX_BRACKETS: usize = 16;
 /// Most operators and calls in an expression: each may be a level of the evaluator's recursion.
 pub(super) const MAX_OPERATORS: usize = 128;
 
+thread_local! {
+    /// It holds a table of all functions, which takes longer to make than most expressions to evaluate.
+    static EVALUATOR: FhirPathEvaluator = FhirPathEvaluator::new();
+}
+
 /// A compiled invariant.
 pub(super) struct Constraint {
     pub(super) key: String,
     pub(super) human: String,
     pub(super) is_error: bool,
     expression: FhirPathExpression,
+    /// Whether it speaks of `%resource`.
+    names_resource: bool,
 }
 
 // The syntax tree says nothing that the text of the definition does not.
@@ -45,26 +52,27 @@ impl Constraint {
             human: human.to_owned(),
             is_error,
             expression,
+            names_resource: text.contains("%resource"),
         })
     }
 
     /// Whether it holds; `None` when that cannot be told.
     pub(super) fn holds(&self, context: &EvaluationContext) -> Option<bool> {
-        FhirPathEvaluator::new()
-            .evaluate(&self.expression, context)
-            .ok()
-            .map(|value| is_true(&value))
+        let value = EVALUATOR.with(|evaluator| evaluator.evaluate(&self.expression, context));
+        value.ok().map(|value| is_true(&value))
     }
 }
 
-/// What constraints of one value are evaluated in.
-pub(super) fn context(root: &Value, value: &Value) -> EvaluationContext {
-    let context = EvaluationContext::new(root.clone());
-    if std::ptr::eq(root, value) {
-        context
-    } else {
-        context.with_current(value.clone())
+/// What constraints of one value are evaluated in. The evaluator copies the whole of it at every step, so the resource
+/// is there only when one of them asks for it.
+pub(super) fn context(constraints: &[Constraint], resource: &Value, value: &Value) -> EvaluationContext {
+    let asked = constraints.iter().any(|constraint| constraint.names_resource);
+    let mut context = EvaluationContext::new(Value::Null);
+    if asked {
+        context.root = resource.clone();
     }
+    context.current = value.clone();
+    context
 }
 
 fn is_true(value: &FhirPathValue) -> bool {
