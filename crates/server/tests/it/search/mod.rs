@@ -11,6 +11,7 @@ mod sorting;
 mod strings;
 mod tokens;
 mod wildcards;
+mod writers;
 
 use testkit::harness::Suite;
 

@@ -1,13 +1,11 @@
 //! Paging: to the end, under writers, each row once.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::harness::{Context, Test};
 use testkit::tests;
 
 use super::tokens::Corner;
+use super::writers::{each_once, while_others_write};
 use crate::support::*;
 
 /// All tests of this file.
@@ -62,74 +60,15 @@ fn p51_links_lead_to_the_end_and_back(context: &Context) {
     }
 }
 
-/// 150 rows stay; beside them two writers create, change and delete others as fast as they can, and change
-/// the staying ones as well (an update must not make a row appear twice or vanish).
 fn p50_rows_that_stay_are_seen_once_while_others_come_and_go(context: &Context) {
+    const ROWS: usize = 150;
     let corner = Corner::new(context);
-    (0..150).for_each(|number| corner.put(&format!("stay{number}"), json!({ "birthDate": "1980-01-01" })));
-    let body = |id: &str, gender: &str| {
-        json!({
-            "resourceType": "Patient", "id": id, "birthDate": "1980-01-01", "gender": gender,
-            "meta": { "tag": [{ "system": "urn:corner", "code": corner.tag }] }
-        })
-    };
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for writer in 0..2 {
-            let (fhir, done, body) = (shared_fhir(context), &done, &body);
-            let tag = corner.tag.clone();
-            scope.spawn(move || {
-                let mut turn = 0;
-                while !done.load(Ordering::Relaxed) {
-                    let id = format!("{tag}-come{writer}x{}", turn % 20);
-                    let path = format!("/Patient/{id}");
-                    fhir.put(&path).json(&body(&id, "other")).send();
-                    let staying = format!("{tag}-stay{}", (turn * 7 + writer) % 150);
-                    let gender = ["male", "female"][turn % 2];
-                    fhir.put(format!("/Patient/{staying}"))
-                        .json(&body(&staying, gender))
-                        .send();
-                    if turn % 3 == 0 {
-                        fhir.delete(&path).send();
-                    }
-                    turn += 1;
-                }
-            });
-        }
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for count in [7, 20, 50] {
-                let seen = walk(&corner, count);
-                let stayed: Vec<(&String, &usize)> =
-                    seen.iter().filter(|(id, _)| id.contains("-stay")).collect();
-                assert_eq!(stayed.len(), 150, "_count={count}: rows are missing");
-                assert!(
-                    stayed.iter().all(|(_, times)| **times == 1),
-                    "_count={count}: rows are repeated: {stayed:?}"
-                );
-                assert!(seen.values().all(|times| *times == 1), "_count={count}: {seen:?}");
-            }
-        }));
-        done.store(true, Ordering::Relaxed);
-        if let Err(panic) = ended {
-            std::panic::resume_unwind(panic);
+    while_others_write(&corner, ROWS, || {
+        for count in [7, 20, 50] {
+            let first = format!("/Patient?_tag={}&birthdate=1980&_count={count}", corner.tag);
+            each_once(&corner, &first, ROWS);
         }
     });
-}
-
-/// How often each id is seen on the way from the first page to the last.
-fn walk(corner: &Corner, count: usize) -> BTreeMap<String, usize> {
-    let mut seen = BTreeMap::new();
-    let mut target = format!("/Patient?_tag={}&birthdate=1980&_count={count}", corner.tag);
-    loop {
-        let bundle: Value = corner.fhir.get(&target).send().expect(200).json();
-        for id in ids(&bundle) {
-            *seen.entry(id).or_insert(0) += 1;
-        }
-        match link(&bundle, "next") {
-            Some(next) => target = next,
-            None => return seen,
-        }
-    }
 }
 
 fn a_page_of_a_search_whose_rows_vanished_is_empty(context: &Context) {

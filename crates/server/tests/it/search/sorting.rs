@@ -1,13 +1,11 @@
 //! `_sort`: order, ties, pages in an order.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::tests;
 
 use super::tokens::Corner;
+use super::writers::{each_once, while_others_write};
 use crate::support::*;
 
 /// All tests of this file.
@@ -142,66 +140,16 @@ fn pages_in_an_order_lead_to_the_end_and_back(context: &Context) {
     }
 }
 
-/// 500 rows that stay, all of one day; two writers create and delete others of the same day, and change the staying
-/// ones without touching the day.
 fn p50_equal_birthdates_are_seen_once_while_others_write(context: &Context) {
     const ROWS: usize = 500;
     // So many would be in the way of others.
     let (_server, fhir) = context.fhir();
     let tag = unique();
     let corner = Corner { fhir, tag };
-    (0..ROWS).for_each(|number| corner.put(&format!("stay{number}"), json!({ "birthDate": "1980-01-01" })));
-    let body = |id: &str, gender: &str| {
-        json!({
-            "resourceType": "Patient", "id": id, "birthDate": "1980-01-01", "gender": gender,
-            "meta": { "tag": [{ "system": "urn:corner", "code": corner.tag }] }
-        })
-    };
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for writer in 0..2 {
-            let (fhir, done, body) = (corner.fhir.clone(), &done, &body);
-            let tag = corner.tag.clone();
-            scope.spawn(move || {
-                let mut turn = 0;
-                while !done.load(Ordering::Relaxed) {
-                    let id = format!("{tag}-come{writer}x{}", turn % 20);
-                    let path = format!("/Patient/{id}");
-                    fhir.put(&path).json(&body(&id, "other")).send();
-                    let staying = format!("{tag}-stay{}", (turn * 7 + writer) % ROWS);
-                    let gender = ["male", "female"][turn % 2];
-                    fhir.put(format!("/Patient/{staying}"))
-                        .json(&body(&staying, gender))
-                        .send();
-                    if turn % 3 == 0 {
-                        fhir.delete(&path).send();
-                    }
-                    turn += 1;
-                }
-            });
-        }
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for sort in ["birthdate", "-birthdate"] {
-                let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-                let mut next = Some(format!(
-                    "/Patient?_tag={}&_sort={sort}&_count=7&_total=none",
-                    corner.tag
-                ));
-                while let Some(target) = next {
-                    let bundle = corner.fhir.get(&target).send().expect(200).json();
-                    ids(&bundle)
-                        .into_iter()
-                        .for_each(|id| *seen.entry(id).or_insert(0) += 1);
-                    next = link(&bundle, "next");
-                }
-                assert!(seen.values().all(|times| *times == 1), "{sort}: {seen:?}");
-                let stayed = seen.keys().filter(|id| id.contains("-stay")).count();
-                assert_eq!(stayed, ROWS, "{sort}: rows are missing");
-            }
-        }));
-        done.store(true, Ordering::Relaxed);
-        if let Err(panic) = ended {
-            std::panic::resume_unwind(panic);
+    while_others_write(&corner, ROWS, || {
+        for sort in ["birthdate", "-birthdate"] {
+            let first = format!("/Patient?_tag={}&_sort={sort}&_count=7&_total=none", corner.tag);
+            each_once(&corner, &first, ROWS);
         }
     });
 }
