@@ -184,7 +184,7 @@ impl Error {
             ),
             Error::NoVersion { target, version } => Refusal::new(
                 404,
-                Issue::error(IssueCode::NotFound, format!("There is no version {version} of {target}."))
+                Issue::error(IssueCode::NotFound, format!("There is no version {version} of {target}. GET {target}/_history lists those that there are."))
                     .with_diagnostics(format!("{target}/_history/{version}")),
             ),
             Error::Gone { target, version } => Refusal::new(

@@ -341,7 +341,10 @@ pub fn body_too_long(limit: usize) -> Refusal {
     } else {
         format!("{limit} bytes")
     };
-    let text = format!("The body is larger than {shown} (after inflation). Send less at once.");
+    let text = format!(
+        "The body is larger than {shown}, counted after gzip is inflated. Nothing was written. Shorten it, or split it \
+                        into several requests."
+    );
     Refusal::new(413, Issue::error(IssueCode::TooLong, text))
 }
 
@@ -356,13 +359,15 @@ pub fn body_too_slow(deadline: Duration) -> Refusal {
 
 /// 400 of a body that ends early or breaks its framing.
 pub fn body_broken() -> Refusal {
-    let text = "The body ended before it was whole, or its transfer encoding is broken. Nothing was written.";
+    let text = "The body ended before it was whole, or its transfer encoding is broken. Nothing was written. Send \
+                the request again, with the Content-Length of the whole body.";
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
 }
 
 /// 400 of a body that says it is gzip and is not.
 pub fn body_not_gzip() -> Refusal {
-    let text = "The body's Content-Encoding says gzip, but it is no whole gzip stream.";
+    let text = "The body's Content-Encoding says gzip, but it is no whole gzip stream. Compress the whole body, or \
+                send it plain without Content-Encoding.";
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
 }
 
@@ -374,7 +379,8 @@ pub fn body_empty(kind: ResourceType) -> Refusal {
 
 /// 400 of no patch at all.
 pub fn patch_empty() -> Refusal {
-    let text = "The body is empty. Send the patch in it.";
+    let text = "The body is empty. Send the patch in it: a list of operations, an object with what changes, or \
+                Parameters, as the Content-Type says.";
     Refusal::new(400, Issue::error(IssueCode::Structure, text))
 }
 
@@ -408,14 +414,18 @@ pub fn entry_of_search() -> Refusal {
 /// 400 of an entry that brings another resource than its URL says.
 pub fn entry_of_other_type(found: &str, kind: ResourceType) -> Refusal {
     let shown: String = found.chars().filter(|c| !c.is_control()).take(64).collect();
-    let text = format!("The resource is a {shown}, but the request's url asks for a {kind}.");
+    let text = format!(
+        "The resource is a {shown}, but the request's url asks for a {kind}. Correct the one or \
+                        the other."
+    );
     let issue = Issue::error(IssueCode::Structure, text).at(format!("{kind}.resourceType"));
     Refusal::new(400, issue)
 }
 
 /// 400 of an entry whose URL is none of this server's.
 pub fn entry_url(url: &str) -> Refusal {
-    let text = "The request's url is none of this server's. Send a path below its base, such as Patient,                 Patient/<id> or Patient?identifier=<system>|<value>.";
+    let text = "The request's url is none of this server's. Send a path below its base, such as Patient, \
+                Patient/<id> or Patient?identifier=<system>|<value>.";
     let shown: String = url.chars().filter(|c| !c.is_control()).take(200).collect();
     Refusal::new(400, Issue::error(IssueCode::Value, text).with_diagnostics(shown))
 }

@@ -400,7 +400,7 @@ impl Node<'_, '_> {
         let text = match (object.get("resourceType"), self.slot) {
             (Some(Value::String(name)), Slot::Root) if name == self.guard.expected => None,
             (Some(Value::String(name)), Slot::Root) => Some(format!(
-                "The body is a {}, but a {} is expected here.",
+                "The body is a {}, but a {} is expected here. Correct the URL or the body.",
                 shown_name(name),
                 self.guard.expected
             )),
@@ -410,7 +410,7 @@ impl Node<'_, '_> {
             }
             (Some(_), _) => Some("resourceType must be a text.".to_owned()),
             (None, Slot::Root) => Some(format!(
-                "resourceType is missing: a {} is expected here.",
+                "resourceType is missing: a {} is expected here. Add it.",
                 self.guard.expected
             )),
             (None, _) => Some("resourceType is missing: say what the resource is.".to_owned()),

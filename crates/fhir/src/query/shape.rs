@@ -146,7 +146,7 @@ pub(super) fn include(kinds: &[ResourceType], follow: Follow, value: &str) -> Re
     }
     let known: Vec<String> = followed().map(|row| format!("{SOURCE}:{}", row.name)).collect();
     let why = match (found.is_empty(), follow) {
-        (true, _) => "nothing that it could mean is stored here",
+        (true, _) => "it leads to nothing that is stored here",
         (false, Follow::Forward) => "the matches have no such reference",
         (false, Follow::Backward) => "no such reference leads to the matches",
     };

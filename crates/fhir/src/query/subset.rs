@@ -98,7 +98,11 @@ pub(super) fn elements(kinds: &[ResourceType], value: &str) -> Result<Subset, Fa
         let found = all().find(|element| element.name == name || element.type_of(name).is_some());
         found.map(|element| element.name).ok_or_else(|| {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-            Fault::value(format!("{} has no element `{}`.", kinds.join(" or "), clip(name)))
+            Fault::value(format!(
+                "{} has no element `{}`; list the names of its own elements, such as `name,identifier`.",
+                kinds.join(" or "),
+                clip(name)
+            ))
         })
     };
     each(value, named).map(Subset::Elements)

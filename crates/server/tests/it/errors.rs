@@ -9,6 +9,10 @@ use testkit::tests;
 
 use crate::support::*;
 
+mod rare;
+
+use rare::Held;
+
 /// All tests of this file.
 pub const TESTS: &[Test] = tests![
     p59_every_validation_issue_points_at_its_place,
@@ -16,7 +20,8 @@ pub const TESTS: &[Test] = tests![
     p61_every_issue_has_severity_and_code,
     p62_every_issue_says_what_to_do_and_what_was_found,
     an_outcome_is_itself_valid_and_alike_in_both_formats,
-    the_common_errors_read_as_in_the_snapshot,
+    the_errors_read_as_in_the_snapshot,
+    every_kind_of_error_is_held_by_a_case_or_a_test,
 ];
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/fhir/errors.snap.md");
@@ -484,7 +489,38 @@ fn writing<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
     ]
 }
 
-fn the_common_errors_read_as_in_the_snapshot(context: &Context) {
+/// A short body, as it is shown.
+fn sent_body(request: &[u8]) -> String {
+    let text = String::from_utf8_lossy(request);
+    match text.split_once("\r\n\r\n") {
+        Some((_, body)) if (1..=136).contains(&body.len()) => format!(" `{body}`"),
+        _ => String::new(),
+    }
+}
+
+fn every_kind_of_error_is_held_by_a_case_or_a_test(_: &Context) {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let named = std::fs::read_to_string(format!("{root}/docs/CONFORMANCE.md")).unwrap();
+    let page = std::fs::read_to_string(SNAPSHOT).unwrap();
+    for held in [rare::OF_ERRORS, rare::OF_STORE_ERRORS, rare::OF_CODES].concat() {
+        match held {
+            Held::Case(heading) => {
+                assert!(
+                    page.lines().any(|line| line.strip_prefix("## ") == Some(heading)),
+                    "no case is called '{heading}'"
+                );
+            }
+            Held::Test(test) => {
+                assert!(
+                    named.contains(&format!("`{test}`")),
+                    "{test} is not in docs/CONFORMANCE.md"
+                );
+            }
+        }
+    }
+}
+
+fn the_errors_read_as_in_the_snapshot(context: &Context) {
     let (server, fhir) = context.fhir();
     let ada = with(patient("ada"), "id", json!("ada"));
     fhir.put("/Patient/ada").json(&ada).send().expect(201);
@@ -498,6 +534,8 @@ fn the_common_errors_read_as_in_the_snapshot(context: &Context) {
     }
     let mut cases = everyday(&fhir);
     cases.extend(writing(&fhir));
+    cases.extend(rare::around(&fhir));
+    cases.extend(rare::bundles(&fhir));
     let owned = &cases
         .iter()
         .find(|(name, _)| *name == "create with an identifier that is owned")
@@ -533,7 +571,7 @@ fn the_common_errors_read_as_in_the_snapshot(context: &Context) {
         ),
     ]);
     let mut page = String::from(
-        "# What the common errors say\n\nWritten and checked by `crates/server/tests/it/errors.rs`. Read it aloud before you change it.\n",
+        "# What the errors say\n\nWritten and checked by `crates/server/tests/it/errors.rs`. Read it aloud before you change it.\n",
     );
     for (name, request) in cases {
         let head = String::from_utf8_lossy(&request.head_bytes()).into_owned();
@@ -543,8 +581,14 @@ fn the_common_errors_read_as_in_the_snapshot(context: &Context) {
             .unwrap_or_default()
             .trim_end_matches(" HTTP/1.1")
             .to_owned();
+        let sent = sent_body(&request.to_bytes());
         let answer = request.send();
-        page.push_str(&format!("\n## {name}\n`{line}` → {}\n", answer.status));
+        page.push_str(&format!("\n## {name}\n`{line}`{sent} → {}\n", answer.status));
+        for header in ["Allow", "Retry-After", "WWW-Authenticate"] {
+            if let Some(value) = answer.header(header) {
+                page.push_str(&format!("{header}: {value}\n"));
+            }
+        }
         for issue in answer.issues() {
             let place = if issue.expression.is_empty() {
                 String::new()

@@ -264,7 +264,7 @@ impl<'a> Walk<'a> {
             return Err(Fault::new(
                 IssueCode::Structure,
                 format!(
-                    "The body is a {}, but a {} is expected here.",
+                    "The body is a {}, but a {} is expected here. Correct the URL or the body.",
                     shown_name(tag.name.local),
                     self.expected
                 ),

@@ -138,14 +138,16 @@ fn step<'p>(kinds: &[ResourceType], pair: &'p Pair) -> Option<Step<'p>> {
 }
 
 fn leads_nowhere(reference: &Definition, target: Option<&str>) -> Fault {
-    let of = reference
-        .param
-        .refers_to()
-        .map_or("nothing that is stored here", ResourceType::as_str);
-    let named = target.map_or(String::new(), |target| {
-        format!(", not through `{}`", clip(target))
-    });
-    Fault::unsupported(format!("`{}` is chained through {of}{named}.", reference.name))
+    let name = reference.name;
+    let Some(of) = reference.param.refers_to() else {
+        return Fault::unsupported(format!(
+            "`{name}` leads to nothing that is stored here, and nothing can be asked of that. Search by `{name}` itself."
+        ));
+    };
+    let named = target.map_or(String::new(), |target| format!(", not to `{}`", clip(target)));
+    Fault::unsupported(format!(
+        "`{name}` leads to {of}{named}. Write `{name}:{of}.` before a parameter of {of}."
+    ))
 }
 
 /// `_has:Patient:general-practitioner:identifier=…`

@@ -218,7 +218,7 @@ impl<'r> Walk<'r> {
                 primitive.name()
             ),
             _ => format!(
-                "`{}` {}: it is of type {}. {}",
+                "`{}` {}: FHIR gives it the type {}. {}",
                 path.name(),
                 fault.problem,
                 primitive.name(),
