@@ -536,6 +536,7 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
     cases.extend(writing(&fhir));
     cases.extend(rare::around(&fhir));
     cases.extend(rare::bundles(&fhir));
+    cases.extend(rare::operations(&fhir));
     let owned = &cases
         .iter()
         .find(|(name, _)| *name == "create with an identifier that is owned")

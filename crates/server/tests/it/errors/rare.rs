@@ -49,6 +49,7 @@ held!(of_error, OF_ERRORS, Error, {
     Error::Reference { matches: Unresolved::Nothing, .. } => Held::Case("refer conditionally to nobody"),
     Error::Reference { matches: Unresolved::Several, .. } => Held::Case("refer conditionally to several"),
     Error::Precondition { .. } => Held::Case("update with a stale version"),
+    Error::CrossReference(_) => Held::Case("ask for other identifiers by an unknown system"),
     Error::Forbidden(_) => Held::Case("ask for what the scopes do not allow"),
     Error::Store(_) => Held::Case("search with a tampered cursor"),
 });
@@ -240,5 +241,80 @@ pub fn bundles<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
         ),
         ("refer conditionally to nobody", transaction(link("new"))),
         ("refer conditionally to several", transaction(link("twin"))),
+    ]
+}
+
+/// What the operations and what stands behind them refuse.
+pub fn operations<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
+    const INS: &str = "urn:oid:1.2.250.1.213.1.4.8";
+    let pix = |query: &str| fhir.get(format!("/Patient/$ihe-pix{query}"));
+    let matched = |body: Value| fhir.post("/Patient/$match").json(&body);
+    let patient = |more: Value| {
+        let mut patient = json!({ "resourceType": "Patient" });
+        for (name, value) in more.as_object().expect("properties") {
+            patient[name] = value.clone();
+        }
+        patient
+    };
+    let nobody = json!({ "other": { "identifier": { "system": INS, "value": "0" } }, "type": "replaced-by" });
+    let profile = "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-patient";
+    vec![
+        (
+            "ask for other identifiers by an unknown system",
+            pix("?sourceIdentifier=urn:oid:1.2.3%7C1"),
+        ),
+        (
+            "ask for other identifiers by an unknown value",
+            pix(&format!("?sourceIdentifier={INS}%7C0")),
+        ),
+        (
+            "ask for identifiers of an unknown system",
+            pix(&format!("?sourceIdentifier={INS}%7C0&targetSystem=urn:oid:1.2.3")),
+        ),
+        ("ask for other identifiers of nobody", pix("")),
+        (
+            "ask for other identifiers by half a one",
+            pix(&format!("?sourceIdentifier={INS}")),
+        ),
+        (
+            "search in an unknown domain",
+            fhir.get("/Patient?identifier=urn:oid:1.2.3%7C"),
+        ),
+        (
+            "match by too little",
+            matched(patient(json!({ "gender": "female" }))),
+        ),
+        ("match nobody", fhir.post("/Patient/$match")),
+        (
+            "match with a misspelt parameter",
+            matched(json!({
+                "resourceType": "Parameters", "parameter": [{ "name": "onlyCertain", "valueBoolean": true }]
+            })),
+        ),
+        (
+            "validate for an unknown purpose",
+            fhir.post("/Patient/$validate?mode=crate")
+                .json(&patient(json!({}))),
+        ),
+        (
+            "validate against no profile",
+            fhir.post("/Patient/$validate?mode=profile")
+                .json(&patient(json!({}))),
+        ),
+        ("validate nothing", fhir.post("/Patient/$validate")),
+        (
+            "ask for everything page by page",
+            fhir.get("/Patient/ada/$everything?_count=2"),
+        ),
+        (
+            "claim a profile and break it",
+            fhir.post("/Patient").json(&patient(json!({
+                "meta": { "profile": [profile] }, "name": [{ "use": "official", "text": "Ada" }]
+            }))),
+        ),
+        (
+            "let nobody take a patient's place",
+            fhir.post("/Patient").json(&patient(json!({ "link": [nobody] }))),
+        ),
     ]
 }
