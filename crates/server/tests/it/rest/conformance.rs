@@ -32,12 +32,14 @@ pub const TESTS: &[Test] = tests![
 ];
 
 const BASE: &str = "https://fhir-facade.example/ns";
-const KINDS: [&str; 5] = [
+/// The types that have files.
+const KINDS: [&str; 6] = [
     "StructureDefinition",
     "NamingSystem",
     "ConceptMap",
     "CodeSystem",
     "ValueSet",
+    "OperationDefinition",
 ];
 
 /// The files of `profiles/`.
@@ -347,7 +349,7 @@ fn what_is_not_published_is_not_found(context: &Context) {
     for other in [
         "/codesystem/adapter",
         "/CodeSystems",
-        "/SearchParameter",
+        "/StructureMap",
         "/ValueSetx/adapter",
     ] {
         refused(fhir.get(other).send(), 404, "not-supported");
