@@ -13,7 +13,7 @@ use fhir::query::parse;
 use fhir::{Issue, IssueCode, Resource, ResourceType};
 
 use crate::ask::Ask;
-use crate::body::{self, Reading};
+use crate::body::{self, BodyId, Reading};
 use crate::error::Failure;
 use crate::media;
 
@@ -53,6 +53,16 @@ pub async fn given(
         ask.visit.app.auth.rewrite_resource(resource);
     }
     Ok(given)
+}
+
+/// How a Patient is read that is asked about and not written: its id means nothing.
+pub fn of_patient(ask: &Ask<'_>, format: codec::Format) -> Reading {
+    Reading {
+        format,
+        expected: ResourceType::Patient,
+        policy: ask.caller.policy,
+        id: BodyId::MeansNothing,
+    }
 }
 
 async fn of_body(bytes: actix_web::web::Bytes, reading: Reading) -> Result<Given, Failure> {

@@ -8,13 +8,12 @@ use engine::Reply;
 use engine::scope::Permission;
 use fhir::parameters::{Accepted, Holds};
 use fhir::time::TimeRange;
-use fhir::{Interaction, ResourceType, codec};
+use fhir::{Interaction, ResourceType};
 use serde_json::json;
 use store::Stored;
 
 use super::Given;
 use crate::ask::Ask;
-use crate::body::{BodyId, Reading};
 use crate::bundle::{self, Links};
 use crate::damage;
 use crate::error::{self, Failure};
@@ -34,7 +33,7 @@ const ACCEPTED: [Accepted; 4] = [text("_since"), text("_type"), text("start"), t
 /// A searchset: the patient first.
 pub async fn of_patient(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
     let target = ask.target_of(ResourceType::Patient)?;
-    let Given { parameters, .. } = super::given(&ask, reading, &ACCEPTED).await?;
+    let Given { parameters, .. } = super::given(&ask, super::of_patient, &ACCEPTED).await?;
     let hint = "write a date or a time, such as 2026-11-26 or 2026-11-26T08:00:00Z.";
     // What has a date of care is not stored here: these limit nothing, and are only read.
     for name in ["start", "end"] {
@@ -79,13 +78,4 @@ pub async fn of_patient(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
 
 fn types(text: &str) -> Option<Vec<ResourceType>> {
     text.split(',').map(ResourceType::parse).collect()
-}
-
-fn reading(ask: &Ask<'_>, format: codec::Format) -> Reading {
-    Reading {
-        format,
-        expected: ResourceType::Patient,
-        policy: ask.caller.policy,
-        id: BodyId::MeansNothing,
-    }
 }

@@ -5,13 +5,12 @@ use engine::Reply;
 use engine::reply::Scored;
 use fhir::interaction::{Content, Sought};
 use fhir::parameters::{Accepted, Holds};
-use fhir::{Interaction, Issue, IssueCode, ResourceType, codec};
+use fhir::{Interaction, Issue, IssueCode};
 use serde_json::{Value, json};
 
 use super::Given;
 use crate::ask::Ask;
 use crate::base::Base;
-use crate::body::{BodyId, Reading};
 use crate::damage;
 use crate::error::{self, Failure};
 use crate::respond;
@@ -38,7 +37,7 @@ const ACCEPTED: [Accepted; 3] = [
 
 /// Who a patient is likely to be: a searchset, best first.
 pub async fn find(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
-    let Given { parameters, content } = super::given(&ask, reading, &ACCEPTED).await?;
+    let Given { parameters, content } = super::given(&ask, super::of_patient, &ACCEPTED).await?;
     let only_certain = parameters.value("onlyCertainMatches", "write true or false.", |text| {
         text.parse().ok()
     })?;
@@ -94,13 +93,4 @@ fn missing() -> Issue {
         IssueCode::Required,
         "Who is looked for? Send a Patient, alone or as the parameter `resource` of a Parameters resource.",
     )
-}
-
-fn reading(ask: &Ask<'_>, format: codec::Format) -> Reading {
-    Reading {
-        format,
-        expected: ResourceType::Patient,
-        policy: ask.caller.policy,
-        id: BodyId::MeansNothing,
-    }
 }

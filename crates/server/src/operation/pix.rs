@@ -3,12 +3,11 @@
 use actix_web::HttpResponse;
 use engine::Reply;
 use fhir::parameters::{Accepted, Holds};
-use fhir::{Identifier, Interaction, Issue, IssueCode, ResourceType, codec};
+use fhir::{Identifier, Interaction, Issue, IssueCode};
 use serde_json::json;
 
 use super::Given;
 use crate::ask::Ask;
-use crate::body::{BodyId, Reading};
 use crate::error::{self, Failure};
 use crate::respond;
 
@@ -30,7 +29,7 @@ const ACCEPTED: [Accepted; 2] = [
 
 /// The other identifiers of a patient, and the patient.
 pub async fn cross_reference(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
-    let Given { parameters, .. } = super::given(&ask, reading, &ACCEPTED).await?;
+    let Given { parameters, .. } = super::given(&ask, super::of_patient, &ACCEPTED).await?;
     let canonical = |system: &str| ask.visit.app.auth.canonical_system(system);
     let source = match parameters.text(SOURCE) {
         None => return Err(error::of_issues(vec![missing()]).into()),
@@ -79,13 +78,4 @@ fn missing() -> Issue {
         "Whose identifiers are asked for? Send sourceIdentifier=system|value.",
     )
     .with_diagnostics(SOURCE)
-}
-
-fn reading(ask: &Ask<'_>, format: codec::Format) -> Reading {
-    Reading {
-        format,
-        expected: ResourceType::Patient,
-        policy: ask.caller.policy,
-        id: BodyId::MeansNothing,
-    }
 }
