@@ -10,7 +10,6 @@ use fhir::ResourceType;
 use fhir::query::param::{DEFINITIONS, Definition};
 use fhir::query::shape::followed;
 use fhir::query::{Include, SearchParam};
-use fhir::validate::regulator;
 use serde_json::{Value, json};
 
 use crate::ask::Visit;
@@ -159,11 +158,9 @@ fn stored(kind: ResourceType, published_here: &Catalogue) -> Value {
     row
 }
 
-/// The profiles of a type: those that are published, and that of regulators' accounts, which is enforced by code.
+/// The profiles of a type: those that are published.
 fn profiles(kind: ResourceType, published_here: &Catalogue) -> Vec<Value> {
-    let enforced = (kind == ResourceType::Practitioner).then_some(regulator::PROFILE);
-    let all = published_here.profiles_of(kind).chain(enforced);
-    texts(all.map(str::to_owned).collect())
+    texts(published_here.profiles_of(kind).map(str::to_owned).collect())
 }
 
 /// What can be included beside matches of a type, as `_include` or `_revinclude` writes it.

@@ -89,3 +89,23 @@ fn the_statement_has_an_xml_form() {
         .expect("XML");
     assert!(text.contains("<CapabilityStatement xmlns=\"http://hl7.org/fhir\">"));
 }
+
+#[test]
+fn no_profile_is_told_twice_and_that_of_accounts_is_told() {
+    let statement = told();
+    let practitioner = &statement["rest"][0]["resource"][1];
+    let mut profiles: Vec<&str> = practitioner["supportedProfile"]
+        .as_array()
+        .expect("profiles")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(
+        profiles.contains(&fhir::validate::regulator::PROFILE),
+        "{profiles:?}"
+    );
+    let told = profiles.len();
+    profiles.sort_unstable();
+    profiles.dedup();
+    assert_eq!(profiles.len(), told, "{profiles:?}");
+}
