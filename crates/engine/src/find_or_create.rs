@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::prepare::{BodyId, parse_stored};
 use crate::reply::{WriteReply, Written};
 use crate::scope::Permission;
-use crate::session::Session;
+use crate::session::{FIND_OR_CREATE, Session};
 
 /// So many matches of one search are judged. They are those of an identifier or of a name and date of birth.
 pub const CANDIDATES: usize = 256;
@@ -47,7 +47,7 @@ pub(crate) async fn find_or_create(session: &Session, wanted: FindOrCreate) -> R
         .values
         .extend(looking.0.iter().filter_map(Criteria::lock_values).flatten());
     locks.values.extend(alone);
-    let context = session.write_context("find-or-create");
+    let context = session.write_context(FIND_OR_CREATE);
     session
         .write(locks, move |tx| {
             let remark = match look(tx, &looking.0, &looking.1)? {

@@ -7,18 +7,22 @@ use fhir::{Issue, IssueCode, Resource, ResourceType, Target};
 use serde_json::{Value, json};
 use store::{Stored, Writer};
 
+use crate::context::Door;
 use crate::erase::linked_to;
 use crate::error::Error;
 use crate::pix::{named, replacement, survivor};
 use crate::prepare::{parse_stored, prepare_as};
+use crate::scope::Permission;
 use crate::session::WriteContext;
 use crate::update::put;
 
 /// Links the survivor back, and lets the links of others follow. Nobody who is not there is refused for it, unless an
-/// identifier was to say who it is: whom a reference names may come later, or live elsewhere.
+/// identifier was to say who it is: whom a reference names may come later, or live elsewhere. An import brings them in
+/// whatever order, and the survivor its own link.
 ///
 /// # Errors
-/// 422 of a patient that would replace itself, and of an identifier that is nobody's.
+/// 422 of a patient that would replace itself, and of an identifier that is nobody's; 403 of a FHIR client that may not
+/// update.
 pub(crate) fn settle(
     tx: &mut dyn Writer,
     context: &WriteContext,
@@ -36,7 +40,8 @@ pub(crate) fn settle(
     };
     let place = format!("Patient.link[{position}].other");
     let Some(next) = named(tx, other)? else {
-        return if other.get("reference").is_none() && other.get("identifier").is_some() {
+        let is_named = other.get("reference").is_none() && other.get("identifier").is_some();
+        return if is_named && !context.may_come_out_of_order() {
             Err(refused(
                 &place,
                 "No patient here, or more than one, has this identifier. Feed the one who survives first, or name it by a reference.",
@@ -53,6 +58,15 @@ pub(crate) fn settle(
             &place,
             "This patient would take its own place: the one named here was itself replaced by it, or is it. Name another.",
         ));
+    }
+    // A client that may create only must not change others by what it creates. The doors' clients have other scopes.
+    let caller = &context.caller;
+    if caller.door == Door::Fhir && !caller.scopes.allow(ResourceType::Patient, Permission::Update) {
+        return Err(Error::Forbidden(format!(
+            "Saying who took a patient's place changes {} too, and this client lacks the scope system/Patient.u. Leave the \
+             replaced-by link out, or ask the operator to grant it.",
+            end.target
+        )));
     }
     let own = reference(&subsumed.target);
     change(tx, context, &end.target, |survivor| {

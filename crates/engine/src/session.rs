@@ -96,6 +96,9 @@ pub struct Session {
     pub(crate) space: SpaceStore,
 }
 
+/// The interaction by which an import writes.
+pub(crate) const FIND_OR_CREATE: &str = "find-or-create";
+
 /// What a write carries into its transaction.
 pub(crate) struct WriteContext {
     pub(crate) caller: Arc<Caller>,
@@ -108,6 +111,11 @@ pub(crate) struct WriteContext {
 }
 
 impl WriteContext {
+    /// Whether it is one of many that are brought together, and may come before one that it names: an import.
+    pub(crate) fn may_come_out_of_order(&self) -> bool {
+        self.interaction == FIND_OR_CREATE
+    }
+
     /// The audit row of the version that was just written.
     pub(crate) fn audit(&self, stored: &Stored) -> AuditEntry {
         AuditEntry {

@@ -17,6 +17,7 @@ use crate::support::*;
 pub const TESTS: &[Test] = tests![
     an_export_is_what_is_stored_in_order_of_creation,
     a_closed_pipe_ends_an_export_quietly,
+    a_merged_pair_is_carried_over_whoever_comes_first,
     x13_after_export_and_import_every_door_answers_the_same,
 ];
 
@@ -181,6 +182,38 @@ impl Doors {
 
 /// An answer without times, records, authors and what is said of the request; of FHIR, without the id that was beside the
 /// resource and is in it now.
+fn a_merged_pair_is_carried_over_whoever_comes_first(context: &Context) {
+    let (old, fhir) = context.fhir();
+    let post = |number: &str| {
+        id_of(
+            fhir.post("/Patient")
+                .json(&patient(number))
+                .send()
+                .expect(201)
+                .location(),
+        )
+    };
+    // Who is replaced is older, and names the survivor by an identifier.
+    let (subsumed, survivor) = (post("old"), post("new"));
+    let mut body = fhir.get(format!("/Patient/{subsumed}")).send().expect(200).json();
+    body["active"] = json!(false);
+    body["link"] =
+        json!([{ "other": { "identifier": { "system": LOCAL, "value": "new" } }, "type": "replaced-by" }]);
+    fhir.put(format!("/Patient/{subsumed}"))
+        .json(&body)
+        .send()
+        .expect(200);
+    let lines = exported(context, &old, &[]);
+    let (new, moved) = context.fhir();
+    imported(context, &new, &["--from", "fhir", "--at-once", "1"], &lines);
+    for id in [&subsumed, &survivor] {
+        let link =
+            |client: &Client| client.get(format!("/Patient/{id}")).send().expect(200).json()["link"].clone();
+        assert_eq!(link(&moved), link(&fhir), "{id}");
+        assert!(link(&moved).is_array());
+    }
+}
+
 fn carried(mut value: Value) -> Value {
     const NOT_CARRIED: [&str; 14] = [
         "createdAt",

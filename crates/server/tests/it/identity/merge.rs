@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = tests![
     a_merge_with_nobody_with_itself_or_in_a_circle_is_refused_and_nothing_is_written,
     a_merge_is_one_however_it_is_written,
     in_a_transaction_a_merge_is_whole_in_either_order,
+    who_may_only_create_changes_nobody_by_a_merge,
     two_merges_against_each_other_leave_one_survivor,
     a_survivor_that_is_changed_meanwhile_keeps_the_change_and_the_link,
 ];
@@ -239,6 +240,29 @@ fn in_a_transaction_a_merge_is_whole_in_either_order(context: &Context) {
         assert_eq!(told["response"]["etag"], format!("W/\"{}\"", version(&now)));
         assert_eq!(told["resource"], now);
     }
+}
+
+fn who_may_only_create_changes_nobody_by_a_merge(context: &Context) {
+    let (server, fhir) = apart(context);
+    let survivor = somebody(&fhir);
+    let key = crate::access::client_key(context, &server, "creator", &["demo"], &["system/Patient.cr"]);
+    let creator = fhir_with_key(&server, &key);
+    let link = json!([{ "other": { "reference": format!("Patient/{survivor}") }, "type": "replaced-by" }]);
+    let number = unique();
+    let body = with(patient(&number), "link", link);
+    refused(creator.post("/Patient").json(&body).send(), 403, "forbidden");
+    let bundle = json!({
+        "resourceType": "Bundle", "type": "transaction",
+        "entry": [{ "resource": body, "request": { "method": "POST", "url": "Patient" } }]
+    });
+    refused(creator.post("/").json(&bundle).send(), 403, "forbidden");
+    assert_eq!(version(&read(&fhir, &survivor)), "1");
+    assert_eq!(count_local(&fhir, &number), 0);
+    creator
+        .post("/Patient")
+        .json(&patient(&number))
+        .send()
+        .expect(201);
 }
 
 fn two_merges_against_each_other_leave_one_survivor(context: &Context) {
