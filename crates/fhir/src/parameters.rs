@@ -58,7 +58,8 @@ impl Parameters {
             Some(Value::Array(list)) => list,
             Some(_) => {
                 return Err(vec![
-                    structure("Parameters.parameter is a list.").at("Parameters.parameter"),
+                    structure("Parameters.parameter is a list: put the parameter into [ ].")
+                        .at("Parameters.parameter"),
                 ]);
             }
         };
@@ -209,14 +210,19 @@ fn structure(text: impl Into<String>) -> Issue {
 
 fn parameter(item: Value, place: &str) -> Result<Parameter, Issue> {
     let Value::Object(mut item) = item else {
-        return Err(structure("A parameter is an object with a name."));
+        return Err(structure("A parameter is an object with a name. Write it so."));
     };
     let Some(Value::String(name)) = item.shift_remove("name") else {
         return Err(structure("A parameter has a name. Add it."));
     };
     let value = match item.shift_remove("resource") {
         Some(Value::Object(tree)) => Given::Resource(tree),
-        Some(_) => return Err(structure("A resource is an object.").with_diagnostics(name)),
+        Some(_) => {
+            return Err(
+                structure("A resource is an object with its resourceType. Send it so.")
+                    .with_diagnostics(name),
+            );
+        }
         None => {
             let value = item.iter().find(|(property, _)| property.starts_with("value"));
             match value {

@@ -80,6 +80,9 @@ fn every_case_gets_exactly_its_issues() {
     assert!(folders.len() >= 70, "only {} cases", folders.len());
     let ours = published();
     let mut failures = String::new();
+    let mut page = String::from(
+        "# What a profile's faults say\n\nWritten and checked by `crates/fhir/tests/profile.rs`: the issues of each case of `fixtures/fhir/profile` that has some.\n",
+    );
     for path in &folders {
         let optional = |name: &str| path.join(name).exists().then(|| read(&path.join(name)));
         let definitions = optional("definitions.json");
@@ -90,6 +93,10 @@ fn every_case_gets_exactly_its_issues() {
         let asked: Vec<String> = serde_json::from_value(asked).unwrap();
         let request = resource(read(&path.join("request.json")));
         let issues = compiled(held).validate(&request, &asked, &[]);
+        if !issues.is_empty() {
+            page.push_str(&format!("\n## {}\n", path.file_name().unwrap().to_string_lossy()));
+            issues.iter().for_each(|issue| page.push_str(&line_of(issue)));
+        }
         let expected = read(&path.join("expected.json"));
         let expected = expected.as_array().unwrap();
         let pairs = issues.iter().zip(expected);
@@ -102,6 +109,18 @@ fn every_case_gets_exactly_its_issues() {
         }
     }
     assert!(failures.is_empty(), "{failures}");
+    testkit::fixtures::snapshot(&root().join("fixtures/fhir/profile.snap.md"), &page);
+}
+
+/// An issue as a line of a page.
+fn line_of(issue: &Issue) -> String {
+    let place = issue.expression.as_deref().unwrap_or_default();
+    format!(
+        "- **{}** ({}) at `{place}`: {}\n",
+        issue.code.as_str(),
+        issue.severity.as_str(),
+        issue.text
+    )
 }
 
 #[test]

@@ -283,7 +283,7 @@ pub fn impossible_version() -> Refusal {
 
 /// 405. `allow` lists the methods that work here.
 pub fn wrong_method(method: &str, allow: String, hint: &str) -> Failure {
-    let text = format!("{method} is not offered here; {allow} are. {hint}");
+    let text = format!("{method} is not offered here. What is: {allow}. {hint}");
     let issue = Issue::error(IssueCode::NotSupported, text.trim_end()).with_diagnostics(method);
     Failure {
         allow: Some(allow),

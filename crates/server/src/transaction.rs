@@ -11,7 +11,6 @@ use actix_web::{HttpResponse, web};
 use engine::transaction::{Draft, Failures, Lookup, Step};
 use engine::{LogLevel, Refusal, Session};
 use fhir::bundle::{Bundle, Entry, Method, Mode, at_entry, references};
-use fhir::limits::MAX_ISSUES;
 use fhir::{Interaction, Issue};
 
 use self::answer::Answered;
@@ -219,7 +218,6 @@ fn all_of(mut failures: Vec<(Option<usize>, Failure)>) -> Failure {
         // Whose Location it is could not be told.
         all.refusal.location = None;
     }
-    all.refusal.issues.truncate(MAX_ISSUES);
     all
 }
 

@@ -129,7 +129,11 @@ fn entries(mut tree: Map<String, Value>) -> Result<Vec<Value>, Issue> {
 fn entry(position: usize, value: Value, malformed: Option<Malformed>) -> Entry {
     let place = format!("Bundle.entry[{position}]");
     let Value::Object(mut map) = value else {
-        let issue = Issue::error(IssueCode::Structure, "The entry is no object.").at(place);
+        let issue = Issue::error(
+            IssueCode::Structure,
+            "The entry is no object. Send one with request, and resource if it brings one.",
+        )
+        .at(place);
         return Entry {
             full_url: None,
             request: Err(vec![issue]),
@@ -142,7 +146,10 @@ fn entry(position: usize, value: Value, malformed: Option<Malformed>) -> Entry {
         (None, _) => None,
         (Some(Value::Object(tree)), malformed) => Some(body(tree, malformed)),
         (Some(_), _) => {
-            let issue = Issue::error(IssueCode::Structure, "The resource is no object.");
+            let issue = Issue::error(
+                IssueCode::Structure,
+                "The resource is no object. Send one with its resourceType, or leave it out.",
+            );
             issues.push(issue.at(format!("{place}.resource")));
             None
         }

@@ -405,10 +405,11 @@ impl Node<'_, '_> {
                 self.guard.expected
             )),
             (Some(Value::String(name)), _) if is_type_name(name) => None,
-            (Some(Value::String(name)), _) => {
-                Some(format!("No resource type is named {}.", shown_name(name)))
-            }
-            (Some(_), _) => Some("resourceType must be a text.".to_owned()),
+            (Some(Value::String(name)), _) => Some(format!(
+                "No resource type is named {}: correct it, such as Organization.",
+                shown_name(name)
+            )),
+            (Some(_), _) => Some("resourceType must be a text, such as Patient.".to_owned()),
             (None, Slot::Root) => Some(format!(
                 "resourceType is missing: a {} is expected here. Add it.",
                 self.guard.expected

@@ -86,13 +86,15 @@ impl<'a> Walk<'a> {
                     walk.content(source)?;
                 }
                 Event::Text(_) if source.contains("]]>") => {
-                    return Err(fault("The narrative holds ']]>', which XML forbids in a text."));
+                    return Err(fault(
+                        "The narrative holds ']]>', which XML forbids in a text: write ]]&gt;.",
+                    ));
                 }
                 Event::Text(_) | Event::Comment(_) => walk.content(source)?,
                 Event::Eof => break,
                 Event::CData(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {
                     return Err(fault(
-                        "The narrative holds a CDATA section, a declaration or a processing instruction: only tags, text and comments are allowed.",
+                        "The narrative holds a CDATA section, a declaration or a processing instruction: only tags, text and comments are allowed. Remove it.",
                     ));
                 }
             }

@@ -79,19 +79,21 @@ pub(crate) fn attributes(source: &str) -> Result<Vec<Attribute<'_>>, Fault> {
             return Ok(attributes);
         }
         if trimmed.len() == rest.len() {
-            return Err(invalid("White space is missing before an attribute."));
+            return Err(invalid(
+                "White space is missing before an attribute: put a space there.",
+            ));
         }
         let (attribute, after) = attribute(trimmed)?;
         // Counted before anything is compared: the check for duplicates is quadratic.
         if attributes.len() == MAX_XML_ATTRIBUTES {
             return Err(Fault::new(
                 IssueCode::Structure,
-                format!("A tag has more than {MAX_XML_ATTRIBUTES} attributes."),
+                format!("A tag has more than {MAX_XML_ATTRIBUTES} attributes: FHIR knows no such element."),
             ));
         }
         if attributes.iter().any(|other| other.name == attribute.name) {
             return Err(invalid(format!(
-                "The attribute {} stands twice on the same tag.",
+                "The attribute {} stands twice on the same tag: keep one.",
                 shown_name(attribute.name.local)
             )));
         }
@@ -101,7 +103,7 @@ pub(crate) fn attributes(source: &str) -> Result<Vec<Attribute<'_>>, Fault> {
 }
 
 fn attribute(source: &str) -> Result<(Attribute<'_>, &str), Fault> {
-    let no_value = || invalid("An attribute has no value in quotes.");
+    let no_value = || invalid("An attribute has no value in quotes: write name=\"value\".");
     let (name, rest) = source.split_once('=').ok_or_else(no_value)?;
     let name = self::name(name.trim_end_matches(is_space))?;
     let rest = rest.trim_start_matches(is_space);
@@ -129,7 +131,7 @@ fn name(source: &str) -> Result<Name<'_>, Fault> {
         Ok(Name { prefix, local })
     } else {
         Err(invalid(format!(
-            "{} is no name of an element or attribute that FHIR knows.",
+            "{} is no name of an element or attribute that FHIR knows: correct it.",
             shown_name(source)
         )))
     }
@@ -190,7 +192,9 @@ pub(crate) fn reference(name: &str) -> Result<char, Fault> {
             .flatten()
             .and_then(char::from_u32)
             .filter(|character| is_allowed_character(*character))
-            .ok_or_else(|| invalid("A character reference names a character that XML does not allow."))
+            .ok_or_else(|| {
+                invalid("A character reference names a character that XML does not allow: remove it.")
+            })
     };
     match name {
         "amp" => Ok('&'),
@@ -234,13 +238,15 @@ impl<'a> Namespaces<'a> {
             if self.bindings.len() == MAX_NAMESPACES {
                 return Err(Fault::new(
                     IssueCode::Structure,
-                    format!("More than {MAX_NAMESPACES} namespace declarations are in force at once."),
+                    format!(
+                        "More than {MAX_NAMESPACES} namespace declarations are in force at once: declare fewer."
+                    ),
                 ));
             }
             let uri = attribute_value(attribute.raw)?;
             if matches!(prefix, "xml" | "xmlns") || (uri.is_empty() && !prefix.is_empty()) {
                 return Err(invalid(format!(
-                    "The namespace prefix {} is declared in a way that XML forbids.",
+                    "The namespace prefix {} is declared in a way that XML forbids: remove the declaration.",
                     shown_name(prefix)
                 )));
             }
@@ -306,21 +312,21 @@ pub(crate) fn check_declaration(source: &str) -> Result<(), Fault> {
 pub(crate) fn syntax_fault(error: &quick_xml::Error) -> Fault {
     use quick_xml::errors::{Error, IllFormedError, SyntaxError};
     let text = match error {
-        Error::Syntax(SyntaxError::InvalidBangMarkup) => "An unknown '<!' construct stands here.",
-        Error::Syntax(_) => "The XML ends inside a tag, a comment or a declaration.",
+        Error::Syntax(SyntaxError::InvalidBangMarkup) => "An unknown '<!' construct stands here: remove it.",
+        Error::Syntax(_) => "The XML ends inside a tag, a comment or a declaration: send it whole.",
         Error::IllFormed(IllFormedError::MismatchedEndTag { .. }) => {
-            "An end tag does not match the start tag."
+            "An end tag does not match the start tag: close what was opened last."
         }
         Error::IllFormed(IllFormedError::UnmatchedEndTag(_)) => {
-            "An end tag closes something that was never opened."
+            "An end tag closes something that was never opened: remove it."
         }
         Error::IllFormed(IllFormedError::DoubleHyphenInComment) => {
-            "A comment holds two hyphens, which XML forbids."
+            "A comment holds two hyphens, which XML forbids: write one."
         }
         Error::IllFormed(IllFormedError::UnclosedReference) => {
             "A bare '&' stands in the text: write &amp; instead."
         }
-        _ => "The XML is not well-formed.",
+        _ => "The XML is not well-formed: correct it.",
     };
     invalid(text)
 }

@@ -32,7 +32,8 @@ impl FhirPathPatch {
             None => &[],
             Some(_) => {
                 return Err(vec![
-                    malformed("Parameters.parameter is a list.").at("Parameters.parameter"),
+                    malformed("Parameters.parameter is a list: put the operation into [ ].")
+                        .at("Parameters.parameter"),
                 ]);
             }
         };
@@ -120,7 +121,9 @@ impl Parts {
         ["valueString", "valueCode"]
             .iter()
             .find_map(|property| part.get(*property).and_then(Value::as_str))
-            .ok_or(format!("has a {name} that is no string: send it as valueString"))
+            .ok_or(format!(
+                "has the part {name}, which is no string: send it as valueString"
+            ))
     }
 
     /// The number of a part.
@@ -131,7 +134,7 @@ impl Parts {
             .find_map(|property| part.get(*property).and_then(Value::as_number))
             .and_then(|number| number.as_str().parse().ok())
             .ok_or(format!(
-                "has a {name} that is no position from 0: send it as valueInteger"
+                "has the part {name}, which is no position from 0: send it as valueInteger"
             ))
     }
 }

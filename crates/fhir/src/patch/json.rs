@@ -258,14 +258,16 @@ impl Run<'_> {
     /// The object or list above a place, and the last step.
     fn above<'p>(&mut self, path: &'p Pointer) -> Result<(&mut Value, &'p str), Issue> {
         let Some((above, last)) = path.split_last() else {
-            return Err(inapplicable("the whole resource cannot be taken away."));
+            return Err(inapplicable(
+                "the whole resource cannot be taken away. Send DELETE.",
+            ));
         };
         if let Err(walked) = get(self.root, above) {
             return Err(missing(self.root, path, walked));
         }
         get_mut(self.root, above)
             .map(|parent| (parent, last))
-            .ok_or_else(|| inapplicable("nothing stands above it."))
+            .ok_or_else(|| inapplicable("nothing stands above it. Correct the path."))
     }
 
     fn add(&mut self, path: &Pointer, value: Value, extra: Option<Value>) -> Result<(), Issue> {
@@ -287,7 +289,11 @@ impl Run<'_> {
                 index(last, items.len() + 1).map_err(|fault| no_index(fault, last, items.len()))?,
                 items.len(),
             ),
-            _ => return Err(inapplicable("neither an object nor a list stands above it.")),
+            _ => {
+                return Err(inapplicable(
+                    "neither an object nor a list stands above it. Correct the path.",
+                ));
+            }
         };
         self.work.spend_moving(length - position)?;
         let (parent, _) = self.above(path)?;
@@ -324,7 +330,11 @@ impl Run<'_> {
                 index(last, items.len()).map_err(|fault| no_index(fault, last, items.len()))?,
                 items.len(),
             ),
-            _ => return Err(inapplicable("neither an object nor a list stands above it.")),
+            _ => {
+                return Err(inapplicable(
+                    "neither an object nor a list stands above it. Correct the path.",
+                ));
+            }
         };
         self.work.spend_moving(length - position)?;
         let (parent, _) = self.above(path)?;

@@ -222,7 +222,7 @@ impl<'p> Check<'p> {
             return;
         }
         let text = format!(
-            "`{}` refers to a {}, and the profile allows: {}. Refer to one of these.",
+            "`{}` refers to {}, and the profile allows: {}. Refer to one of these.",
             path.name(),
             cut(kind),
             wanted.join(", ")

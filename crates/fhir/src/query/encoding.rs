@@ -64,8 +64,9 @@ pub(super) fn split(query: &str, origin: Origin) -> Result<Vec<Pair>, Vec<Issue>
     let pieces = || query.split('&').filter(|piece| !piece.is_empty());
     let count = pieces().count();
     if count > MAX_QUERY_PARAMETERS {
-        let text =
-            format!("The query string has {count} parameters; at most {MAX_QUERY_PARAMETERS} are taken.");
+        let text = format!(
+            "The query string has {count} parameters; at most {MAX_QUERY_PARAMETERS} are taken. Send fewer."
+        );
         return Err(vec![Issue::error(IssueCode::TooLong, text)]);
     }
     let mut pairs = Vec::with_capacity(count);

@@ -100,7 +100,10 @@ pub(super) fn sort(kinds: &[ResourceType], value: &str) -> Result<Vec<SortKey>, 
         keys.push(SortKey { param, direction });
     }
     if keys.len() > MAX_SORT_KEYS {
-        let text = format!("it has {} keys; at most {MAX_SORT_KEYS} are taken.", keys.len());
+        let text = format!(
+            "it has {} keys; at most {MAX_SORT_KEYS} are taken. Leave some out.",
+            keys.len()
+        );
         return Err(Fault::too_long(text));
     }
     Ok(keys)

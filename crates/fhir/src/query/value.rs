@@ -57,7 +57,7 @@ pub(super) fn alternatives(value: &str) -> Result<Vec<&str>, Fault> {
     let pieces = split(value, ',');
     if pieces.len() > MAX_ALTERNATIVES {
         let text = format!(
-            "it has {} alternatives; at most {MAX_ALTERNATIVES} are taken.",
+            "it has {} alternatives; at most {MAX_ALTERNATIVES} are taken. Ask in several searches.",
             pieces.len()
         );
         return Err(Fault::too_long(text));

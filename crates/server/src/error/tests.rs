@@ -138,3 +138,78 @@ async fn p39_an_outcome_about_several_matches_names_the_criteria() {
     assert_eq!(outcome["issue"][0]["code"], "multiple-matches");
     assert_eq!(outcome["issue"][0]["diagnostics"], "identifier=urn:x|1");
 }
+
+/// What no plain request meets, and how it is refused.
+fn without_a_request() -> Vec<(&'static str, Refusal)> {
+    let target = Target {
+        kind: ResourceType::Patient,
+        id: Id::parse("ada").expect("an id"),
+    };
+    let store = |error: store::StoreError| engine::Error::Store(error).refusal();
+    vec![
+        ("a body comes too slowly", body_too_slow(Duration::from_secs(10))),
+        ("a body ends before it is whole", body_broken()),
+        ("a client asks too often", throttled(Duration::from_secs(2))),
+        ("more requests come at once than are worked on", overloaded()),
+        ("a handler panics", panicked()),
+        ("what is stored is damaged", damaged(&target)),
+        (
+            "an entry searches by POST and brings a resource",
+            entry_of_search(),
+        ),
+        (
+            "somebody writes to who was erased",
+            engine::Error::Erased(target).refusal(),
+        ),
+        (
+            "several patients carry the identifier",
+            engine::Error::CrossReference(engine::error::CrossReference::Several).refusal(),
+        ),
+        (
+            "the database is away",
+            store(store::StoreError::Unavailable("internal".to_owned())),
+        ),
+        (
+            "many want the same record",
+            store(store::StoreError::Contention("internal".to_owned())),
+        ),
+        (
+            "the disk is full",
+            store(store::StoreError::Full("internal".to_owned())),
+        ),
+        (
+            "the store fails",
+            store(store::StoreError::Internal("internal".to_owned())),
+        ),
+        (
+            "the store refuses what it is asked",
+            store(store::StoreError::Refused("internal".to_owned())),
+        ),
+    ]
+}
+
+#[actix_web::test]
+async fn what_no_plain_request_meets_reads_as_on_its_page() {
+    let mut page = String::from(
+        "# What the errors say that no plain request meets\n\nWritten and checked by `crates/server/src/error/tests.rs`.\n",
+    );
+    for (name, refusal) in without_a_request() {
+        let response = respond_to(refusal.into());
+        page.push_str(&format!("\n## {name}\n→ {}\n", response.status().as_u16()));
+        if let Some(wait) = response.headers().get(RETRY_AFTER) {
+            page.push_str(&format!("Retry-After: {}\n", wait.to_str().expect("text")));
+        }
+        let outcome = body_of(response).await;
+        for issue in outcome["issue"].as_array().expect("a list") {
+            let (code, text) = (&issue["code"], &issue["details"]["text"]);
+            let (code, text) = (code.as_str().expect("text"), text.as_str().expect("text"));
+            assert!(!text.contains("internal"), "{text}");
+            page.push_str(&format!("- **{code}**: {text}\n"));
+        }
+    }
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    testkit::fixtures::snapshot(
+        &root.join("fixtures/fhir/errors-without-a-request.snap.md"),
+        &page,
+    );
+}

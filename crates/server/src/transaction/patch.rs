@@ -71,7 +71,10 @@ fn binary(ask: &Ask<'_>, tree: &Map<String, Value>) -> Result<Patch, Failure> {
     }
     let format = media::patch_named(media_type)?;
     let bytes = base64::decode(data).ok_or_else(|| {
-        let issue = Issue::error(IssueCode::Value, "The data of the Binary is not base64.");
+        let issue = Issue::error(
+            IssueCode::Value,
+            "The data of the Binary is not base64. Encode the bytes of the patch.",
+        );
         vec![issue.at("Binary.data")]
     })?;
     let limit = ask.visit.app.settings.max_body_bytes;

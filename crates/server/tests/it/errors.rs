@@ -2,14 +2,20 @@
 //!
 //! `UPDATE_SNAPSHOTS=1 cargo test -p server --test it errors` writes the page anew.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use testkit::fixtures::snapshot;
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Request, Response};
 use testkit::tests;
 
+use crate::access::client_key;
 use crate::support::*;
 
+mod files;
 mod rare;
+mod texts;
 
 use rare::Held;
 
@@ -22,6 +28,7 @@ pub const TESTS: &[Test] = tests![
     an_outcome_is_itself_valid_and_alike_in_both_formats,
     the_errors_read_as_in_the_snapshot,
     every_kind_of_error_is_held_by_a_case_or_a_test,
+    every_text_of_an_error_stands_on_a_page,
 ];
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/fhir/errors.snap.md");
@@ -204,7 +211,7 @@ fn an_outcome_is_itself_valid_and_alike_in_both_formats(context: &Context) {
 }
 
 /// A request of the page: what the reader did.
-type Case<'c> = (&'static str, Request<'c>);
+type Case<'c> = (&'c str, Request<'c>);
 
 fn everyday<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
     let ada = with(patient("ada"), "id", json!("ada"));
@@ -489,11 +496,39 @@ fn writing<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
     ]
 }
 
+/// A patient with something in it that a patch can meet.
+fn boxed() -> Value {
+    json!({
+        "resourceType": "Patient", "id": "box", "birthDate": "1980-01-01", "gender": "female",
+        "contained": [
+            { "resourceType": "Organization", "id": "o", "name": "Clinique" },
+            { "resourceType": "Basic", "id": "b", "code": { "text": "a" } },
+        ],
+        "managingOrganization": { "reference": "#o" },
+        "extension": [{ "url": "urn:a", "valueReference": { "reference": "#b" } }],
+        "name": [{ "family": "Box" }, { "family": "Boxe" }],
+    })
+}
+
+/// A text of so many characters at most.
+fn clipped(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A short body, as it is shown.
 fn sent_body(request: &[u8]) -> String {
     let text = String::from_utf8_lossy(request);
     match text.split_once("\r\n\r\n") {
-        Some((_, body)) if (1..=136).contains(&body.len()) => format!(" `{body}`"),
+        Some((_, body)) if (1..=160).contains(&body.len()) => {
+            let shown = body.replace(
+                |character: char| character.is_control() && character != '\n',
+                "\u{fffd}",
+            );
+            format!(" `{shown}`")
+        }
         _ => String::new(),
     }
 }
@@ -520,6 +555,72 @@ fn every_kind_of_error_is_held_by_a_case_or_a_test(_: &Context) {
     }
 }
 
+/// The pages that show what callers are told, each made by a test from what the server says.
+const PAGES: [&str; 4] = [
+    "fixtures/fhir/errors.snap.md",
+    "fixtures/fhir/errors-without-a-request.snap.md",
+    "fixtures/fhir/profile.snap.md",
+    "fixtures/fhir/behind-the-guard.snap.md",
+];
+
+fn every_text_of_an_error_stands_on_a_page(_: &Context) {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let pages = PAGES.map(|page| std::fs::read_to_string(format!("{root}/{page}")).unwrap_or_default());
+    let said = texts::folded(&pages.join(" "));
+    let found = texts::all();
+    assert!(found.len() > 400, "the sources hold few texts: {}", found.len());
+    let missing: Vec<&str> = found
+        .iter()
+        .filter(|text| !text.stands_on(&said))
+        .map(|text| text.place.as_str())
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "{} texts of {} stand on no page; write a case in fixtures/fhir/errors:\n{}",
+        missing.len(),
+        found.len(),
+        missing.join("\n")
+    );
+    assert!(
+        texts::unneeded().is_empty(),
+        "nothing is there: {:?}",
+        texts::unneeded()
+    );
+}
+
+/// Issues of one answer that are shown at most, but for the last.
+const SHOWN: usize = 20;
+
+/// The issues of an answer, as the page shows them.
+fn tell(page: &mut String, answer: &Response) {
+    let issues = answer.issues();
+    for (position, issue) in issues.iter().enumerate() {
+        if position == SHOWN && issues.len() > SHOWN + 1 {
+            page.push_str(&format!("- … {} more …\n", issues.len() - SHOWN - 1));
+        }
+        if position >= SHOWN && position + 1 < issues.len() {
+            continue;
+        }
+        let place = if issue.expression.is_empty() {
+            String::new()
+        } else {
+            format!(" at `{}`", clipped(&issue.expression.join(", "), 160))
+        };
+        let severity = if issue.severity == "error" {
+            ""
+        } else {
+            &*format!(" ({})", issue.severity)
+        };
+        page.push_str(&format!(
+            "- **{}**{severity}{place}: {}\n",
+            issue.code, issue.text
+        ));
+        if !issue.diagnostics.is_empty() && issue.diagnostics != issue.text {
+            page.push_str(&format!("  `{}`\n", clipped(&issue.diagnostics, 160)));
+        }
+    }
+}
+
 fn the_errors_read_as_in_the_snapshot(context: &Context) {
     let (server, fhir) = context.fhir();
     let ada = with(patient("ada"), "id", json!("ada"));
@@ -532,6 +633,20 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
     for _ in 0..2 {
         fhir.post("/Patient").json(&patient("twin")).send().expect(201);
     }
+    fhir.put("/Patient/box").json(&boxed()).send().expect(201);
+    let doctor = json!({ "resourceType": "Practitioner", "id": "doc", "name": [{ "family": "Morvan" }] });
+    fhir.put("/Practitioner/doc").json(&doctor).send().expect(201);
+    let regulator = with(
+        account(MORVAN, &[(INTRN, "0b8f6a52-6a0e-4f5e-9f6c-2f1f2d1c7a13")], true),
+        "id",
+        json!("account"),
+    );
+    fhir.put("/Practitioner/account")
+        .json(&regulator)
+        .send()
+        .expect(201);
+    let creator = client_key(context, &server, "creator", &["demo"], &["system/Patient.c"]);
+    let creator = fhir_with_key(&server, &creator);
     let mut cases = everyday(&fhir);
     cases.extend(writing(&fhir));
     cases.extend(rare::around(&fhir));
@@ -571,59 +686,51 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
             )),
         ),
     ]);
+    // Last, as it shuts the address of this test out for who has no right credential.
+    let wrong = || nobody.get("/Patient/ada").header("Authorization", "Bearer wrong");
+    let written = files::all();
+    cases.extend(written.iter().map(|case| {
+        let client = match case.client.as_deref() {
+            None => &fhir,
+            Some("sas") => &sas,
+            Some("creator") => &creator,
+            Some(other) => panic!("no client of the page is called {other}"),
+        };
+        (case.heading.as_str(), case.request(client))
+    }));
+    cases.push(("send wrong credentials for a minute", wrong()));
     let mut page = String::from(
         "# What the errors say\n\nWritten and checked by `crates/server/tests/it/errors.rs`. Read it aloud before you change it.\n",
     );
+    let mut served = Vec::new();
     for (name, request) in cases {
         let head = String::from_utf8_lossy(&request.head_bytes()).into_owned();
         let line = head
             .lines()
             .next()
             .unwrap_or_default()
-            .trim_end_matches(" HTTP/1.1")
-            .to_owned();
+            .trim_end_matches(" HTTP/1.1");
+        let line = clipped(line, 160);
         let sent = sent_body(&request.to_bytes());
+        if name == "send wrong credentials for a minute" {
+            (0..100).for_each(|_| drop(wrong().send()));
+        }
         let answer = request.send();
         page.push_str(&format!("\n## {name}\n`{line}`{sent} → {}\n", answer.status));
         for header in ["Allow", "Retry-After", "WWW-Authenticate"] {
-            if let Some(value) = answer.header(header) {
+            if let Some(value) = answer.header(header).filter(|_| answer.status != 429) {
                 page.push_str(&format!("{header}: {value}\n"));
             }
         }
-        for issue in answer.issues() {
-            let place = if issue.expression.is_empty() {
-                String::new()
-            } else {
-                format!(" at `{}`", issue.expression.join(", "))
-            };
-            let severity = if issue.severity == "error" {
-                ""
-            } else {
-                &*format!(" ({})", issue.severity)
-            };
-            page.push_str(&format!(
-                "- **{}**{severity}{place}: {}\n",
-                issue.code, issue.text
-            ));
-            if !issue.diagnostics.is_empty() && issue.diagnostics != issue.text {
-                page.push_str(&format!("  `{}`\n", issue.diagnostics));
+        if answer.status < 300 {
+            let is_told = answer.json()["resourceType"] == "OperationOutcome";
+            if !is_told {
+                served.push(name);
             }
         }
+        tell(&mut page, &answer);
     }
     let page = page.replace(server.base(), "{base}");
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(SNAPSHOT, &page).unwrap();
-    }
-    let expected = std::fs::read_to_string(SNAPSHOT).unwrap_or_default();
-    let changed: Vec<String> = page
-        .lines()
-        .zip(expected.lines().chain(std::iter::repeat("")))
-        .filter(|(now, then)| now != then)
-        .map(|(now, then)| format!("- {then}\n+ {now}"))
-        .collect();
-    assert!(
-        page == expected,
-        "the page has changed; read it, then UPDATE_SNAPSHOTS=1:\n{}",
-        changed.join("\n")
-    );
+    snapshot(Path::new(SNAPSHOT), &page);
+    assert!(served.is_empty(), "these are no errors: {served:?}");
 }

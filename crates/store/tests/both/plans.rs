@@ -213,13 +213,5 @@ async fn the_statements_read_as_in_the_snapshot(bench: Arc<Bench>) {
         Database::Postgres => "searches.postgres.snap.md",
     };
     let path = format!("{}/../../fixtures/store/{name}", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(format!("{}/../../fixtures/store", env!("CARGO_MANIFEST_DIR"))).unwrap();
-        std::fs::write(&path, &page).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        page == expected,
-        "the statements have changed; read them, then UPDATE_SNAPSHOTS=1:\n{page}"
-    );
+    testkit::fixtures::snapshot(std::path::Path::new(&path), &page);
 }

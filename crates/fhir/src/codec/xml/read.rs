@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
                 Event::Decl(_) if self.offset == 0 => xml::check_declaration(source)?,
                 Event::Decl(_) => {
                     return Err(invalid(
-                        "The XML declaration may only stand at the very beginning.",
+                        "The XML declaration may only stand at the very beginning: move it there, or remove it.",
                     ));
                 }
                 Event::CData(_) => {
@@ -179,7 +179,11 @@ impl<'a> Walk<'a> {
                         "CDATA sections are not allowed in FHIR: escape the text instead.",
                     ));
                 }
-                Event::PI(_) => return Err(invalid("Processing instructions are not allowed in FHIR.")),
+                Event::PI(_) => {
+                    return Err(invalid(
+                        "Processing instructions are not allowed in FHIR: remove it.",
+                    ));
+                }
                 Event::DocType(_) => {
                     return Err(invalid(
                         "A DOCTYPE is not allowed in FHIR: remove it, entities included.",
@@ -189,7 +193,9 @@ impl<'a> Walk<'a> {
             }
         }
         if !self.frames.is_empty() || self.skipped > 0 {
-            return Err(invalid("The XML ends before every element is closed."));
+            return Err(invalid(
+                "The XML ends before every element is closed: send it whole.",
+            ));
         }
         if self.seen_root == Root::Awaited {
             return Err(Fault::new(
@@ -288,7 +294,10 @@ impl<'a> Walk<'a> {
             return Opened::Nothing;
         }
         if !self.model.enter_resource(name) {
-            let text = format!("FHIR R4 has no resource type {}.", shown_name(name));
+            let text = format!(
+                "FHIR R4 has no resource type {}: correct it, such as Organization.",
+                shown_name(name)
+            );
             let issue = Issue::error(IssueCode::Structure, text).at(self.place.expression());
             self.findings.add_hollow(issue);
             return Opened::Nothing;
@@ -406,7 +415,7 @@ impl<'a> Walk<'a> {
             match self.next()?.0 {
                 Event::Start(_) => level += 1,
                 Event::End(_) => level -= 1,
-                Event::Eof => return Err(invalid("The XML ends inside the narrative.")),
+                Event::Eof => return Err(invalid("The XML ends inside the narrative: send it whole.")),
                 _ => {}
             }
             if level > MAX_DEPTH {

@@ -213,7 +213,7 @@ impl<'r> Walk<'r> {
                 path.name()
             ),
             Value::Object(_) => format!(
-                "`{0}` is an object, but a {1}. Write its value; id and extension go into `_{0}`.",
+                "`{0}` is an object, but FHIR gives it the type {1}. Write its value; id and extension go into `_{0}`.",
                 path.name(),
                 primitive.name()
             ),
@@ -249,7 +249,7 @@ impl<'r> Walk<'r> {
                 path.name()
             ),
             _ => format!(
-                "`{}` is {}, but a {}. Write a JSON object.",
+                "`{}` is {}, but FHIR gives it the type {}. Write a JSON object.",
                 path.name(),
                 kind_of(value),
                 table.name
