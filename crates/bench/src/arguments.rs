@@ -83,6 +83,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: u32,
 
+    /// Remember in this file what was stored; when it is there, nothing is stored again and the same is measured. For runs on
+    /// one database, with the same --first and --stored
+    #[arg(long, value_name = "FILE", requires = "first")]
+    pub kept: Option<PathBuf>,
     /// Number of the first invented person; by default taken from the clock, so that runs on one database
     /// do not meet, and 0 with --demo
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=900_000_000))]

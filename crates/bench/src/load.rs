@@ -1,5 +1,6 @@
 //! Steady load: one thread per connection, each waits for its answer before it sends again.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -138,6 +139,48 @@ pub fn preload(plan: &mut Plan, workloads: &[Workload], total: u64) -> Result<()
         "stored {total} resources in {:.1} s",
         start.elapsed().as_secs_f64()
     );
+    Ok(())
+}
+
+/// Writes down what was stored: a line for each account (number, id), then one for each patient (number).
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn keep(plan: &Plan, file: &Path) -> Result<(), String> {
+    let accounts = plan
+        .accounts
+        .iter()
+        .map(|(number, id)| format!("{number} {id}\n"));
+    let patients = plan.patients.iter().map(|number| format!("{number}\n"));
+    let text: String = accounts.chain(patients).collect();
+    std::fs::write(file, text).map_err(|error| format!("{} cannot be written: {error}", file.display()))
+}
+
+/// Takes what [`keep`] wrote, as if it had been stored by this run.
+///
+/// # Errors
+/// When the file cannot be read, or is none.
+pub fn take_kept(plan: &mut Plan, file: &Path) -> Result<(), String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    for line in text.lines() {
+        let (number, id) = line
+            .split_once(' ')
+            .map_or((line, None), |(number, id)| (number, Some(id)));
+        let number: u64 = number
+            .parse()
+            .map_err(|error: std::num::ParseIntError| wrong(&error))?;
+        match id {
+            Some(id) => {
+                plan.new_account();
+                plan.accounts.push((number, id.into()));
+            }
+            None => {
+                plan.new_patient();
+                plan.patients.push(number);
+            }
+        }
+    }
     Ok(())
 }
 

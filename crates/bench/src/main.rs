@@ -75,7 +75,13 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     {
         return Err("the partner doors' workloads need --demo: it knows their credentials".to_owned());
     }
-    load::preload(&mut plan, &arguments.workload, arguments.stored)?;
+    match arguments.kept.as_deref() {
+        Some(file) if file.exists() => load::take_kept(&mut plan, file)?,
+        kept => {
+            load::preload(&mut plan, &arguments.workload, arguments.stored)?;
+            kept.map_or(Ok(()), |file| load::keep(&plan, file))?;
+        }
+    }
     for connections in &arguments.connections {
         for workload in arguments.workload.iter() {
             let measured = if workload.is_race() {
