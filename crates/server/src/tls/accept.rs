@@ -15,6 +15,13 @@ use super::certificate::{CertificateFault, ClientCertificate};
 use super::{Peer, Tls};
 use crate::auth::Authenticator;
 
+/// What plain HTTP is told on the port of TLS.
+const USE_TLS: &str = concat!(
+    r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"security","details":{"text":"#,
+    r#""This port speaks TLS only. Write https:// in the URL."},"diagnostics":"#,
+    r#""This port speaks TLS only. Write https:// in the URL."}]}"#
+);
+
 /// Makes the handshake. `None`: there is no connection; why is in the log, and a refused certificate in the audit
 /// trail. `deadline` ends with the time that the peer has.
 pub async fn accept(
@@ -27,9 +34,15 @@ pub async fn accept(
     let config = tls.config()?;
     // Answers are small and written whole.
     let _ = stream.set_nodelay(true);
-    let handshake = TlsAcceptor::from(config).accept(stream);
+    let handshake = async {
+        if is_plain_http(&stream).await {
+            tell_to_use_tls(&stream).await;
+            return Ok(None);
+        }
+        TlsAcceptor::from(config).accept(stream).await.map(Some)
+    };
     match select(pin!(handshake), pin!(deadline)).await {
-        Either::Left((Ok(stream), _)) => Some((stream, peer)),
+        Either::Left((Ok(stream), _)) => Some((stream?, peer)),
         Either::Left((Err(error), _)) => {
             refused(auth, peer, &error);
             None
@@ -39,6 +52,23 @@ pub async fn accept(
             None
         }
     }
+}
+
+/// A request line begins with a letter, a TLS record does not.
+async fn is_plain_http(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeked = stream.peek(&mut first).await;
+    peeked.is_ok() && first.iter().all(u8::is_ascii_uppercase)
+}
+
+/// An answer for who forgot the `s` of `https`. What cannot be sent at once is left out: nothing of it is promised.
+async fn tell_to_use_tls(stream: &TcpStream) {
+    // What is not read when the connection ends would end it before the answer is seen.
+    let mut request = [0; 8 * 1024];
+    let _ = stream.try_read(&mut request);
+    let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/fhir+json\r\nConnection: close\r\n";
+    let answer = format!("{head}Content-Length: {}\r\n\r\n{USE_TLS}", USE_TLS.len());
+    let _ = stream.try_write(answer.as_bytes());
 }
 
 fn refused(auth: &Authenticator, peer: Option<SocketAddr>, error: &std::io::Error) {

@@ -9,6 +9,7 @@ use super::*;
 pub const TESTS: &[Test] = tests![
     t28_wrong_files_stop_the_start_with_file_and_remedy,
     settings_that_do_not_go_together_stop_the_start,
+    file_and_environment_name_the_settings_as_the_flags_do,
     der_files_are_taken_and_an_ended_one_is_in_the_log,
     an_ended_list_refuses_every_certificate_and_nobody_else,
     certificates_are_described_by_a_file_or_refused,
@@ -220,6 +221,43 @@ fn settings_that_do_not_go_together_stop_the_start(context: &Context) {
     for (arguments, expected) in cases {
         let said = refused_start(context, &site, arguments);
         assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+fn file_and_environment_name_the_settings_as_the_flags_do(context: &Context) {
+    let site = Site::new();
+    let file = |name: &str| site.path(name).to_str().unwrap().to_owned();
+    let toml = format!(
+        "tls-certificate = {:?}\ntls-key = {:?}\ntls-client-ca = {:?}\ntls-client-crl = [{:?}]\n\
+         trusted-proxies = [\"192.0.2.7\"]\nclient-certificate-header = \"X-Client-Cert\"\n",
+        file("server.pem"),
+        file("server.key"),
+        file("ca.pem"),
+        file("crl.pem")
+    );
+    site.write("passerelle.toml", &toml);
+    let by_file = context
+        .settings()
+        .argument("--config")
+        .argument(&file("passerelle.toml"));
+    let by_environment = context
+        .settings()
+        .environment("PASSERELLE_TLS_CERTIFICATE", &file("server.pem"))
+        .environment("PASSERELLE_TLS_KEY", &file("server.key"))
+        .environment("PASSERELLE_TLS_CLIENT_CA", &file("ca.pem"))
+        .environment("PASSERELLE_TLS_CLIENT_CRL", &file("crl.pem"))
+        .environment("PASSERELLE_TRUSTED_PROXIES", "192.0.2.7")
+        .environment("PASSERELLE_CLIENT_CERTIFICATE_HEADER", "X-Client-Cert");
+    let revoked = site.clients.client(&sas());
+    site.write("crl.pem", &site.clients.revoked(&[&revoked]));
+    for settings in [by_file, by_environment] {
+        let server = settings.tls(&site.nobody()).start();
+        know_sas(&server);
+        wait_until_known(
+            &site.client(&server, &site.clients.client(&sas())),
+            "/Practitioner/nobody",
+        );
+        attempt(&server, &site.showing(&revoked)).unwrap_err();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is let in, and who is refused before a request is read.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use testkit::harness::{Context, Test};
@@ -20,7 +20,8 @@ pub const TESTS: &[Test] = tests![
     a_certificate_of_an_intermediate_ca_is_taken_with_its_chain,
     a_key_works_over_tls_as_it_does_without,
     http_1_1_is_chosen_and_http_2_alone_is_refused,
-    plain_http_gets_no_answer_on_the_port_of_tls,
+    plain_http_is_told_to_use_tls_on_the_port_of_tls,
+    t12_mutated_handshakes_harm_nobody,
 ];
 
 fn t28_without_a_certificate_the_answer_is_a_readable_401_and_health_is_told(context: &Context) {
@@ -206,15 +207,39 @@ fn http_1_1_is_chosen_and_http_2_alone_is_refused(context: &Context) {
     assert!(refused.message.contains("NoApplicationProtocol"), "{refused}");
 }
 
-fn plain_http_gets_no_answer_on_the_port_of_tls(context: &Context) {
+fn plain_http_is_told_to_use_tls_on_the_port_of_tls(context: &Context) {
     let (_, server) = shared_site(context);
-    let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream
-        .write_all(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    // At most the alert of somebody who speaks TLS.
-    assert!(answer.is_empty() || answer.first() == Some(&21), "{answer:?}");
+    let plain = Client::new(server.address());
+    let answer = refused(plain.get("/fhir/metadata").send(), 400, "security");
+    assert!(answer.issues()[0].text.contains("https://"), "{answer:?}");
+    let created = plain.post("/fhir/Patient").json(&patient(&unique())).send();
+    refused(created, 400, "security");
+}
+
+fn t12_mutated_handshakes_harm_nobody(context: &Context) {
+    let (site, server) = shared_site(context);
+    let mut random = context.random();
+    let whole = client_hello(3, &[0, 13, 0, 6, 0, 4, 4, 3, 8, 4]);
+    for _ in 0..300 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random.below(6) {
+            let place = random.below(bytes.len());
+            match random.below(3) {
+                0 => bytes[place] = random.bits() as u8,
+                1 => bytes.truncate(place.max(1)),
+                _ => bytes.insert(place, random.bits() as u8),
+            }
+        }
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        // It may be refused before all of it was sent.
+        let _ = stream.write_all(&bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut answer = Vec::new();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            assert_ne!(error.kind(), ErrorKind::WouldBlock, "left open: {bytes:?}");
+        }
+    }
+    attempt(server, &site.nobody()).unwrap().expect(401);
+    assert!(!server.log().contains("panicked"));
 }

@@ -11,6 +11,7 @@ pub const TESTS: &[Test] = tests![
     t28_a_wrong_cn_or_ou_is_a_401_that_says_which_to_check_and_not_what_is_right,
     alternative_name_and_issuer_are_compared_where_they_are_configured,
     a_certificate_and_a_key_have_to_be_those_of_one_client,
+    a_certificate_opens_the_partner_doors_of_its_client_and_a_wrong_one_is_refused_in_their_words,
     a_removed_certificate_is_refused_within_a_second,
     wrong_certificates_of_one_address_are_slowed_down,
 ];
@@ -97,6 +98,45 @@ fn a_certificate_and_a_key_have_to_be_those_of_one_client(context: &Context) {
     text_of_401(ask(&own, "sk_test_000000000000_0"));
     let said = text_of_401(ask(&nobodys, &bearer("fhir")));
     assert!(said.contains("no client's"), "{said}");
+}
+
+fn a_certificate_opens_the_partner_doors_of_its_client_and_a_wrong_one_is_refused_in_their_words(
+    context: &Context,
+) {
+    let site = Site::new();
+    let server = site.start(context);
+    let api_key = server.credential("ehealth").entry["api_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (client, target) in [
+        ("demo-medicapp-connect", "/v5/patients"),
+        ("demo-patient-graph", "/v1/patients?brand_id=demo-brand"),
+        (
+            "demo-ehealth",
+            "/api/prepersons/7cc91a5d-c02f-41e9-b571-1ea4f2375552",
+        ),
+    ] {
+        let cn = format!("{client}.example");
+        server.command(&["client", "certificate", "add", client, "--cn", &cn, "--ou", OU]);
+        let known_by = |issued: &Issued| {
+            let client = server.anonymous().with_tls(&site.showing(issued));
+            client.with_header("API-key", &api_key)
+        };
+        let right = site.clients.client(&Subject::new(&cn, OU));
+        wait_until_known(&known_by(&right), target);
+        let ask = |issued: &Issued| known_by(issued).get(target).send();
+        // No OperationOutcome: the door has words of its own.
+        let refused = ask(&site.clients.client(&Subject::new(&cn, "1"))).expect(401);
+        assert!(refused.header("www-authenticate").is_some(), "{refused:?}");
+        assert!(
+            refused.issues().is_empty() && refused.json().is_object(),
+            "{refused:?}"
+        );
+        // The regulators' platform has no business here.
+        let sas = ask(&site.clients.client(&sas()));
+        assert!(matches!(sas.status, 401 | 403), "{target}: {sas:?}");
+    }
 }
 
 fn a_removed_certificate_is_refused_within_a_second(context: &Context) {
