@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
 use engine::Engine;
 use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
@@ -12,6 +13,7 @@ use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
 use crate::proxy::Network;
 use crate::rate::Limiter;
+use crate::tls::Tls;
 
 pub use crate::partner::settings::PartnerSettings;
 pub use crate::serve::{ServeError, serve, serve_until};
@@ -46,6 +48,10 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// What the partner doors heed.
     pub partner: PartnerSettings,
+    /// Certificates: this server's, and what those of clients are judged by. `None`: neither is used.
+    pub tls: Option<Tls>,
+    /// The header in which trusted proxies name the client's certificate.
+    pub client_certificate_header: Option<HeaderName>,
 }
 
 impl Default for Settings {
@@ -65,6 +71,8 @@ impl Default for Settings {
             // The process has 10 s in all; the store's last commit wants some of it.
             shutdown_grace: Duration::from_secs(8),
             partner: PartnerSettings::default(),
+            tls: None,
+            client_certificate_header: None,
         }
     }
 }
@@ -121,6 +129,14 @@ impl App {
     /// Whether the server is on its way down.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// How clients that come straight to this server speak to it.
+    pub fn scheme(&self) -> &'static str {
+        match &self.settings.tls {
+            Some(tls) if tls.is_spoken() => "https",
+            _ => "http",
+        }
     }
 
     /// Whether this request comes from a trusted proxy.

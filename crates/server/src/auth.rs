@@ -19,8 +19,10 @@ use store::audit::AuditEntry;
 use store::{SpaceKey, Store, StoreError};
 
 use crate::rate::Rate;
+use crate::tls::Presented;
 
 pub mod attributes;
+mod certificate;
 mod directory;
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,8 @@ pub struct CallerHeaders<'r> {
     pub authorization: Option<&'r [u8]>,
     /// `API-key`: what the eHealth door wants beside a token.
     pub api_key: Option<&'r [u8]>,
+    /// The client's certificate.
+    pub certificate: Presented,
     /// `X-Space`
     pub space: Option<&'r [u8]>,
     /// The address of the peer.
@@ -62,6 +66,8 @@ pub enum Denial {
     TokenInvalid,
     /// `API-key` is not that of the token's client.
     ApiKeyInvalid,
+    /// The client certificate is not in force, is nobody's, or is not that of the token's client.
+    CertificateInvalid,
 }
 
 /// Why nobody was recognised, or somebody who may not come in here.
@@ -289,6 +295,22 @@ impl Authenticator {
         });
     }
 
+    /// Audits that a certificate was refused before any request was made.
+    pub fn record_handshake(&self) {
+        self.record(AuditEntry {
+            time: self.shared.store.now(),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            client: String::new(),
+            space: None,
+            door: "tls",
+            interaction: "handshake",
+            kind: None,
+            id: None,
+            version: None,
+            outcome: IssueCode::Login.as_str(),
+        });
+    }
+
     fn record(&self, entry: AuditEntry) {
         // Refused it is either way; what cannot be recorded is at least logged.
         if let Err(error) = self.shared.store.audit_later(entry) {
@@ -336,7 +358,10 @@ impl Authenticator {
 
     /// Counts a wrong credential, but not that none was sent.
     fn count(&self, denied: Denied, headers: &CallerHeaders<'_>) -> Denied {
-        let was_sent = headers.authorization.is_some() && denied.denial != Some(Denial::ApiKeyMissing);
+        let was_sent = match headers.certificate {
+            Presented::Certificate(_) | Presented::Faulty(_) => true,
+            Presented::Unasked | Presented::None => headers.authorization.is_some(),
+        } && denied.denial != Some(Denial::ApiKeyMissing);
         match headers.peer {
             Some(peer) if was_sent => self.wrong_credential(denied, peer),
             _ => denied,
@@ -394,20 +419,29 @@ fn holder<'d>(
         let text = "The API-key is not valid. Check it, or ask the operator for a new one.";
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
-    let Some(authorization) = headers.authorization else {
-        let text = "No credential was sent. Send your API key as: Authorization: Bearer sk_…";
-        return Err(Denied::login(Denial::TokenMissing, text));
+    let by_certificate = certificate::holder(directory, &headers.certificate)?;
+    let by_token = match headers.authorization {
+        Some(authorization) => {
+            let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
+            let client = directory.client_of(token, now);
+            Some(client.ok_or_else(|| not_valid(Denial::TokenInvalid))?)
+        }
+        None => None,
     };
-    let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
-    let (client, sandbox_key) = directory
-        .client_of(token, now)
-        .ok_or_else(|| not_valid(Denial::TokenInvalid))?;
+    let (client, sandbox) = match (by_token, by_certificate) {
+        (Some((client, _)), Some(holder)) if client.id != holder.id => {
+            return Err(certificate::not_of_token());
+        }
+        (Some(found), _) => found,
+        (None, Some(holder)) => (holder, holder.is_sandbox()),
+        (None, None) => return Err(certificate::nothing_sent(&headers.certificate)),
+    };
     if api_key.is_some_and(|key| !ApiKeyDigest::is_of(client.api_key.as_ref(), key)) {
         let text =
             "The API-key is not that of the token's client. Check both, or ask the operator for new ones.";
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
-    Ok((client, sandbox_key))
+    Ok((client, sandbox))
 }
 
 async fn watch(shared: &Shared, engine: &Engine) {

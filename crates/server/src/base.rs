@@ -31,13 +31,8 @@ impl Base {
         } else {
             Forwarded::default()
         };
-        let own_scheme = if request.app_config().secure() {
-            "https"
-        } else {
-            "http"
-        };
         let fallback = app.address.to_string();
-        Base::assemble(&forwarded, own_scheme, host_of(request).unwrap_or(&fallback))
+        Base::assemble(&forwarded, app.scheme(), host_of(request).unwrap_or(&fallback))
     }
 
     /// The same without the path of the FHIR door: what the paths of the other doors follow.

@@ -15,6 +15,7 @@ use crate::auth::{REFRESH, medicapp_spaces};
 use crate::config::Settings;
 use crate::{demo, start};
 
+mod certificate;
 mod client;
 mod export;
 mod import;

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 
 pub mod partner;
+mod tls;
 
 /// Where a server listens when nothing else is said.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -41,6 +42,29 @@ pub struct Settings {
     )]
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// PEM file with the certificate of this server and those of its CAs, in this order: TLS 1.2 and 1.3 are spoken,
+    /// and nothing else
+    #[arg(long, env = "PASSERELLE_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key of that certificate
+    #[arg(long, env = "PASSERELLE_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// PEM or DER file with the CAs of client certificates: clients are asked for theirs, and may show none
+    #[arg(long, env = "PASSERELLE_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// PEM or DER files with what these CAs revoked (CRLs, one for each of them), comma-separated
+    #[arg(
+        long,
+        env = "PASSERELLE_TLS_CLIENT_CRL",
+        value_name = "FILES",
+        value_delimiter = ','
+    )]
+    #[serde(default)]
+    pub tls_client_crl: Vec<PathBuf>,
+    /// Header in which the trusted proxies name the client's certificate (URL-encoded PEM, or as RFC 9440 says), such
+    /// as X-Client-Cert
+    #[arg(long, env = "PASSERELLE_CLIENT_CERTIFICATE_HEADER", value_name = "NAME")]
+    pub client_certificate_header: Option<String>,
     /// Origins that browsers may call from (CORS), comma-separated [default: none]
     #[arg(
         long,
@@ -102,6 +126,11 @@ impl Settings {
             base_url: self.base_url.or(file.base_url),
             naming_base: self.naming_base.or(file.naming_base),
             trusted_proxies: either(self.trusted_proxies, file.trusted_proxies),
+            tls_certificate: self.tls_certificate.or(file.tls_certificate),
+            tls_key: self.tls_key.or(file.tls_key),
+            tls_client_ca: self.tls_client_ca.or(file.tls_client_ca),
+            tls_client_crl: either(self.tls_client_crl, file.tls_client_crl),
+            client_certificate_header: self.client_certificate_header.or(file.client_certificate_header),
             cors_origins: either(self.cors_origins, file.cors_origins),
             max_concurrent: self.max_concurrent.or(file.max_concurrent),
             body_deadline: self.body_deadline.or(file.body_deadline),
@@ -142,6 +171,6 @@ fn read(path: &Path) -> anyhow::Result<Settings> {
         .map_err(|error| anyhow::anyhow!("the configuration file {} is wrong: {error}", path.display()))
 }
 
-fn either(first: Vec<String>, second: Vec<String>) -> Vec<String> {
+fn either<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
     if first.is_empty() { second } else { first }
 }

@@ -26,7 +26,7 @@ use crate::base::Base;
 use crate::error::{self, Failure};
 use crate::media::{self, Answer};
 use crate::routes::{Handler, Row};
-use crate::{cors, partner, proxy};
+use crate::{cors, partner, proxy, tls};
 
 #[cfg(test)]
 mod tests;
@@ -148,6 +148,7 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
         &CallerHeaders {
             authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
             api_key: headers.get(API_KEY).map(HeaderValue::as_bytes),
+            certificate: tls::presented(visit.app, visit.request),
             space: headers.get(X_SPACE).map(HeaderValue::as_bytes),
             peer: proxy::client_address(headers, peer, &visit.app.settings.trusted_proxies),
             request_id: visit.request_id,

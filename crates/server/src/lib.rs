@@ -35,6 +35,7 @@ mod rest;
 mod routes;
 mod serve;
 mod start;
+pub mod tls;
 mod transaction;
 
 pub use routes::routes_of_fhir;

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_server::ServerBuilder;
 use actix_web::HttpServer;
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::rt::time::sleep;
@@ -13,7 +14,9 @@ use socket2::SockRef;
 
 use crate::app::{App, Settings};
 use crate::auth::Authenticator;
-use crate::{panic, routes};
+use crate::{panic, routes, tls as transport};
+
+mod tls;
 
 /// How long connections that were accepted last have to send their request, before idle ones are closed.
 const SETTLING: Duration = Duration::from_millis(300);
@@ -67,32 +70,54 @@ pub async fn serve_until(
 ) -> Result<(), ServeError> {
     let address = listener.local_addr().map_err(ServeError::Socket)?;
     let door = listener.try_clone().map_err(ServeError::Socket)?;
-    let (notice, grace) = (settings.shutdown_notice, settings.shutdown_grace);
-    let (workers, header_timeout, keep_alive) =
-        (settings.workers, settings.header_timeout, settings.keep_alive);
     let app = Arc::new(App::new(settings, engine, auth, address));
-    let (served, stopping) = (Arc::clone(&app), app);
-
-    let server =
-        HttpServer::new(move || actix_web::App::new().configure(|config| routes::register(&served, config)))
-            .workers(workers.max(1))
-            .client_request_timeout(header_timeout)
-            .keep_alive(keep_alive)
-            .shutdown_timeout(grace.as_secs())
-            .shutdown_signal(async move {
-                stop.await;
-                // Balancers see it, and open connections end with their next answer.
-                stopping.stop();
-                sleep(notice).await;
-                refuse_connections(&door);
-                sleep(SETTLING).await;
-                tracing::info!("stopping: finishing what was accepted");
+    let settings = &app.settings;
+    let (workers, grace) = (settings.workers.max(1), settings.shutdown_grace.as_secs());
+    let watched = settings
+        .tls
+        .clone()
+        .map(|tls| actix_web::rt::spawn(transport::watch(tls)));
+    let stopped = until_stopped(stop, Arc::clone(&app), door);
+    let server = match settings.tls.as_ref().filter(|tls| tls.is_spoken()) {
+        Some(tls) => {
+            let builder = ServerBuilder::new()
+                .workers(workers)
+                .shutdown_timeout(grace)
+                .shutdown_signal(stopped);
+            tls::listen(builder, listener, &app, tls).map_err(ServeError::Socket)?
+        }
+        None => {
+            let served = Arc::clone(&app);
+            HttpServer::new(move || {
+                actix_web::App::new().configure(|config| routes::register(&served, config))
             })
+            .workers(workers)
+            .client_request_timeout(settings.header_timeout)
+            .keep_alive(settings.keep_alive)
+            .shutdown_timeout(grace)
+            .shutdown_signal(stopped)
             .listen(listener)
             .map_err(ServeError::Socket)?
-            .run();
+            .run()
+        }
+    };
     on_ready(address);
-    server.await.map_err(ServeError::BrokeOff)
+    let ended = server.await.map_err(ServeError::BrokeOff);
+    if let Some(watched) = watched {
+        watched.abort();
+    }
+    ended
+}
+
+/// Over when `stop` is, and when everybody who looks has seen it.
+async fn until_stopped(stop: impl Future<Output = ()>, app: Arc<App>, door: TcpListener) {
+    stop.await;
+    // Balancers see it, and open connections end with their next answer.
+    app.stop();
+    sleep(app.settings.shutdown_notice).await;
+    refuse_connections(&door);
+    sleep(SETTLING).await;
+    tracing::info!("stopping: finishing what was accepted");
 }
 
 /// From now on a connection is refused by the kernel, while those that are open live on. actix can only

@@ -191,6 +191,8 @@ fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
         workers: settings.workers.unwrap_or(defaults.workers),
         cors_origins: settings.cors_origins.clone(),
         partner: settings.partner()?,
+        client_certificate_header: settings.client_certificate_header()?,
+        tls: settings.tls()?,
         ..defaults
     })
 }

@@ -1,6 +1,7 @@
 //! Spaces, bindings, clients, credentials, key systems: what the operator sets, and every process reads.
 
 mod admin;
+mod certificates;
 mod clients;
 
 use fhir::ResourceType;
@@ -69,6 +70,21 @@ pub struct ClientKey {
     pub revoked: bool,
 }
 
+/// By which certificates a client is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Whose.
+    pub client: String,
+    /// The CN of the subject.
+    pub common_name: String,
+    /// An OU of the subject.
+    pub unit: String,
+    /// A DNS name or URI among the subject's alternative names; `None`: whichever it has.
+    pub alternative: Option<String>,
+    /// The issuer's distinguished name (RFC 4514); `None`: whichever of the trusted CAs.
+    pub issuer: Option<String>,
+}
+
 /// A key identifier system (`fhir-rest` 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySystem {
@@ -114,6 +130,8 @@ pub struct AccessSnapshot {
     pub clients: Vec<Client>,
     /// All keys that are not revoked.
     pub keys: Vec<ClientKey>,
+    /// The certificates of all clients.
+    pub certificates: Vec<ClientCertificate>,
     /// The configured key systems (the built-in ones are code).
     pub key_systems: Vec<KeySystem>,
 }

@@ -106,6 +106,7 @@ connections! {
     bindings: (Text, Text, Text) => (String, String, String);
     clients: ClientTypes => ClientRow;
     client_keys: KeyRowTypes => KeyRowRow;
+    certificates: (Text, Text, Text, Text, Text) => (String, String, String, String, String);
     plan_steps: (BigInt, BigInt, BigInt, Text) => (i64, i64, i64, String);
     checkpoints: (BigInt, BigInt, BigInt) => (i64, i64, i64);
     key_systems: (SmallInt, Text, Bool, Text) => (i16, String, bool, String);

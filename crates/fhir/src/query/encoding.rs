@@ -166,6 +166,11 @@ fn hexadecimal(digit: u8) -> Option<u8> {
     }
 }
 
+/// A text without its percent-escapes, `+` standing for itself; `None` when an escape is broken or it is no UTF-8.
+pub fn percent_decode(text: &str) -> Option<String> {
+    decode(text, Plus::Itself).ok()
+}
+
 /// A value percent-encoded for a link. `:`, `/` and `,` stay readable; `|`, `+`, `\` and the rest do not stay.
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());

@@ -7,7 +7,7 @@ use adapters::ehealth;
 use engine::{Caller, ClientPolicy, Door, Scopes};
 use sha2::{Digest as _, Sha256};
 use store::SpaceKey;
-use store::access::{AccessSnapshot, Client, ClientKey};
+use store::access::{AccessSnapshot, Client, ClientCertificate, ClientKey};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use crate::alias::Aliases;
 
 use super::attributes::{self, ApiKeyDigest, attribute};
 use crate::rate::{self, Allowance, Rate};
+use crate::tls::Identity;
+use crate::tls::certificate::{distinguished_name, is_same_name};
 
 /// Spaces, clients and keys at one moment, ready to be looked up.
 pub struct Directory {
@@ -25,7 +27,66 @@ pub struct Directory {
     /// Under which authors are derived.
     namespace: Uuid,
     keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
+    certificates: Vec<KnownCertificate>,
     clients: HashMap<String, Arc<KnownClient>>,
+}
+
+/// Whose certificates of this kind are.
+struct KnownCertificate {
+    expected: ClientCertificate,
+    /// The parts of the issuer's name; `None`: whoever issued it.
+    issuer: Option<Vec<String>>,
+    client: Arc<KnownClient>,
+}
+
+impl KnownCertificate {
+    /// `None` when the client is switched off or the row makes no sense: nobody is then known by it.
+    fn new(row: &ClientCertificate, clients: &HashMap<String, Arc<KnownClient>>) -> Option<KnownCertificate> {
+        let client = Arc::clone(clients.get(&row.client)?);
+        let issuer = row.issuer.as_deref().map(distinguished_name).transpose();
+        let issuer = issuer
+            .inspect_err(|part| {
+                tracing::error!(
+                    client = row.client,
+                    part,
+                    "the issuer of a client's certificate is malformed"
+                );
+            })
+            .ok()?;
+        Some(KnownCertificate {
+            expected: row.clone(),
+            issuer,
+            client,
+        })
+    }
+
+    /// How far a certificate is like this.
+    fn compare(&self, shown: &Identity) -> Result<&KnownClient, Mismatch> {
+        let expected = &self.expected;
+        if shown.common_name.as_ref() != Some(&expected.common_name) {
+            return Err(Mismatch::CommonName);
+        }
+        if !shown.units.contains(&expected.unit) {
+            return Err(Mismatch::Unit);
+        }
+        let has = |name: &String| shown.alternatives.contains(name);
+        let is_issued = |issuer: &Vec<String>| is_same_name(issuer, &shown.issuer);
+        match expected.alternative.as_ref().is_none_or(has) && self.issuer.as_ref().is_none_or(is_issued) {
+            true => Ok(&self.client),
+            false => Err(Mismatch::Rest),
+        }
+    }
+}
+
+/// What of a certificate is nobody's. The later, the nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mismatch {
+    /// The CN.
+    CommonName,
+    /// The OU.
+    Unit,
+    /// Issuer or alternative name.
+    Rest,
 }
 
 /// A client that is switched on.
@@ -108,6 +169,11 @@ impl KnownClient {
         &self.registry.user
     }
 
+    /// Whether its default space is a sandbox: what its certificate is for, which has no kind of its own.
+    pub fn is_sandbox(&self) -> bool {
+        self.spaces.first().is_some_and(|(_, _, sandbox)| *sandbox)
+    }
+
     /// The first of its spaces, of the key's kind, that a realm is bound to.
     pub fn realm(&self, sandbox_key: bool) -> Option<SpaceKey> {
         let of_kind = self
@@ -169,7 +235,11 @@ impl Directory {
             let client = clients.get(key.client.as_str())?;
             Some((key.prefix.clone(), (key.clone(), Arc::clone(client))))
         });
+        let certificates = snapshot.certificates.iter();
         Directory {
+            certificates: certificates
+                .filter_map(|row| KnownCertificate::new(row, &clients))
+                .collect(),
             generation: snapshot.generation,
             aliases: Aliases::new(naming_base, snapshot, oids),
             namespace,
@@ -226,6 +296,21 @@ impl Directory {
         known.fold(false, |found, digest| {
             found | ApiKeyDigest::is_of(Some(digest), key)
         })
+    }
+
+    /// The client whose certificate this is.
+    ///
+    /// # Errors
+    /// The nearest miss.
+    pub fn client_of_certificate(&self, shown: &Identity) -> Result<&KnownClient, Mismatch> {
+        let mut nearest = Mismatch::CommonName;
+        for known in &self.certificates {
+            match known.compare(shown) {
+                Ok(client) => return Ok(client),
+                Err(mismatch) => nearest = nearest.max(mismatch),
+            }
+        }
+        Err(nearest)
     }
 
     /// The client of an API key, and whether the key is a sandbox one.

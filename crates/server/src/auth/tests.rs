@@ -79,6 +79,7 @@ fn headers<'r>(api_key: Option<&'r [u8]>, authorization: Option<&'r [u8]>) -> Ca
     CallerHeaders {
         authorization,
         api_key,
+        certificate: Presented::Unasked,
         space: None,
         peer: None,
         request_id: "the-request",

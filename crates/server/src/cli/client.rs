@@ -5,6 +5,7 @@ use engine::{ClientPolicy, Door, Scopes};
 use store::access::Client;
 use store::{Change, Store};
 
+use super::certificate::{self, CertificateCommand};
 use super::{Database, check_door, fill_in_patient_ids, say, servers_know};
 use crate::auth::attributes::{self, attribute};
 use crate::rate::Allowance;
@@ -14,6 +15,9 @@ use crate::rate::Allowance;
 pub enum ClientCommand {
     /// Add a client, or change the one of this id to what is said here
     Add(Box<NewClient>),
+    /// Certificates by which clients are known
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
     /// List the clients
     List {
         #[command(flatten)]
@@ -69,6 +73,7 @@ impl ClientCommand {
     pub fn database(&self) -> Database {
         match self {
             ClientCommand::Add(new) => new.database.clone(),
+            ClientCommand::Certificate(command) => command.database(),
             ClientCommand::List { database } => database.clone(),
         }
     }
@@ -101,10 +106,11 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
                 fill_in_patient_ids(&store).await?;
             }
             say(&format!(
-                "client {}. Give it a key: passerelle key issue {}",
-                client.id, client.id
+                "client {}. Give it a key: passerelle key issue {}, or a certificate: passerelle client certificate add {} …",
+                client.id, client.id, client.id
             ))
         }
+        ClientCommand::Certificate(command) => certificate::run(store, command).await,
         ClientCommand::List { .. } => {
             let clients = store.access().snapshot().await?.clients;
             clients.iter().try_for_each(|client| say(&line_of(client)))

@@ -74,7 +74,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             load(&prepared.engine).await?;
         }
         let (listener, address) = start::bind(&settings)?;
-        let base = format!("http://{address}");
+        let scheme = if settings.tls_certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let base = format!("{scheme}://{address}");
         write_whole(&file, &describe(&base, &doors))?;
         print_welcome(&base, &doors, &file)?;
         start::run(listener, prepared).await

@@ -3,6 +3,7 @@
 
 use fhir::{Id, ResourceType};
 
+use super::certificates::certificates;
 use super::clients::{clients, unknown};
 use super::{AccessSnapshot, Binding, ClientKey, KeySystem, Space};
 use crate::api::{LockSet, SpaceKey};
@@ -257,6 +258,7 @@ fn snapshot(tx: &mut Transaction<'_>) -> Result<AccessSnapshot, StoreError> {
             let statement = Statement::new(KEYS).sql(" AND NOT revoked ORDER BY prefix");
             client_keys(tx, &statement)?
         },
+        certificates: certificates(tx)?,
         key_systems: key_systems(tx)?,
     })
 }

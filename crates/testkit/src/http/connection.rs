@@ -3,9 +3,14 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
 use super::Response;
+use crate::tls::Tls;
 
 /// Most header lines accepted in an answer.
 const MAX_HEADERS: usize = 100;
@@ -110,7 +115,7 @@ pub enum Piece {
 /// A keep-alive connection. After a failure it must be dropped.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes received and not consumed yet: `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
@@ -119,15 +124,84 @@ pub struct Connection {
     reusable: bool,
 }
 
+/// With or without TLS.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    /// The handshake as far as a client knows it: in TLS 1.3 it is refused after its end.
+    fn with_tls(tcp: TcpStream, tls: &Tls) -> std::io::Result<Stream> {
+        let name = ServerName::from(tcp.peer_addr()?.ip());
+        let session = ClientConnection::new(Arc::clone(&tls.0), name).map_err(std::io::Error::other)?;
+        let mut stream = StreamOwned::new(session, tcp);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tcp().fmt(formatter)
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Stream::Plain(tcp) => tcp.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Stream::Plain(tcp) => tcp.write(bytes),
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Stream::Plain(tcp) => tcp.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 impl Connection {
     /// Connects to `address`.
     pub fn open(address: SocketAddr, timeouts: Timeouts) -> Result<Connection, Failure> {
+        Connection::speaking(address, timeouts, None)
+    }
+
+    /// Connects to `address`, with TLS where it is given.
+    pub fn speaking(
+        address: SocketAddr,
+        timeouts: Timeouts,
+        tls: Option<&Tls>,
+    ) -> Result<Connection, Failure> {
         let connect = || {
             let stream = TcpStream::connect_timeout(&address, timeouts.connect)?;
             stream.set_nodelay(true)?;
             stream.set_write_timeout(Some(timeouts.write))?;
             stream.set_read_timeout(Some(timeouts.read))?;
-            Ok(stream)
+            match tls {
+                Some(tls) => Stream::with_tls(stream, tls),
+                None => Ok(Stream::Plain(stream)),
+            }
         };
         let stream = connect().map_err(|error| Failure::new(Stage::Connecting, &error))?;
         Ok(Connection {
@@ -137,6 +211,22 @@ impl Connection {
             end: 0,
             reusable: true,
         })
+    }
+
+    /// The server's certificate, where TLS is spoken.
+    pub fn server_certificate(&self) -> Option<Vec<u8>> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(stream.conn.peer_certificates()?.first()?.to_vec()),
+        }
+    }
+
+    /// The protocol that both sides chose in the handshake.
+    pub fn protocol(&self) -> Option<Vec<u8>> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.conn.alpn_protocol().map(<[u8]>::to_vec),
+        }
     }
 
     /// Whether another request may be sent: nobody announced the end and the peer has not closed.
@@ -150,9 +240,10 @@ impl Connection {
 
     /// `Some(true)` when there is something to read (or the end), `Some(false)` when there is not yet.
     fn peek(&self) -> Option<bool> {
-        self.stream.set_nonblocking(true).ok()?;
-        let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false).ok()?;
+        let tcp = self.stream.tcp();
+        tcp.set_nonblocking(true).ok()?;
+        let peeked = tcp.peek(&mut [0]);
+        tcp.set_nonblocking(false).ok()?;
         match peeked {
             Ok(_) => Some(true),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(false),
@@ -167,7 +258,7 @@ impl Connection {
         answer_body: AnswerBody,
         response: &mut Response,
     ) -> Result<(), Failure> {
-        let sent = self.stream.write_all(request);
+        let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
         self.finish(sent, answer_body, response)
     }
 
@@ -185,7 +276,7 @@ impl Connection {
                 break;
             }
             match piece {
-                Piece::Send(bytes) => sent = self.stream.write_all(bytes),
+                Piece::Send(bytes) => sent = self.stream.write_all(bytes).and_then(|()| self.stream.flush()),
                 Piece::Pause(length) => self.pause(*length),
             }
             if sent.is_err() {
@@ -199,6 +290,7 @@ impl Connection {
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.stream
             .write_all(bytes)
+            .and_then(|()| self.stream.flush())
             .map_err(|error| Failure::new(Stage::Sending, &error))
     }
 

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::tls::Tls;
+
 /// A client of one server address. It holds at most one kept-alive connection: a clone has its own, and
 /// threads that share one client take turns.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub struct Client {
     prefix: String,
     defaults: Vec<(String, Vec<u8>)>,
     timeouts: Timeouts,
+    tls: Option<Tls>,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -33,6 +36,7 @@ impl Clone for Client {
             prefix: self.prefix.clone(),
             defaults: self.defaults.clone(),
             timeouts: self.timeouts,
+            tls: self.tls.clone(),
             connection: Mutex::new(None),
         }
     }
@@ -46,6 +50,7 @@ impl Client {
             prefix: String::new(),
             defaults: Vec::new(),
             timeouts: Timeouts::default(),
+            tls: None,
             connection: Mutex::new(None),
         }
     }
@@ -85,6 +90,13 @@ impl Client {
     /// With other deadlines.
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Client {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Speaking TLS like this.
+    pub fn with_tls(mut self, tls: &Tls) -> Client {
+        self.tls = Some(tls.clone());
+        self.connection = Mutex::new(None);
         self
     }
 
@@ -154,7 +166,7 @@ impl Client {
 
     /// Sends exactly these bytes on a fresh connection and reads one answer.
     pub fn raw(&self, bytes: &[u8]) -> Result<Response, Failure> {
-        let mut connection = Connection::open(self.address, self.timeouts)?;
+        let mut connection = Connection::speaking(self.address, self.timeouts, self.tls.as_ref())?;
         let mut response = Response::default();
         connection.exchange(bytes, AnswerBody::Announced, &mut response)?;
         Ok(response)
@@ -162,7 +174,7 @@ impl Client {
 
     /// A fresh connection, for tests that need it bare.
     pub fn connect(&self) -> Result<Connection, Failure> {
-        Connection::open(self.address, self.timeouts)
+        Connection::speaking(self.address, self.timeouts, self.tls.as_ref())
     }
 
     fn run(
@@ -173,7 +185,7 @@ impl Client {
         // A kept connection that the server has closed meanwhile is replaced before anything is sent.
         let mut connection = match slot.take().filter(Connection::is_open) {
             Some(connection) => connection,
-            None => Connection::open(self.address, self.timeouts)?,
+            None => Connection::speaking(self.address, self.timeouts, self.tls.as_ref())?,
         };
         let mut response = Response::default();
         exchange(&mut connection, &mut response)?;
@@ -392,19 +404,21 @@ fn encode_chunk(chunk: &[u8]) -> Vec<u8> {
 
 fn own_path(target: &[u8], address: SocketAddr) -> Option<&[u8]> {
     let rest = target
-        .strip_prefix(b"http://")?
+        .strip_prefix(b"http://")
+        .or_else(|| target.strip_prefix(b"https://"))?
         .strip_prefix(address.to_string().as_bytes())?;
     rest.starts_with(b"/").then_some(rest)
 }
 
-/// Splits `http://IP:PORT/path` into address and path.
+/// Splits `http://IP:PORT/path`, or the same with `https`, into address and path.
 ///
 /// # Panics
-/// When the URL has another form: names are not resolved, TLS is not spoken.
+/// When the URL has another form: names are not resolved.
 pub fn split_url(url: &str) -> (SocketAddr, &str) {
     let rest = url
         .strip_prefix("http://")
-        .unwrap_or_else(|| panic!("{url} does not begin with http://"));
+        .or_else(|| url.strip_prefix("https://"))
+        .unwrap_or_else(|| panic!("{url} does not begin with http:// or https://"));
     let (authority, path) = match rest.find('/') {
         Some(slash) => rest.split_at(slash),
         None => (rest, ""),

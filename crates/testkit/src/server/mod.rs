@@ -131,12 +131,21 @@ impl Server {
     #[track_caller]
     pub fn client(&self, door: &str) -> Client {
         let credential = self.credential(door);
-        Client::at(&credential.url).with_bearer(&credential.bearer)
+        self.speaking(Client::at(&credential.url))
+            .with_bearer(&credential.bearer)
     }
 
     /// A client of the bare address, without a token.
     pub fn anonymous(&self) -> Client {
-        Client::new(self.address())
+        self.speaking(Client::new(self.address()))
+    }
+
+    /// With TLS, where the server was started with it.
+    fn speaking(&self, client: Client) -> Client {
+        match &self.settings.tls {
+            Some(tls) => client.with_tls(tls),
+            None => client,
+        }
     }
 
     /// The process number.
@@ -248,13 +257,24 @@ impl Server {
     /// SIGTERM without waiting; [`Server::wait`] waits.
     #[track_caller]
     pub fn signal_terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// SIGHUP: the server reads its certificates again.
+    #[track_caller]
+    pub fn signal_hangup(&self) {
+        self.signal("HUP");
+    }
+
+    #[track_caller]
+    fn signal(&self, name: &str) {
         let sent = Command::new("/bin/sh")
-            .args(["-c", "kill -TERM \"$0\"", &self.pid().to_string()])
+            .args(["-c", "kill -s \"$1\" \"$0\"", &self.pid().to_string(), name])
             .status()
             .expect("/bin/sh runs");
         assert!(
             sent.success(),
-            "SIGTERM could not be sent: is the server gone?\n{}",
+            "SIG{name} could not be sent: is the server gone?\n{}",
             self.log_end()
         );
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Backend, DatabaseHold, Server};
 use crate::postgres::Postgres;
 use crate::sweep::TemporaryFolder;
+use crate::tls::Tls;
 
 /// Whether the demo's own sample data is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub struct Settings {
     pub(super) listen: String,
     pub(super) arguments: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
+    pub(super) tls: Option<Tls>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +45,7 @@ impl Settings {
             listen: "127.0.0.1:0".to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            tls: None,
         }
     }
 
@@ -73,6 +76,12 @@ impl Settings {
     /// With one more environment variable.
     pub fn environment(mut self, name: &str, value: &str) -> Settings {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Reached by TLS: by those who look whether it is ready, and by its clients unless they choose another.
+    pub fn tls(mut self, tls: &Tls) -> Settings {
+        self.tls = Some(tls.clone());
         self
     }
 
