@@ -24,7 +24,8 @@ pub fn holder<'d>(
         .map_err(|mismatch| Denied::login(Denial::CertificateInvalid, text(mismatch)))
 }
 
-fn text(mismatch: Mismatch) -> &'static str {
+/// What the holder of one that is nobody's is told.
+pub fn text(mismatch: Mismatch) -> &'static str {
     match mismatch {
         Mismatch::CommonName => {
             "The client certificate is no client's: check the CN of its subject, or ask the operator to register it."

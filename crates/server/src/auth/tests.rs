@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::mutants;
+use crate::tls::CertificateFault;
+use directory::Mismatch;
 
 const KEY: &str = "sk_live_0123456789ab_5b0f1c9e7d3a4b28a6c4e2f0d8b61937";
 
@@ -273,4 +275,43 @@ fn a_client_without_a_legal_entity_is_of_no_type_at_the_registry() {
     let nobody = registry(&entity[1..]).registry_of("demo").expect("a client");
     assert_eq!(nobody.legal_entity_type, "");
     assert!(registry(&[]).registry_of("other").is_none());
+}
+
+#[test]
+fn what_is_said_of_a_certificate_reads_as_on_its_page() {
+    let mut page = String::from(
+        "# What is said of a client's certificate\n\nWritten and checked by `crates/server/src/auth/tests.rs`; each is a 401 with the code login.\n\n",
+    );
+    let faults = [
+        CertificateFault::Unreadable,
+        CertificateFault::Repeated,
+        CertificateFault::Expired,
+        CertificateFault::NotYetValid,
+        CertificateFault::Revoked,
+        CertificateFault::Untrusted,
+        CertificateFault::RevocationUnknown,
+        CertificateFault::Unfit,
+    ];
+    let mismatches = [Mismatch::CommonName, Mismatch::Unit, Mismatch::Rest];
+    let denials = [
+        certificate::not_of_token(),
+        certificate::nothing_sent(&Presented::Unasked),
+        certificate::nothing_sent(&Presented::None),
+    ];
+    let texts = faults
+        .map(|fault| fault.text().to_owned())
+        .into_iter()
+        .chain(mismatches.map(|mismatch| certificate::text(mismatch).to_owned()))
+        .chain(denials.map(|denied| {
+            assert_eq!(denied.refusal.status, 401);
+            denied
+                .refusal
+                .issues
+                .iter()
+                .map(|issue| issue.text.clone())
+                .collect()
+        }));
+    texts.for_each(|text| page.push_str(&format!("- {text}\n")));
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    testkit::fixtures::snapshot(&root.join("fixtures/fhir/errors-of-certificates.snap.md"), &page);
 }

@@ -556,9 +556,10 @@ fn every_kind_of_error_is_held_by_a_case_or_a_test(_: &Context) {
 }
 
 /// The pages that show what callers are told, each made by a test from what the server says.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "fixtures/fhir/errors.snap.md",
     "fixtures/fhir/errors-without-a-request.snap.md",
+    "fixtures/fhir/errors-of-certificates.snap.md",
     "fixtures/fhir/profile.snap.md",
     "fixtures/fhir/behind-the-guard.snap.md",
 ];

@@ -14,6 +14,9 @@ const SILENT: &[(&str, &str)] = &[
     ("server/src/start.rs", "what stops the start"),
     ("server/src/serve.rs", "what stops the start"),
     ("server/src/demo", "the command line"),
+    ("server/src/tls/files.rs", "what stops the start"),
+    ("server/src/tls/watch.rs", "the log"),
+    ("server/src/tls.rs", "what stops the start"),
     ("server/src/rate.rs", "what stops the start"),
     ("server/src/proxy.rs", "what stops the start"),
     (
