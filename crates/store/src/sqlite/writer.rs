@@ -130,7 +130,9 @@ impl Writer {
             }
         }
         if bold == Bold::Spoilt {
-            control(connection, "beginning a group anew", "ROLLBACK")?;
+            // A full disk makes SQLite take all of it back by itself: then there is nothing to roll back. A
+            // transaction that is left all the same is told by the BEGIN.
+            let _ = connection.execute(&Statement::new("ROLLBACK"));
             self.group.audit.clear();
             control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;
             for job in jobs.iter_mut() {
