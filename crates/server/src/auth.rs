@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use adapters::ehealth;
-use engine::{Caller, Door, Engine, KeySystems, Refusal};
+use engine::{Caller, Door, Engine, KeySystems, LogLevel, Refusal, Scopes};
 use fhir::query::Criteria;
 use fhir::{Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
@@ -24,9 +24,11 @@ pub mod attributes;
 mod directory;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 use attributes::ApiKeyDigest;
 use directory::{Directory, KnownClient, bearer};
+use token::{Issuers, Rejected};
 
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
@@ -34,6 +36,8 @@ pub const REFRESH: Duration = Duration::from_millis(300);
 pub const WRONG_LIMIT: u32 = 100;
 /// The window of [`WRONG_LIMIT`], in seconds.
 pub const WRONG_WINDOW: Duration = Duration::from_secs(60);
+/// When to ask again while the keys of an issuer have not been fetched.
+const KEYS_SOON: Duration = Duration::from_secs(5);
 /// Addresses remembered at most; past that the oldest windows are dropped.
 const ADDRESSES_REMEMBERED: usize = 10_000;
 
@@ -93,6 +97,7 @@ impl Denied {
 #[derive(Clone)]
 pub struct Authenticator {
     shared: Arc<Shared>,
+    issuers: Issuers,
 }
 
 struct Shared {
@@ -175,7 +180,21 @@ impl Authenticator {
         });
         let (watched, engine) = (Arc::clone(&shared), engine.clone());
         actix_web::rt::spawn(async move { watch(&watched, &engine).await });
-        Ok(Authenticator { shared })
+        Ok(Authenticator {
+            shared,
+            issuers: Issuers::default(),
+        })
+    }
+
+    /// The same, which takes access tokens of these authorization servers too.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Issuers) -> Authenticator {
+        Authenticator { issuers, ..self }
+    }
+
+    /// The authorization servers whose access tokens are taken.
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     /// Reads the directory again at once.
@@ -204,9 +223,11 @@ impl Authenticator {
         self.directory().author_of(client)
     }
 
-    /// Who a client is at the eHealth door. `None`: it was switched off a moment ago.
-    pub fn registry_of(&self, client: &str) -> Option<ehealth::Caller> {
-        self.directory().registry_of(client)
+    /// Who a caller is at the eHealth door, with the scopes that it came with. `None`: it was switched off a moment ago.
+    pub fn registry_of(&self, caller: &Caller) -> Option<ehealth::Caller> {
+        let mut registry = self.directory().registry_of(&caller.client)?;
+        registry.scopes.retain(|scope| caller.scopes.has(scope));
+        Some(registry)
     }
 
     /// How often a client may ask at a door; `None`: as often as it likes.
@@ -244,8 +265,9 @@ impl Authenticator {
         &self.shared.naming_base
     }
 
-    /// Ends the refreshing task.
+    /// Ends the refreshing task, and the threads that look for keys of issuers.
     pub fn stop(&self) {
+        self.issuers.stop();
         self.shared.stopped.store(true, Ordering::Relaxed);
     }
 
@@ -303,8 +325,12 @@ impl Authenticator {
         headers: &CallerHeaders<'_>,
     ) -> Result<Caller, Denied> {
         let now = self.shared.store.now().micros();
-        let (client, sandbox_key) =
-            holder(directory, door, headers, now).map_err(|denied| self.count(denied, headers))?;
+        let Holder {
+            client,
+            sandbox_key,
+            scopes,
+        } = holder(directory, &self.issuers, door, headers, now)
+            .map_err(|denied| self.count(denied, headers))?;
         if !client.doors.contains(&door) {
             let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
             return Err(Denied::forbidden(text));
@@ -327,7 +353,7 @@ impl Authenticator {
             client: client.id.clone(),
             space,
             door,
-            scopes: client.scopes.clone(),
+            scopes,
             policy: client.policy,
             request_id: headers.request_id.to_owned(),
             author: client.author().to_owned(),
@@ -336,7 +362,9 @@ impl Authenticator {
 
     /// Counts a wrong credential, but not that none was sent.
     fn count(&self, denied: Denied, headers: &CallerHeaders<'_>) -> Denied {
-        let was_sent = headers.authorization.is_some() && denied.denial != Some(Denial::ApiKeyMissing);
+        let was_sent = headers.authorization.is_some()
+            && denied.refusal.status == 401
+            && denied.denial != Some(Denial::ApiKeyMissing);
         match headers.peer {
             Some(peer) if was_sent => self.wrong_credential(denied, peer),
             _ => denied,
@@ -373,14 +401,24 @@ impl Authenticator {
     }
 }
 
-/// The client whose credentials these are, and whether they are those of a sandbox. At the eHealth door the
-/// `API-key` is looked at first (`adapters.md` 2.5); whether it is the one of the token's client can only be said last.
+/// Whose credentials were sent.
+struct Holder<'d> {
+    client: &'d KnownClient,
+    /// Whether they are those of a sandbox.
+    sandbox_key: bool,
+    /// What they let the client do.
+    scopes: Scopes,
+}
+
+/// The client whose credentials these are. At the eHealth door the `API-key` is looked at first (`adapters.md` 2.5);
+/// whether it is the one of the token's client can only be said last.
 fn holder<'d>(
     directory: &'d Directory,
+    issuers: &Issuers,
     door: Door,
     headers: &CallerHeaders<'_>,
     now: i64,
-) -> Result<(&'d KnownClient, bool), Denied> {
+) -> Result<Holder<'d>, Denied> {
     let api_key = match (door, headers.api_key) {
         (Door::Ehealth, None) => {
             let text = "No API-key was sent. Send it beside the token, as: API-key: …";
@@ -399,15 +437,67 @@ fn holder<'d>(
         return Err(Denied::login(Denial::TokenMissing, text));
     };
     let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
-    let (client, sandbox_key) = directory
-        .client_of(token, now)
-        .ok_or_else(|| not_valid(Denial::TokenInvalid))?;
-    if api_key.is_some_and(|key| !ApiKeyDigest::is_of(client.api_key.as_ref(), key)) {
+    let holder = match Issuers::is_jwt(token) {
+        true => holder_of_token(directory, issuers, token, now).map_err(rejected)?,
+        false => {
+            let known = directory.client_of(token, now);
+            let (client, sandbox_key) = known.ok_or_else(|| not_valid(Denial::TokenInvalid))?;
+            Holder {
+                client,
+                sandbox_key,
+                scopes: client.scopes.clone(),
+            }
+        }
+    };
+    if api_key.is_some_and(|key| !ApiKeyDigest::is_of(holder.client.api_key.as_ref(), key)) {
         let text =
             "The API-key is not that of the token's client. Check both, or ask the operator for new ones.";
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
-    Ok((client, sandbox_key))
+    Ok(holder)
+}
+
+/// The client of an access token. It may do what both the operator and the token let it do, in spaces of the kind of
+/// its default one.
+fn holder_of_token<'d>(
+    directory: &'d Directory,
+    issuers: &Issuers,
+    token: &str,
+    now: i64,
+) -> Result<Holder<'d>, Rejected> {
+    let grant = issuers.check(token, now)?;
+    let client = directory
+        .client_at_issuer(grant.issuer, grant.client)
+        .ok_or(Rejected::Client)?;
+    Ok(Holder {
+        client,
+        sandbox_key: client.is_sandboxed(),
+        scopes: client.scopes.narrowed_to(&grant.scopes),
+    })
+}
+
+/// The sender is told nothing of why; the log is.
+fn rejected(reason: Rejected) -> Denied {
+    let mut denied = match reason {
+        Rejected::NoKeys => Denied {
+            refusal: Refusal {
+                retry_after: Some(KEYS_SOON),
+                log: LogLevel::Warn,
+                ..Refusal::new(
+                    503,
+                    Issue::error(
+                        IssueCode::Transient,
+                        "The server cannot check access tokens yet: it has not been able to fetch the keys that they are \
+                         signed with. Nothing was written. Send the same request again.",
+                    ),
+                )
+            },
+            denial: None,
+        },
+        _ => not_valid(Denial::TokenInvalid),
+    };
+    denied.refusal.internal = Some(format!("an access token was refused: {reason}"));
+    denied
 }
 
 async fn watch(shared: &Shared, engine: &Engine) {

@@ -27,6 +27,7 @@ pub mod samples;
 pub mod server;
 pub mod strace;
 pub mod sweep;
+pub mod token;
 pub mod torture;
 pub mod wait;
 

@@ -1,5 +1,6 @@
 //! What the operator set, at one moment, ready to be looked up.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub struct Directory {
     namespace: Uuid,
     keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
     clients: HashMap<String, Arc<KnownClient>>,
+    /// Clients by the name that an issuer has for them; `None` where it would be that of several.
+    tokens: HashMap<(String, String), Option<Arc<KnownClient>>>,
 }
 
 /// A client that is switched on.
@@ -108,6 +111,11 @@ impl KnownClient {
         &self.registry.user
     }
 
+    /// Whether the first of its spaces is a sandbox: the kind of spaces that its access tokens see.
+    pub fn is_sandboxed(&self) -> bool {
+        self.spaces.first().is_some_and(|(_, _, sandbox)| *sandbox)
+    }
+
     /// The first of its spaces, of the key's kind, that a realm is bound to.
     pub fn realm(&self, sandbox_key: bool) -> Option<SpaceKey> {
         let of_kind = self
@@ -174,6 +182,7 @@ impl Directory {
             aliases: Aliases::new(naming_base, snapshot, oids),
             namespace,
             keys: keys.collect(),
+            tokens: names_at_issuers(snapshot, &clients),
             clients,
         }
     }
@@ -228,6 +237,11 @@ impl Directory {
         })
     }
 
+    /// The client of this name at an issuer.
+    pub fn client_at_issuer(&self, issuer: String, name: String) -> Option<&KnownClient> {
+        self.tokens.get(&(issuer, name))?.as_deref()
+    }
+
     /// The client of an API key, and whether the key is a sandbox one.
     pub fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -240,6 +254,32 @@ impl Directory {
         let live = key.expires.is_none_or(|end| now < end);
         (equal && live).then_some((client.as_ref(), kind == "test"))
     }
+}
+
+/// The names that issuers have for clients. One that would be that of several clients is nobody's.
+fn names_at_issuers(
+    snapshot: &AccessSnapshot,
+    clients: &HashMap<String, Arc<KnownClient>>,
+) -> HashMap<(String, String), Option<Arc<KnownClient>>> {
+    let mut names: HashMap<_, Option<Arc<KnownClient>>> = HashMap::new();
+    for client in &snapshot.clients {
+        let Some(name) = attributes::name_at_issuer(client) else {
+            continue;
+        };
+        match names.entry(name) {
+            // One that is switched off has its name still: nobody takes its place.
+            Entry::Vacant(free) => {
+                free.insert(clients.get(&client.id).cloned());
+            }
+            Entry::Occupied(mut taken) => {
+                let text =
+                    "another client has this one's name at the same issuer: tokens of neither are taken";
+                tracing::error!(client = client.id, text);
+                taken.insert(None);
+            }
+        }
+    }
+    names
 }
 
 /// The token of an `Authorization` header, when it has one.

@@ -96,9 +96,15 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
     ];
     let count = mutants::each("Authorization", corpus, move |headers| {
         let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        match holder(&directory, Door::Fhir, &self::headers(None, Some(sent)), 500) {
-            Ok((client, sandbox)) => {
-                assert!(client.id == "demo" && !sandbox);
+        match holder(
+            &directory,
+            &Issuers::default(),
+            Door::Fhir,
+            &self::headers(None, Some(sent)),
+            500,
+        ) {
+            Ok(holder) => {
+                assert!(holder.client.id == "demo" && !holder.sandbox_key);
                 let (scheme, token) = std::str::from_utf8(sent).unwrap().split_once(' ').unwrap();
                 assert!(scheme.eq_ignore_ascii_case("bearer") && token.trim() == KEY);
                 Ok(())
@@ -117,7 +123,7 @@ fn a_key_opens_until_it_expires() {
     let (directory, sent) = (directory(), format!("Bearer {KEY}"));
     let opens = |now| {
         let headers = headers(None, Some(sent.as_bytes()));
-        holder(&directory, Door::Fhir, &headers, now).is_ok()
+        holder(&directory, &Issuers::default(), Door::Fhir, &headers, now).is_ok()
     };
     assert!(opens(999) && !opens(1_000));
 }
@@ -125,9 +131,9 @@ fn a_key_opens_until_it_expires() {
 /// What the headers come to at a door.
 fn denial(directory: &Directory, door: Door, api_key: Option<&[u8]>, bearer: Option<&str>) -> Option<Denial> {
     let headers = headers(api_key, bearer.map(str::as_bytes));
-    match holder(directory, door, &headers, 500) {
-        Ok((client, _)) => {
-            assert_eq!(client.id, "demo");
+    match holder(directory, &Issuers::default(), door, &headers, 500) {
+        Ok(holder) => {
+            assert_eq!(holder.client.id, "demo");
             None
         }
         Err(denied) => {

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use adapters::medicapp::{Context, Fault, Kept, Record, Rules, Space, Violation};
 use engine::{Caller, Refusal, Reply, Session};
 use fhir::interaction::Interaction;
-use fhir::{Identifier, Issue, IssueCode, Resource};
+use fhir::{Identifier, IssueCode, Resource};
 use store::{StoreError, Stored};
 
 use super::{Desk, LastFault, failure, owner_of, resource_of, today};
@@ -19,8 +19,7 @@ pub fn admit(caller: &Caller) -> Result<(), Refusal> {
     if caller.scopes.has(SCOPE) {
         return Ok(());
     }
-    let text = format!("This client lacks the scope {SCOPE}. Ask the operator to grant it.");
-    Err(Refusal::new(403, Issue::error(IssueCode::Forbidden, text)))
+    Err(Refusal::without_scope(SCOPE))
 }
 
 /// A request at one of the doors.
