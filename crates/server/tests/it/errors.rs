@@ -7,6 +7,7 @@ use testkit::harness::{Context, Test};
 use testkit::http::{Client, Request, Response};
 use testkit::tests;
 
+use crate::access::client_key;
 use crate::support::*;
 
 mod rare;
@@ -548,6 +549,8 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
         server.client("ehealth").with_prefix("/fhir"),
         server.client("sas"),
     );
+    let key = client_key(context, &server, "reader", &["demo"], &["system/Patient.rs"]);
+    let reader = fhir_with_key(&server, &key);
     cases.extend([
         ("send no credential", nobody.get("/Patient/ada")),
         (
@@ -558,6 +561,10 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
         ),
         ("use another door's credential", partner.get("/Patient/ada")),
         ("ask for what the scopes do not allow", sas.get("/Patient/ada")),
+        (
+            "write with a scope to read",
+            reader.post("/Patient").json(&patient("1")),
+        ),
         (
             "ask for a space of somebody else",
             fhir.get("/Patient/ada").header("X-Space", "other"),
