@@ -433,7 +433,7 @@ fn holder<'d>(
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
     let Some(authorization) = headers.authorization else {
-        let text = "No credential was sent. Send your API key as: Authorization: Bearer sk_…";
+        let text = "No credential was sent. Send your API key or access token as: Authorization: Bearer …";
         return Err(Denied::login(Denial::TokenMissing, text));
     };
     let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
@@ -529,8 +529,7 @@ async fn watch(shared: &Shared, engine: &Engine) {
 
 /// One text, whatever is wrong with the token.
 fn not_valid(denial: Denial) -> Denied {
-    let text =
-        "The credential in Authorization is not valid. Check the API key, or ask the operator for a new one.";
+    let text = "The credential in Authorization is not valid. Check the API key or get a new access token, or ask the operator for a new key.";
     Denied::login(denial, text)
 }
 

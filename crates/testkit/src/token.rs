@@ -1,7 +1,7 @@
 //! Access tokens (JWTs), good and bad, signed with keys of the tests' own; and a server that shows the public ones.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,6 +15,8 @@ use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
     KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RsaKeyPair,
 };
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{Value, json};
 
@@ -163,6 +165,7 @@ pub fn key_set(signers: &[&Signer]) -> Value {
 /// An HTTP server that shows a key set, and counts how often it was asked. Lives until the process ends.
 pub struct KeyServer {
     url: String,
+    certificate: Option<String>,
     shown: Arc<Mutex<Option<String>>>,
     asked: Arc<AtomicUsize>,
 }
@@ -170,36 +173,53 @@ pub struct KeyServer {
 impl KeyServer {
     /// Shows this; `None`: answers 500.
     pub fn start(shown: Option<&Value>) -> KeyServer {
+        KeyServer::listen("http", shown, None, |stream, answer| answer(Box::new(stream)))
+    }
+
+    /// The same over TLS, under a new certificate of its own.
+    pub fn start_tls(shown: Option<&Value>) -> KeyServer {
+        let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .expect("a certificate");
+        let config = Arc::new(config);
+        KeyServer::listen("https", shown, Some(own.cert.pem()), move |stream, answer| {
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            answer(Box::new(StreamOwned::new(connection, stream)));
+        })
+    }
+
+    fn listen(
+        scheme: &str,
+        shown: Option<&Value>,
+        certificate: Option<String>,
+        with: impl Fn(TcpStream, &dyn Fn(Box<dyn Stream>)) + Send + 'static,
+    ) -> KeyServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/jwks.json", listener.local_addr().expect("an address"));
+        let address = listener.local_addr().expect("an address");
         let server = KeyServer {
-            url,
+            url: format!("{scheme}://{address}/jwks.json"),
+            certificate,
             shown: Arc::new(Mutex::new(shown.map(Value::to_string))),
             asked: Arc::default(),
         };
         let (shown, asked) = (Arc::clone(&server.shown), Arc::clone(&server.asked));
         thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let lines = BufReader::new(&stream).lines();
-                // The head of the request; nobody sends a body.
-                let head = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
-                if head.count() == 0 {
-                    continue;
-                }
-                asked.fetch_add(1, Ordering::SeqCst);
-                let (status, body) = match &*shown.lock().expect("the keys") {
-                    Some(body) => ("200 OK", body.clone()),
-                    None => ("500 Internal Server Error", String::new()),
-                };
-                let answer = format!(
-                    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                    body.len()
-                );
-                // Who asks may have gone.
-                let _ = stream.write_all(answer.as_bytes());
+            for stream in listener.incoming().flatten() {
+                with(stream, &|stream| answer(stream, &shown, &asked));
             }
         });
         server
+    }
+
+    /// Its certificate, in PEM.
+    pub fn certificate(&self) -> &str {
+        self.certificate.as_deref().expect("it speaks TLS")
     }
 
     /// Where the keys are.
@@ -216,4 +236,30 @@ impl KeyServer {
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
+}
+
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
+/// Answers one request, when one comes.
+fn answer(mut stream: Box<dyn Stream>, shown: &Mutex<Option<String>>, asked: &AtomicUsize) {
+    let lines = BufReader::new(&mut stream).lines();
+    // The head of the request; nobody sends a body.
+    let head = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
+    if head.count() == 0 {
+        return;
+    }
+    asked.fetch_add(1, Ordering::SeqCst);
+    let (status, body) = match &*shown.lock().expect("the keys") {
+        Some(body) => ("200 OK", body.clone()),
+        None => ("500 Internal Server Error", String::new()),
+    };
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    // Who asks may have gone.
+    let _ = stream.write_all(answer.as_bytes());
+    let _ = stream.flush();
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::mutants;
 
+mod timing;
+
 const KEY: &str = "sk_live_0123456789ab_5b0f1c9e7d3a4b28a6c4e2f0d8b61937";
 
 const NAMING_BASE: &str = "https://naming.example:8443/ns";

@@ -10,17 +10,19 @@ use testkit::tests;
 use testkit::token::{KeyServer, Signer, key_set};
 use testkit::wait::wait_for;
 
-use super::{CLIENT, ISSUER, Stage, claims, fhir, is_let_in, table, with_file};
+use super::{CLIENT, ISSUER, Stage, claims, fhir, is_let_in, settings_with_file, table, with_file};
 use crate::support::*;
 
 /// All tests of this file.
 pub const TESTS: &[Test] = tests![
     a_key_file_is_read_again_when_it_changes,
-    keys_are_fetched_from_a_url_and_kept_when_it_fails,
+    keys_are_fetched_from_a_url_and_a_new_one_is_looked_for,
 ];
 
 /// Those that no database has a part in.
 pub const SQLITE: &[Test] = tests![
+    keys_stay_in_force_when_their_url_fails,
+    keys_come_over_tls_from_whom_the_system_trusts_alone,
     a_server_starts_without_its_issuer_and_takes_tokens_once_it_is_there,
     what_is_wrong_with_an_issuer_stops_the_start_with_a_sentence,
 ];
@@ -67,7 +69,7 @@ fn a_key_file_is_read_again_when_it_changes(context: &Context) {
     assert_eq!(status(&new), 404);
 }
 
-fn keys_are_fetched_from_a_url_and_kept_when_it_fails(context: &Context) {
+fn keys_are_fetched_from_a_url_and_a_new_one_is_looked_for(context: &Context) {
     let folder = TemporaryFolder::new("keys");
     let (first, second) = (Signer::es384("first"), Signer::es384("second"));
     let keys = KeyServer::start(Some(&key_set(&[&first])));
@@ -88,13 +90,59 @@ fn keys_are_fetched_from_a_url_and_kept_when_it_fails(context: &Context) {
     });
     assert_eq!(keys.asked(), asked + 1);
     // But once a minute at most, however many come.
-    keys.show(None);
     let nobody = Signer::es384("nobody");
     for _ in 0..20 {
         refused(ask(&nobody), 401, "login");
     }
     assert_eq!(ask(&first).status, 404);
     assert_eq!(keys.asked(), asked + 1);
+}
+
+fn keys_stay_in_force_when_their_url_fails(context: &Context) {
+    let folder = TemporaryFolder::new("keys");
+    let signer = Signer::es384("first");
+    let keys = KeyServer::start(Some(&key_set(&[&signer])));
+    let server = with_file(context, &folder, &table(ISSUER, keys.url()));
+    add_client(context, &server);
+    let client = fhir(&server, &signer.token(&claims(CLIENT, ALL)));
+    is_let_in(&client);
+    keys.show(None);
+    let asked = keys.asked();
+    let unknown = Signer::es384("nobody").token(&claims(CLIENT, ALL));
+    refused(fhir(&server, &unknown).get("/Patient").send(), 401, "login");
+    wait_for(WITHIN, "the complaint", || {
+        let log = server.log();
+        (log.contains("cannot be fetched") && log.contains("500 Internal Server Error")).then_some(())
+    });
+    assert_eq!(keys.asked(), asked + 1);
+    client.get("/Patient").send().expect(200);
+}
+
+fn keys_come_over_tls_from_whom_the_system_trusts_alone(context: &Context) {
+    let folder = TemporaryFolder::new("keys");
+    let signer = Signer::es384("first");
+    let (trusted, stranger) = (
+        KeyServer::start_tls(Some(&key_set(&[&signer]))),
+        KeyServer::start_tls(Some(&key_set(&[&signer]))),
+    );
+    let system = folder.path().join("trusted.pem");
+    fs::write(&system, trusted.certificate()).expect("a file");
+    let start = |keys: &KeyServer| {
+        let settings = settings_with_file(context, &folder, &table(ISSUER, keys.url()));
+        let server = settings
+            .environment("SSL_CERT_FILE", &system.display().to_string())
+            .start();
+        add_client(context, &server);
+        server
+    };
+    let token = signer.token(&claims(CLIENT, ALL));
+    is_let_in(&fhir(&start(&trusted), &token));
+    let server = start(&stranger);
+    wait_for(Duration::from_secs(30), "the complaint", || {
+        server.log().contains("UnknownIssuer").then_some(())
+    });
+    refused(fhir(&server, &token).get("/Patient").send(), 503, "transient");
+    assert_eq!(stranger.asked(), 0);
 }
 
 fn a_server_starts_without_its_issuer_and_takes_tokens_once_it_is_there(context: &Context) {

@@ -3,6 +3,7 @@
 mod doors;
 mod keys;
 mod refused;
+mod revoked;
 mod smart;
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use testkit::harness::{Context, Suite};
 use testkit::http::Client;
-use testkit::server::Server;
+use testkit::server::{Server, Settings};
 use testkit::sweep::TemporaryFolder;
 use testkit::token::{Signer, key_set};
 use testkit::wait::wait_for;
@@ -25,6 +26,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(refused::TESTS)
         .both(doors::TESTS)
         .both(keys::TESTS)
+        .both(revoked::TESTS)
         .both(smart::TESTS)
         .sqlite(keys::SQLITE)
 }
@@ -119,10 +121,15 @@ pub fn table(issuer: &str, jwks: &str) -> String {
 
 /// A server with this configuration file.
 pub fn with_file(context: &Context, folder: &TemporaryFolder, text: &str) -> Server {
+    settings_with_file(context, folder, text).start()
+}
+
+/// What such a server is started with.
+pub fn settings_with_file(context: &Context, folder: &TemporaryFolder, text: &str) -> Settings {
     let file = folder.path().join("passerelle.toml");
     fs::write(&file, text).expect("a file");
     let settings = context.settings().argument("--config");
-    settings.argument(&file.display().to_string()).start()
+    settings.argument(&file.display().to_string())
 }
 
 /// Now, in seconds since the epoch.
