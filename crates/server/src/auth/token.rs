@@ -16,9 +16,11 @@ mod jws;
 mod source;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use jws::Jws;
 use source::KeySource;
+use verified::Verified;
 
 pub use jwks::KeySet;
 pub use jws::Algorithm;
@@ -120,6 +122,7 @@ pub struct Grant {
 #[derive(Clone, Default)]
 pub struct Issuers {
     known: Arc<[(Issuer, Arc<KeySource>)]>,
+    verified: Arc<Verified>,
 }
 
 impl Issuers {
@@ -135,7 +138,10 @@ impl Issuers {
                 Ok((issuer, source))
             })
             .collect::<anyhow::Result<_>>()?;
-        Ok(Issuers { known: known.into() })
+        Ok(Issuers {
+            known: known.into(),
+            ..Issuers::default()
+        })
     }
 
     /// Those with these keys, which nobody renews.
@@ -146,6 +152,7 @@ impl Issuers {
             .map(|(issuer, keys)| (issuer, KeySource::fixed(keys)));
         Issuers {
             known: known.collect(),
+            ..Issuers::default()
         }
     }
 
@@ -180,16 +187,20 @@ impl Issuers {
             .filter(|algorithm| issuer.algorithms.contains(algorithm))
             .ok_or(Rejected::Algorithm)?;
         let keys = source.keys().ok_or(Rejected::NoKeys)?;
-        let fitting = keys.fitting(jws.key.as_deref(), algorithm);
-        if fitting.is_empty() {
-            source.look_again();
-            return Err(Rejected::Key);
-        }
-        if !fitting
-            .iter()
-            .any(|key| key.verifies(algorithm, jws.signed, &jws.signature))
-        {
-            return Err(Rejected::Signature);
+        let digest = Verified::digest(token);
+        if !self.verified.knows(&digest, &keys) {
+            let fitting = keys.set.fitting(jws.key.as_deref(), algorithm);
+            if fitting.is_empty() {
+                source.look_again();
+                return Err(Rejected::Key);
+            }
+            if !fitting
+                .iter()
+                .any(|key| key.verifies(algorithm, jws.signed, &jws.signature))
+            {
+                return Err(Rejected::Signature);
+            }
+            self.verified.remember(digest, &keys);
         }
         issuer.accept(&jws.claims, now)
     }

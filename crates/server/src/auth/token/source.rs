@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,9 +44,17 @@ impl fmt::Display for Place {
     }
 }
 
+/// The keys of an issuer at one time.
+pub struct Keys {
+    /// Of these keys alone, in this process: other keys, also of another issuer, have another one.
+    pub number: u64,
+    /// They.
+    pub set: KeySet,
+}
+
 /// The keys of an issuer, as far as they are known.
 pub struct KeySource {
-    keys: RwLock<Option<Arc<KeySet>>>,
+    keys: RwLock<Option<Arc<Keys>>>,
     wishes: Mutex<Wishes>,
     changed: Condvar,
 }
@@ -105,7 +114,7 @@ impl KeySource {
     }
 
     /// The keys; `None` before the first ones have come.
-    pub fn keys(&self) -> Option<Arc<KeySet>> {
+    pub fn keys(&self) -> Option<Arc<Keys>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -133,8 +142,11 @@ impl KeySource {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, keys: KeySet) {
-        let fresh = Some(Arc::new(keys));
+    /// From now on these are in force.
+    pub fn put(&self, set: KeySet) {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let fresh = Some(Arc::new(Keys { number, set }));
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
@@ -180,7 +192,7 @@ impl KeySource {
             let wait = match fetch::keys(url) {
                 Ok(Fetched { keys, fresh_for }) => {
                     let known = self.keys();
-                    if known.as_deref() != Some(&keys) {
+                    if known.is_none_or(|known| known.set != keys) {
                         tracing::info!(issuer, keys = keys.len(), "the keys of an issuer were fetched");
                         self.put(keys);
                     }

@@ -273,6 +273,33 @@ fn a_public_key_is_no_secret() {
 }
 
 #[test]
+fn what_was_right_once_is_judged_anew_by_time_keys_and_settings() {
+    let signer = Signer::es384("one");
+    let token = signer.token(&claims());
+    let all = issuers(&[&signer]);
+    assert!(check(&all, &token).is_ok());
+    let later = |seconds: i64| all.check(&token, (NOW + seconds) * 1_000_000).map(|_| ());
+    assert_eq!(later(300), Ok(()));
+    assert_eq!(later(300 + LEEWAY_SECONDS), Err(Rejected::Expired));
+    // The key was withdrawn, and another one has its id.
+    let (_, source) = &all.known[0];
+    let other = key_set(&[&Signer::es384("one")]).to_string();
+    source.put(KeySet::read(other.as_bytes()).expect("keys"));
+    assert_eq!(check(&all, &token), Err(Rejected::Signature));
+    source.put(KeySet::read(key_set(&[&signer]).to_string().as_bytes()).expect("keys"));
+    assert!(check(&all, &token).is_ok());
+    // A change of one character of any part is another token.
+    for at in [5, token.len() / 2, token.len() - 5] {
+        let mut bytes = token.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        assert!(
+            check(&all, &String::from_utf8(bytes).expect("text")).is_err(),
+            "{at}"
+        );
+    }
+}
+
+#[test]
 fn t12_a_mutated_token_is_refused_and_none_takes_long() {
     let signers = [Signer::es384("one"), Signer::rsa("two")];
     let issuers = issuers(&[&signers[0], &signers[1]]);

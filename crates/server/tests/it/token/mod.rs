@@ -1,6 +1,7 @@
 //! Access tokens of authorization servers (`access.md` 2). The claims one by one have tests beside the code.
 
 mod doors;
+mod guesses;
 mod keys;
 mod refused;
 mod revoked;
@@ -25,6 +26,8 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(refused::TESTS)
         .both(doors::TESTS)
+        .both(guesses::TESTS)
+        .sqlite(guesses::SQLITE)
         .both(keys::TESTS)
         .both(revoked::TESTS)
         .both(smart::TESTS)

@@ -14,7 +14,6 @@ pub const TESTS: &[Test] = tests![
     t26_a_token_is_taken_as_often_as_it_comes_within_its_life,
     t26_an_issuer_speaks_for_its_own_clients_alone,
     why_a_token_was_refused_is_in_the_log_and_nothing_of_the_token,
-    wrong_tokens_are_slowed_down_and_the_owner_gets_in,
 ];
 
 const ALL: &str = "system/*.cruds";
@@ -246,29 +245,4 @@ fn why_a_token_was_refused_is_in_the_log_and_nothing_of_the_token(context: &Cont
             assert!(!log.contains(part), "{part} is in the log");
         }
     }
-}
-
-/// T25 in short: from the n-th on 429, and the owner still gets in from the same address.
-fn wrong_tokens_are_slowed_down_and_the_owner_gets_in(context: &Context) {
-    let stage = Stage::new(context);
-    let (owner, forger) = (stage.fhir(&stage.token(ALL)), Signer::es384("the-key"));
-    let mut first = None;
-    for number in 1..=300 {
-        let guesser = stage.fhir(&forger.token(&claims(CLIENT, ALL)));
-        let answer = guesser.get("/Patient").send();
-        match answer.status {
-            401 => assert_eq!(first, None, "let go on at guess {number}"),
-            429 => {
-                first = first.or(Some(number));
-                assert!(answer.header("Retry-After").is_some());
-            }
-            other => panic!("guess {number} is answered {other}"),
-        }
-        if number % 50 == 0 {
-            owner.get("/Patient/nobody").send().expect(404);
-        }
-    }
-    let first = first.expect("a 429 within 300 guesses");
-    // Nobody else has sent a wrong one but the poll for the client at the start.
-    assert!((50..=101).contains(&first), "{first}");
 }
