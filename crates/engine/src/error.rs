@@ -141,8 +141,8 @@ pub struct Refusal {
     pub location: Option<(Target, VersionId)>,
     /// After how long it makes sense to try again.
     pub retry_after: Option<Duration>,
-    /// The scope that the caller lacks.
-    pub scope: Option<String>,
+    /// What the caller's scopes do not allow.
+    pub lacks: Option<(ResourceType, Permission)>,
     /// How loudly to log it.
     pub log: LogLevel,
     /// For the log only: a lower error's text.
@@ -162,18 +162,9 @@ impl Refusal {
             issues,
             location: None,
             retry_after: None,
-            scope: None,
+            lacks: None,
             log: LogLevel::Debug,
             internal: None,
-        }
-    }
-
-    /// 403 of a caller that lacks this scope.
-    pub fn without_scope(scope: &str) -> Refusal {
-        let text = format!("This client lacks the scope {scope}. Ask the operator to grant it.");
-        Refusal {
-            scope: Some(scope.to_owned()),
-            ..Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
         }
     }
 
@@ -268,7 +259,14 @@ impl Error {
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
             Error::Scope { kind, permission } => {
-                Refusal::without_scope(&format!("system/{kind}.{}", permission.letter()))
+                let text = format!(
+                    "This client lacks the scope {}. Ask the operator to grant it.",
+                    permission.scope(*kind)
+                );
+                Refusal {
+                    lacks: Some((*kind, *permission)),
+                    ..Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
+                }
             }
             Error::Store(error) => store_refusal(error),
         }

@@ -34,6 +34,11 @@ impl Permission {
         1 << self as u8
     }
 
+    /// The least scope that allows this on a type.
+    pub fn scope(self, kind: ResourceType) -> String {
+        format!("system/{kind}.{}", self.letter())
+    }
+
     /// The letter.
     pub const fn letter(self) -> char {
         match self {

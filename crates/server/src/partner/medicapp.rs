@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use adapters::medicapp::{Context, Fault, Kept, Record, Rules, Space, Violation};
 use engine::{Caller, Refusal, Reply, Session};
 use fhir::interaction::Interaction;
-use fhir::{Identifier, IssueCode, Resource};
+use fhir::{Identifier, Issue, IssueCode, Resource};
 use store::{StoreError, Stored};
 
 use super::{Desk, LastFault, failure, owner_of, resource_of, today};
@@ -19,7 +19,8 @@ pub fn admit(caller: &Caller) -> Result<(), Refusal> {
     if caller.scopes.has(SCOPE) {
         return Ok(());
     }
-    Err(Refusal::without_scope(SCOPE))
+    let text = format!("This client lacks the scope {SCOPE}. Ask the operator to grant it.");
+    Err(Refusal::new(403, Issue::error(IssueCode::Forbidden, text)))
 }
 
 /// A request at one of the doors.

@@ -78,8 +78,8 @@ impl KeySet {
         }
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    /// How many there are, never none.
+    pub fn count(&self) -> usize {
         self.keys.len()
     }
 }

@@ -173,7 +173,11 @@ impl KeySource {
             known = stamp;
             match read(path) {
                 Ok(keys) => {
-                    tracing::info!(issuer, keys = keys.len(), "the keys of an issuer were read again");
+                    tracing::info!(
+                        issuer,
+                        keys = keys.count(),
+                        "the keys of an issuer were read again"
+                    );
                     self.put(keys);
                 }
                 Err(error) => tracing::error!(
@@ -193,7 +197,7 @@ impl KeySource {
                 Ok(Fetched { keys, fresh_for }) => {
                     let known = self.keys();
                     if known.is_none_or(|known| known.set != keys) {
-                        tracing::info!(issuer, keys = keys.len(), "the keys of an issuer were fetched");
+                        tracing::info!(issuer, keys = keys.count(), "the keys of an issuer were fetched");
                         self.put(keys);
                     }
                     fresh_for

@@ -341,7 +341,7 @@ fn a_key_set_is_read_as_published_and_what_is_of_no_use_is_passed_over() {
         with_member(good.jwk(), "alg", json!("ECDH-ES")),
     ]);
     let set = KeySet::read(json!({ "keys": odd }).to_string().as_bytes()).expect("a set");
-    assert_eq!(set.len(), 1);
+    assert_eq!(set.count(), 1);
     let refused = |text: &str| KeySet::read(text.as_bytes()).expect_err(text).to_string();
     for (text, says) in [
         ("", "no JSON"),
