@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use fhir::{Issue, IssueCode, Target, VersionId};
+use fhir::{Issue, IssueCode, ResourceType, Target, VersionId};
 use store::StoreError;
+
+use crate::scope::Permission;
 
 /// Why an interaction was refused.
 #[derive(Debug)]
@@ -75,6 +77,13 @@ pub enum Error {
     },
     /// The caller may not do this.
     Forbidden(String),
+    /// The caller's scopes do not allow this.
+    Scope {
+        /// On which type.
+        kind: ResourceType,
+        /// What would be needed.
+        permission: Permission,
+    },
     /// The store failed.
     Store(StoreError),
 }
@@ -132,6 +141,8 @@ pub struct Refusal {
     pub location: Option<(Target, VersionId)>,
     /// After how long it makes sense to try again.
     pub retry_after: Option<Duration>,
+    /// What the caller's scopes do not allow.
+    pub lacks: Option<(ResourceType, Permission)>,
     /// How loudly to log it.
     pub log: LogLevel,
     /// For the log only: a lower error's text.
@@ -151,6 +162,7 @@ impl Refusal {
             issues,
             location: None,
             retry_after: None,
+            lacks: None,
             log: LogLevel::Debug,
             internal: None,
         }
@@ -246,6 +258,16 @@ impl Error {
             Error::CrossReference(problem) => cross_reference_refusal(problem),
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
+            Error::Scope { kind, permission } => {
+                let text = format!(
+                    "This client lacks the scope {}. Ask the operator to grant it.",
+                    permission.scope(*kind)
+                );
+                Refusal {
+                    lacks: Some((*kind, *permission)),
+                    ..Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
+                }
+            }
             Error::Store(error) => store_refusal(error),
         }
     }

@@ -2,6 +2,9 @@
 
 use fhir::ResourceType;
 
+#[cfg(test)]
+mod tests;
+
 /// One letter of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
@@ -18,16 +21,22 @@ pub enum Permission {
 }
 
 impl Permission {
-    const ALL: [(Permission, char); 5] = [
-        (Permission::Create, 'c'),
-        (Permission::Read, 'r'),
-        (Permission::Update, 'u'),
-        (Permission::Delete, 'd'),
-        (Permission::Search, 's'),
+    /// All of them, in the order in which SMART writes their letters.
+    pub const ALL: [Permission; 5] = [
+        Permission::Create,
+        Permission::Read,
+        Permission::Update,
+        Permission::Delete,
+        Permission::Search,
     ];
 
     const fn bit(self) -> u8 {
         1 << self as u8
+    }
+
+    /// The least scope that allows this on a type.
+    pub fn scope(self, kind: ResourceType) -> String {
+        format!("system/{kind}.{}", self.letter())
     }
 
     /// The letter.
@@ -51,32 +60,61 @@ pub struct Scopes {
 }
 
 impl Scopes {
-    /// Reads scopes as written, `system/Patient.cruds` or `system/*.rs`.
+    /// Reads scopes as written, `system/Patient.cruds` or `system/*.rs`; the words of SMART v1 (`read`, `write`, `*`)
+    /// are taken in the place of the letters.
     ///
     /// # Errors
     /// The first `system/` scope that is malformed or names a type that is not stored here.
     pub fn parse<S: AsRef<str>>(written: &[S]) -> Result<Scopes, String> {
         let mut scopes = Scopes::default();
         for scope in written.iter().map(AsRef::as_ref) {
-            let Some(rest) = scope.strip_prefix("system/") else {
-                scopes.other.push(scope.to_owned());
-                continue;
-            };
-            let (kind, letters) = rest.split_once('.').ok_or_else(|| complaint(scope))?;
-            let bits = letters_to_bits(letters).ok_or_else(|| complaint(scope))?;
-            match kind {
-                "*" => {
-                    scopes.patient |= bits;
-                    scopes.practitioner |= bits;
-                }
-                "AuditEvent" => scopes.other.push(scope.to_owned()),
-                name => match ResourceType::parse(name).ok_or_else(|| complaint(scope))? {
-                    ResourceType::Patient => scopes.patient |= bits,
-                    ResourceType::Practitioner => scopes.practitioner |= bits,
-                },
-            }
+            scopes.add(scope)?;
         }
         Ok(scopes)
+    }
+
+    /// Those of the scopes of a token that are understood. The others grant nothing: types that are not stored here,
+    /// and scopes narrowed by a search (`system/Patient.rs?…`), of which nothing may be left out.
+    pub fn of_token<'s>(written: impl IntoIterator<Item = &'s str>) -> Scopes {
+        let mut scopes = Scopes::default();
+        for scope in written {
+            // Refused before anything of it is granted.
+            let _ = scopes.add(scope);
+        }
+        scopes
+    }
+
+    /// What is granted here and by `other` as well.
+    #[must_use]
+    pub fn narrowed_to(&self, other: &Scopes) -> Scopes {
+        let both = self.other.iter().filter(|scope| other.has(scope));
+        Scopes {
+            patient: self.patient & other.patient,
+            practitioner: self.practitioner & other.practitioner,
+            other: both.cloned().collect(),
+        }
+    }
+
+    /// Grants one scope more, or nothing when it is not understood.
+    fn add(&mut self, scope: &str) -> Result<(), String> {
+        let Some(rest) = scope.strip_prefix("system/") else {
+            self.other.push(scope.to_owned());
+            return Ok(());
+        };
+        let (kind, letters) = rest.split_once('.').ok_or_else(|| complaint(scope))?;
+        let bits = letters_to_bits(letters).ok_or_else(|| complaint(scope))?;
+        match kind {
+            "*" => {
+                self.patient |= bits;
+                self.practitioner |= bits;
+            }
+            "AuditEvent" => self.other.push(scope.to_owned()),
+            name => match ResourceType::parse(name).ok_or_else(|| complaint(scope))? {
+                ResourceType::Patient => self.patient |= bits,
+                ResourceType::Practitioner => self.practitioner |= bits,
+            },
+        }
+        Ok(())
     }
 
     /// Whether this is allowed on this type.
@@ -95,9 +133,18 @@ impl Scopes {
 }
 
 fn letters_to_bits(letters: &str) -> Option<u8> {
+    // SMART v1 — <https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html#scopes-for-requesting-fhir-resources>
+    let letters = match letters {
+        "read" => "rs",
+        "write" => "cud",
+        "*" => "cruds",
+        letters => letters,
+    };
     let mut bits = 0;
     for letter in letters.chars() {
-        let (permission, _) = Permission::ALL.into_iter().find(|(_, known)| *known == letter)?;
+        let permission = Permission::ALL
+            .into_iter()
+            .find(|known| known.letter() == letter)?;
         bits |= permission.bit();
     }
     (bits != 0).then_some(bits)

@@ -243,10 +243,7 @@ impl Session {
         if self.caller.scopes.allow(kind, permission) {
             return Ok(());
         }
-        Err(Error::Forbidden(format!(
-            "This client lacks the scope system/{kind}.{}. Ask the operator to grant it.",
-            permission.letter()
-        )))
+        Err(Error::Scope { kind, permission })
     }
 
     /// Refuses an interaction that the regulator policy has no use for, naming the one it has.

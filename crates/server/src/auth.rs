@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use adapters::ehealth;
-use engine::{Caller, Door, Engine, KeySystems, Refusal};
+use engine::{Caller, Door, Engine, KeySystems, LogLevel, Refusal, Scopes};
 use fhir::query::Criteria;
 use fhir::{Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
@@ -26,9 +26,11 @@ mod certificate;
 mod directory;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 use attributes::ApiKeyDigest;
 use directory::{Directory, KnownClient, bearer};
+use token::{Issuers, Rejected};
 
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
@@ -36,6 +38,8 @@ pub const REFRESH: Duration = Duration::from_millis(300);
 pub const WRONG_LIMIT: u32 = 100;
 /// The window of [`WRONG_LIMIT`], in seconds.
 pub const WRONG_WINDOW: Duration = Duration::from_secs(60);
+/// When to ask again while the keys of an issuer have not been fetched.
+const KEYS_SOON: Duration = Duration::from_secs(5);
 /// Addresses remembered at most; past that the oldest windows are dropped.
 const ADDRESSES_REMEMBERED: usize = 10_000;
 
@@ -99,6 +103,7 @@ impl Denied {
 #[derive(Clone)]
 pub struct Authenticator {
     shared: Arc<Shared>,
+    issuers: Issuers,
 }
 
 struct Shared {
@@ -181,7 +186,21 @@ impl Authenticator {
         });
         let (watched, engine) = (Arc::clone(&shared), engine.clone());
         actix_web::rt::spawn(async move { watch(&watched, &engine).await });
-        Ok(Authenticator { shared })
+        Ok(Authenticator {
+            shared,
+            issuers: Issuers::default(),
+        })
+    }
+
+    /// The same, which takes access tokens of these authorization servers too.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Issuers) -> Authenticator {
+        Authenticator { issuers, ..self }
+    }
+
+    /// The authorization servers whose access tokens are taken.
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     /// Reads the directory again at once.
@@ -210,9 +229,11 @@ impl Authenticator {
         self.directory().author_of(client)
     }
 
-    /// Who a client is at the eHealth door. `None`: it was switched off a moment ago.
-    pub fn registry_of(&self, client: &str) -> Option<ehealth::Caller> {
-        self.directory().registry_of(client)
+    /// Who a caller is at the eHealth door, with the scopes that it came with. `None`: it was switched off a moment ago.
+    pub fn registry_of(&self, caller: &Caller) -> Option<ehealth::Caller> {
+        let mut registry = self.directory().registry_of(&caller.client)?;
+        registry.scopes.retain(|scope| caller.scopes.has(scope));
+        Some(registry)
     }
 
     /// How often a client may ask at a door; `None`: as often as it likes.
@@ -250,8 +271,9 @@ impl Authenticator {
         &self.shared.naming_base
     }
 
-    /// Ends the refreshing task.
+    /// Ends the refreshing task, and the threads that look for keys of issuers.
     pub fn stop(&self) {
+        self.issuers.stop();
         self.shared.stopped.store(true, Ordering::Relaxed);
     }
 
@@ -325,8 +347,12 @@ impl Authenticator {
         headers: &CallerHeaders<'_>,
     ) -> Result<Caller, Denied> {
         let now = self.shared.store.now().micros();
-        let (client, sandbox_key) =
-            holder(directory, door, headers, now).map_err(|denied| self.count(denied, headers))?;
+        let Holder {
+            client,
+            sandbox_key,
+            scopes,
+        } = holder(directory, &self.issuers, door, headers, now)
+            .map_err(|denied| self.count(denied, headers))?;
         if !client.doors.contains(&door) {
             let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
             return Err(Denied::forbidden(text));
@@ -349,7 +375,7 @@ impl Authenticator {
             client: client.id.clone(),
             space,
             door,
-            scopes: client.scopes.clone(),
+            scopes,
             policy: client.policy,
             request_id: headers.request_id.to_owned(),
             author: client.author().to_owned(),
@@ -361,7 +387,8 @@ impl Authenticator {
         let was_sent = match headers.certificate {
             Presented::Certificate(_) | Presented::Faulty(_) => true,
             Presented::Unasked | Presented::None => headers.authorization.is_some(),
-        } && denied.denial != Some(Denial::ApiKeyMissing);
+        } && denied.refusal.status == 401
+            && denied.denial != Some(Denial::ApiKeyMissing);
         match headers.peer {
             Some(peer) if was_sent => self.wrong_credential(denied, peer),
             _ => denied,
@@ -398,14 +425,24 @@ impl Authenticator {
     }
 }
 
-/// The client whose credentials these are, and whether they are those of a sandbox. At the eHealth door the
-/// `API-key` is looked at first (`adapters.md` 2.5); whether it is the one of the token's client can only be said last.
+/// Whose credentials were sent.
+struct Holder<'d> {
+    client: &'d KnownClient,
+    /// Whether they are those of a sandbox.
+    sandbox_key: bool,
+    /// What they let the client do.
+    scopes: Scopes,
+}
+
+/// The client whose credentials these are. At the eHealth door the `API-key` is looked at first (`adapters.md` 2.5);
+/// whether it is the one of the token's client can only be said last.
 fn holder<'d>(
     directory: &'d Directory,
+    issuers: &Issuers,
     door: Door,
     headers: &CallerHeaders<'_>,
     now: i64,
-) -> Result<(&'d KnownClient, bool), Denied> {
+) -> Result<Holder<'d>, Denied> {
     let api_key = match (door, headers.api_key) {
         (Door::Ehealth, None) => {
             let text = "No API-key was sent. Send it beside the token, as: API-key: …";
@@ -421,27 +458,90 @@ fn holder<'d>(
     }
     let by_certificate = certificate::holder(directory, &headers.certificate)?;
     let by_token = match headers.authorization {
-        Some(authorization) => {
-            let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
-            let client = directory.client_of(token, now);
-            Some(client.ok_or_else(|| not_valid(Denial::TokenInvalid))?)
-        }
+        Some(authorization) => Some(by_authorization(directory, issuers, authorization, now)?),
         None => None,
     };
-    let (client, sandbox) = match (by_token, by_certificate) {
-        (Some((client, _)), Some(holder)) if client.id != holder.id => {
+    let holder = match (by_token, by_certificate) {
+        (Some(holder), Some(certified)) if holder.client.id != certified.id => {
             return Err(certificate::not_of_token());
         }
-        (Some(found), _) => found,
-        (None, Some(holder)) => (holder, holder.is_sandbox()),
+        (Some(holder), _) => holder,
+        (None, Some(client)) => Holder {
+            client,
+            sandbox_key: client.is_sandboxed(),
+            scopes: client.scopes.clone(),
+        },
         (None, None) => return Err(certificate::nothing_sent(&headers.certificate)),
     };
-    if api_key.is_some_and(|key| !ApiKeyDigest::is_of(client.api_key.as_ref(), key)) {
+    if api_key.is_some_and(|key| !ApiKeyDigest::is_of(holder.client.api_key.as_ref(), key)) {
         let text =
             "The API-key is not that of the token's client. Check both, or ask the operator for new ones.";
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
-    Ok((client, sandbox))
+    Ok(holder)
+}
+
+/// The client of a key or an access token.
+fn by_authorization<'d>(
+    directory: &'d Directory,
+    issuers: &Issuers,
+    authorization: &[u8],
+    now: i64,
+) -> Result<Holder<'d>, Denied> {
+    let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
+    if Issuers::is_jwt(token) {
+        return holder_of_token(directory, issuers, token, now).map_err(rejected);
+    }
+    let known = directory.client_of(token, now);
+    let (client, sandbox_key) = known.ok_or_else(|| not_valid(Denial::TokenInvalid))?;
+    Ok(Holder {
+        client,
+        sandbox_key,
+        scopes: client.scopes.clone(),
+    })
+}
+
+/// The client of an access token. It may do what both the operator and the token let it do, in spaces of the kind of
+/// its default one.
+fn holder_of_token<'d>(
+    directory: &'d Directory,
+    issuers: &Issuers,
+    token: &str,
+    now: i64,
+) -> Result<Holder<'d>, Rejected> {
+    let grant = issuers.check(token, now)?;
+    let client = directory
+        .client_at_issuer(grant.issuer, grant.client)
+        .ok_or(Rejected::Client)?;
+    Ok(Holder {
+        client,
+        sandbox_key: client.is_sandboxed(),
+        scopes: client.scopes.narrowed_to(&grant.scopes),
+    })
+}
+
+/// The sender is told nothing of why; the log is.
+fn rejected(reason: Rejected) -> Denied {
+    let mut denied = match reason {
+        Rejected::NoKeys => Denied {
+            refusal: Refusal {
+                retry_after: Some(KEYS_SOON),
+                log: LogLevel::Warn,
+                ..Refusal::new(
+                    503,
+                    Issue::error(
+                        IssueCode::Transient,
+                        "The server cannot check access tokens yet: it has not been able to fetch the keys that they are \
+                         signed with. Nothing was written. Send the same request again.",
+                    ),
+                )
+            },
+            denial: None,
+        },
+        _ => not_valid(Denial::TokenInvalid),
+    };
+    denied.refusal.internal = Some(format!("an access token was refused: {reason}"));
+    denied
 }
 
 async fn watch(shared: &Shared, engine: &Engine) {
@@ -473,8 +573,7 @@ async fn watch(shared: &Shared, engine: &Engine) {
 
 /// One text, whatever is wrong with the token.
 fn not_valid(denial: Denial) -> Denied {
-    let text =
-        "The credential in Authorization is not valid. Check the API key, or ask the operator for a new one.";
+    let text = "The credential in Authorization is not valid. Check the API key or get a new access token, or ask the operator for a new key.";
     Denied::login(denial, text)
 }
 

@@ -10,7 +10,7 @@ use fhir::ResourceType;
 use fhir::query::param::{DEFINITIONS, Definition};
 use fhir::query::shape::followed;
 use fhir::query::{Include, SearchParam};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ask::Visit;
 use crate::base::{Base, FHIR_PATH};
@@ -19,6 +19,7 @@ use crate::error::Failure;
 use crate::media;
 use crate::respond;
 use crate::routes::ROUTES;
+use crate::smart;
 
 #[cfg(test)]
 mod tests;
@@ -58,7 +59,9 @@ pub fn told(visit: Visit<'_>) -> Value {
     } else {
         Cors::On
     };
-    statement(&visit.base(), &STARTED, cors, &visit.app.conformance)
+    let mut security = smart::security(visit.app.auth.issuers());
+    security.insert("cors".to_owned(), json!(cors == Cors::On));
+    statement(&visit.base(), &STARTED, security, &visit.app.conformance)
 }
 
 /// Whether some origin is configured.
@@ -68,7 +71,7 @@ enum Cors {
     Off,
 }
 
-fn statement(base: &Base, date: &str, cors: Cors, published_here: &Catalogue) -> Value {
+fn statement(base: &Base, date: &str, security: Map<String, Value>, published_here: &Catalogue) -> Value {
     let stored = ResourceType::ALL
         .into_iter()
         .map(|kind| stored(kind, published_here));
@@ -95,10 +98,7 @@ fn statement(base: &Base, date: &str, cors: Cors, published_here: &Catalogue) ->
             "documentation": "Each client works in one space and sees nothing of the others. Errors are OperationOutcomes that \
                               name the place and the remedy. A parameter that is not known is ignored unless \
                               'Prefer: handling=strict' is sent; in the criteria of a conditional interaction it is refused.",
-            "security": {
-                "cors": cors == Cors::On,
-                "description": "Send an API key as 'Authorization: Bearer <key>'.",
-            },
+            "security": security,
             "resource": resources,
             "interaction": of_system(),
             "searchParam": shared_params(),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+pub mod issuers;
 pub mod partner;
 mod tls;
 
@@ -110,6 +111,10 @@ pub struct Settings {
     #[arg(skip)]
     #[serde(default)]
     pub ehealth: partner::Ehealth,
+    /// Authorization servers whose access tokens are taken; in the file alone.
+    #[arg(skip)]
+    #[serde(default)]
+    pub issuers: Vec<issuers::IssuerTable>,
 }
 
 impl Settings {
@@ -142,6 +147,7 @@ impl Settings {
             medicapp: file.medicapp,
             patient_graph: file.patient_graph,
             ehealth: file.ehealth,
+            issuers: file.issuers,
         })
     }
 

@@ -99,11 +99,8 @@ pub fn response(
     let refusal = &*failure.refusal;
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    if status == StatusCode::UNAUTHORIZED {
-        response.insert_header((
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"passerelle\""),
-        ));
+    if let Some(challenge) = challenge(failure, status) {
+        respond::header(&mut response, WWW_AUTHENTICATE, challenge);
     }
     if let Some(wait) = refusal.retry_after {
         response.insert_header((RETRY_AFTER, whole_seconds(wait)));
@@ -124,6 +121,22 @@ pub fn response(
     let (mime, body) = rendered(refusal, status, answer, request_id);
     response.insert_header((CONTENT_TYPE, mime));
     response.body(body)
+}
+
+/// How to ask again — RFC 6750, 3: without an error when no token came, and never with a reason.
+fn challenge(failure: &Failure, status: StatusCode) -> Option<String> {
+    let error = match (status, failure.denial, failure.refusal.lacks) {
+        (StatusCode::UNAUTHORIZED, Some(Denial::TokenInvalid | Denial::ApiKeyInvalid), _) => {
+            ", error=\"invalid_token\"".to_owned()
+        }
+        (StatusCode::UNAUTHORIZED, _, _) => String::new(),
+        (StatusCode::FORBIDDEN, _, Some((kind, permission))) => {
+            let scope = permission.scope(kind);
+            format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
+        }
+        _ => return None,
+    };
+    Some(format!("Bearer realm=\"passerelle\"{error}"))
 }
 
 fn rendered(

@@ -34,6 +34,7 @@ mod respond;
 mod rest;
 mod routes;
 mod serve;
+mod smart;
 mod start;
 pub mod tls;
 mod transaction;

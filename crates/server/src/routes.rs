@@ -13,7 +13,7 @@ use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
 use crate::operation::{everything, matching, pix, validate};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
-use crate::{capability, conformance, gate, health, rest, transaction};
+use crate::{capability, conformance, gate, health, rest, smart, transaction};
 
 #[cfg(test)]
 mod panicking;
@@ -146,6 +146,8 @@ pub static ROUTES: &[Row] = &[
     open(Method::GET, "/health/live", |visit| Box::pin(health::live(visit))),
     open(Method::GET, "/health/ready", |visit| Box::pin(health::ready(visit))),
     open(Method::GET, "/fhir/metadata", |visit| Box::pin(capability::metadata(visit))),
+    open(Method::GET, smart::CONFIGURATION_PATH, |visit| Box::pin(smart::configuration(visit))),
+    open(Method::GET, smart::ROOT_CONFIGURATION_PATH, |visit| Box::pin(smart::configuration(visit))),
     known(Method::POST, "/fhir", "transaction", |ask| Box::pin(transaction::process(ask))),
     known(Method::GET, conformance::TYPE_PATH, "search-type", |ask| Box::pin(conformance::search(ask))),
     known(Method::POST, conformance::SEARCH_PATH, "search-type", |ask| Box::pin(conformance::posted_search(ask))),
@@ -192,9 +194,12 @@ pub static ROUTES: &[Row] = &[
     partner(Method::GET, "/v1/patients/{id}/safe", Door::PatientGraph, |ask| Box::pin(patient_graph::read_safe(ask))),
 ];
 
-/// Method and pattern of every route of the FHIR API, for tests that leave none out.
+/// Method and pattern of every route of the FHIR API, for tests that leave none out. What SMART wants told in JSON alone
+/// is not one of them.
 pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
-    let rows = ROUTES.iter().filter(|row| row.pattern.starts_with("/fhir"));
+    let rows = ROUTES
+        .iter()
+        .filter(|row| row.pattern.starts_with("/fhir") && row.pattern != smart::CONFIGURATION_PATH);
     rows.map(|row| (row.method.as_str(), row.pattern)).collect()
 }
 
@@ -265,7 +270,10 @@ pub fn pattern_of(segments: &[&str]) -> Option<&'static str> {
                     },
                 })
     };
-    let rows = ROUTES.iter().filter(|row| row.door == Door::Fhir);
+    // SMART's is no part of the API that a Bundle reaches.
+    let rows = ROUTES
+        .iter()
+        .filter(|row| row.door == Door::Fhir && row.pattern != smart::CONFIGURATION_PATH);
     rows.map(|row| row.pattern).find(|pattern| fits(pattern))
 }
 

@@ -15,6 +15,7 @@ use store::{Durability, Options, Store};
 
 use crate::app;
 use crate::auth::Authenticator;
+use crate::auth::token::Issuers;
 use crate::config::Settings;
 use crate::conformance::Catalogue;
 
@@ -75,6 +76,7 @@ pub struct Prepared {
 /// A sentence for the operator.
 pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let app_settings = app_settings(settings)?;
+    let issuers = Issuers::start(settings.issuers()?)?;
     let store = open_migrated(settings)?;
     let base = settings.naming_base();
     let fixed = store.access().put_setting_once(NAMING_BASE, base).await?;
@@ -106,6 +108,7 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     )
     .with_profiles(profiles(base)?);
     let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
+    let auth = auth.with_issuers(issuers);
     Ok(Prepared {
         store,
         engine,

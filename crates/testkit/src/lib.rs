@@ -28,6 +28,7 @@ pub mod server;
 pub mod strace;
 pub mod sweep;
 pub mod tls;
+pub mod token;
 pub mod torture;
 pub mod wait;
 

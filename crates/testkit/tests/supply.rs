@@ -263,6 +263,7 @@ fn t42_no_banned_crate_and_no_other_source_than_the_registry() {
 
 #[test]
 fn t42_at_most_one_tls_provider() {
+    // Of what is built by default: libpq's own TLS, which is OpenSSL's, is a feature that is off (`pg-tls`).
     let providers = names(&rules(), "tls", "providers");
     // Of what is built: the lock file also names what a feature nobody chose would bring.
     let built: BTreeSet<String> = licences()

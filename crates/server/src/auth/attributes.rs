@@ -17,6 +17,10 @@ pub const LEGAL_ENTITY_STATUS: &str = "legal-entity-status";
 pub const USER_ID: &str = "user-id";
 /// eHealth: SHA-256 of the value of `API-key`, in hexadecimal.
 pub const API_KEY_SHA256: &str = "api-key-sha256";
+/// The authorization server whose access tokens are taken for it: `iss` of them.
+pub const TOKEN_ISSUER: &str = "token-issuer";
+/// What that calls it; its own id when this is not there.
+pub const TOKEN_CLIENT: &str = "token-client";
 /// How often it may ask, as [`crate::rate::Allowance`] writes it.
 pub const RATE_LIMIT: &str = "rate-limit";
 
@@ -24,6 +28,13 @@ pub const RATE_LIMIT: &str = "rate-limit";
 pub fn attribute<'c>(client: &'c Client, name: &str) -> Option<&'c str> {
     let (_, value) = client.attributes.iter().find(|(known, _)| known == name)?;
     Some(value)
+}
+
+/// By what issuer's which name access tokens are taken for a client; `None`: by none.
+pub fn name_at_issuer(client: &Client) -> Option<(String, String)> {
+    let issuer = attribute(client, TOKEN_ISSUER)?;
+    let name = attribute(client, TOKEN_CLIENT).unwrap_or(&client.id);
+    Some((issuer.to_owned(), name.to_owned()))
 }
 
 /// SHA-256 of an API-key: all that is kept of it.

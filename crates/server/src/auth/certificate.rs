@@ -51,10 +51,12 @@ pub fn not_of_token() -> Denied {
 /// Neither a token nor a certificate.
 pub fn nothing_sent(presented: &Presented) -> Denied {
     let text = match presented {
-        Presented::Unasked => "No credential was sent. Send your API key as: Authorization: Bearer sk_…",
+        Presented::Unasked => {
+            "No credential was sent. Send your API key or access token as: Authorization: Bearer …"
+        }
         _ => {
-            "No credential was sent. Present your client certificate, or send your API key as: Authorization: Bearer \
-             sk_…"
+            "No credential was sent. Present your client certificate, or send your API key or access token as: \
+             Authorization: Bearer …"
         }
     };
     Denied::login(Denial::TokenMissing, text)

@@ -1,5 +1,6 @@
 //! What the operator set, at one moment, ready to be looked up.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct Directory {
     keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
     certificates: Vec<KnownCertificate>,
     clients: HashMap<String, Arc<KnownClient>>,
+    /// Clients by the name that an issuer has for them; `None` where it would be that of several.
+    tokens: HashMap<(String, String), Option<Arc<KnownClient>>>,
 }
 
 /// Whose certificates of this kind are.
@@ -169,8 +172,9 @@ impl KnownClient {
         &self.registry.user
     }
 
-    /// Whether its default space is a sandbox: what its certificate is for, which has no kind of its own.
-    pub fn is_sandbox(&self) -> bool {
+    /// Whether the first of its spaces is a sandbox: the kind of spaces that its certificates and access tokens see, which
+    /// have no kind of their own.
+    pub fn is_sandboxed(&self) -> bool {
         self.spaces.first().is_some_and(|(_, _, sandbox)| *sandbox)
     }
 
@@ -244,6 +248,7 @@ impl Directory {
             aliases: Aliases::new(naming_base, snapshot, oids),
             namespace,
             keys: keys.collect(),
+            tokens: names_at_issuers(snapshot, &clients),
             clients,
         }
     }
@@ -313,6 +318,11 @@ impl Directory {
         Err(nearest)
     }
 
+    /// The client of this name at an issuer.
+    pub fn client_at_issuer(&self, issuer: String, name: String) -> Option<&KnownClient> {
+        self.tokens.get(&(issuer, name))?.as_deref()
+    }
+
     /// The client of an API key, and whether the key is a sandbox one.
     pub fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -325,6 +335,32 @@ impl Directory {
         let live = key.expires.is_none_or(|end| now < end);
         (equal && live).then_some((client.as_ref(), kind == "test"))
     }
+}
+
+/// The names that issuers have for clients. One that would be that of several clients is nobody's.
+fn names_at_issuers(
+    snapshot: &AccessSnapshot,
+    clients: &HashMap<String, Arc<KnownClient>>,
+) -> HashMap<(String, String), Option<Arc<KnownClient>>> {
+    let mut names: HashMap<_, Option<Arc<KnownClient>>> = HashMap::new();
+    for client in &snapshot.clients {
+        let Some(name) = attributes::name_at_issuer(client) else {
+            continue;
+        };
+        match names.entry(name) {
+            // One that is switched off has its name still: nobody takes its place.
+            Entry::Vacant(free) => {
+                free.insert(clients.get(&client.id).cloned());
+            }
+            Entry::Occupied(mut taken) => {
+                let text =
+                    "another client has this one's name at the same issuer: tokens of neither are taken";
+                tracing::error!(client = client.id, text);
+                taken.insert(None);
+            }
+        }
+    }
+    names
 }
 
 /// The token of an `Authorization` header, when it has one.

@@ -8,6 +8,8 @@ use crate::mutants;
 use crate::tls::CertificateFault;
 use directory::Mismatch;
 
+mod timing;
+
 const KEY: &str = "sk_live_0123456789ab_5b0f1c9e7d3a4b28a6c4e2f0d8b61937";
 
 const NAMING_BASE: &str = "https://naming.example:8443/ns";
@@ -99,9 +101,15 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
     ];
     let count = mutants::each("Authorization", corpus, move |headers| {
         let sent = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
-        match holder(&directory, Door::Fhir, &self::headers(None, Some(sent)), 500) {
-            Ok((client, sandbox)) => {
-                assert!(client.id == "demo" && !sandbox);
+        match holder(
+            &directory,
+            &Issuers::default(),
+            Door::Fhir,
+            &self::headers(None, Some(sent)),
+            500,
+        ) {
+            Ok(holder) => {
+                assert!(holder.client.id == "demo" && !holder.sandbox_key);
                 let (scheme, token) = std::str::from_utf8(sent).unwrap().split_once(' ').unwrap();
                 assert!(scheme.eq_ignore_ascii_case("bearer") && token.trim() == KEY);
                 Ok(())
@@ -120,7 +128,7 @@ fn a_key_opens_until_it_expires() {
     let (directory, sent) = (directory(), format!("Bearer {KEY}"));
     let opens = |now| {
         let headers = headers(None, Some(sent.as_bytes()));
-        holder(&directory, Door::Fhir, &headers, now).is_ok()
+        holder(&directory, &Issuers::default(), Door::Fhir, &headers, now).is_ok()
     };
     assert!(opens(999) && !opens(1_000));
 }
@@ -128,9 +136,9 @@ fn a_key_opens_until_it_expires() {
 /// What the headers come to at a door.
 fn denial(directory: &Directory, door: Door, api_key: Option<&[u8]>, bearer: Option<&str>) -> Option<Denial> {
     let headers = headers(api_key, bearer.map(str::as_bytes));
-    match holder(directory, door, &headers, 500) {
-        Ok((client, _)) => {
-            assert_eq!(client.id, "demo");
+    match holder(directory, &Issuers::default(), door, &headers, 500) {
+        Ok(holder) => {
+            assert_eq!(holder.client.id, "demo");
             None
         }
         Err(denied) => {

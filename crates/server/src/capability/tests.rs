@@ -4,7 +4,7 @@ fn told() -> Value {
     statement(
         &Base::for_tests("https://h/fhir"),
         "2026-11-21T00:00:00Z",
-        Cors::Off,
+        crate::smart::security(&crate::auth::token::Issuers::default()),
         &Catalogue::new(adapters::naming::Naming::DEFAULT_BASE),
     )
 }

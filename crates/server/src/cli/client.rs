@@ -61,6 +61,12 @@ pub struct NewClient {
     /// [default: 100/200 at the partner doors, none at fhir]
     #[arg(long, value_name = "RATE/BURST")]
     rate_limit: Option<Allowance>,
+    /// Take access tokens of this authorization server for it: their iss, as in [[issuers]] of the configuration file
+    #[arg(long, value_name = "ISSUER")]
+    token_issuer: Option<String>,
+    /// What that authorization server calls it [default: the id]
+    #[arg(long, value_name = "NAME", requires = "token_issuer")]
+    token_client: Option<String>,
     /// Refuse every credential of it
     #[arg(long)]
     disabled: bool,
@@ -89,6 +95,7 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
             new.doors.iter().try_for_each(|door| check_door(door))?;
             Scopes::parse(&new.scopes).map_err(anyhow::Error::msg)?;
             let client = new.into_client();
+            nobody_else_has_its_name(&store, &client).await?;
             // What `key issue` gave it is no matter of this command.
             let access = store.access();
             let change = access
@@ -118,17 +125,40 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
     }
 }
 
+/// Of two clients with one name at an issuer nobody could say whose a token is.
+async fn nobody_else_has_its_name(store: &Store, client: &Client) -> anyhow::Result<()> {
+    let Some(name) = attributes::name_at_issuer(client) else {
+        return Ok(());
+    };
+    let clients = store.access().snapshot().await?.clients;
+    let taken = clients
+        .iter()
+        .find(|other| other.id != client.id && attributes::name_at_issuer(other).as_ref() == Some(&name));
+    match taken {
+        None => Ok(()),
+        Some(other) => anyhow::bail!(
+            "the client {} is the one whom {} calls {}. Give this one the name that it has there, with --token-client",
+            other.id,
+            name.0,
+            name.1
+        ),
+    }
+}
+
 fn line_of(client: &Client) -> String {
     let state = if client.enabled { "enabled" } else { "disabled" };
     let rate = attribute(client, attributes::RATE_LIMIT).map(|rate| format!("\trate {rate}"));
+    let tokens =
+        attributes::name_at_issuer(client).map(|(issuer, name)| format!("\ttokens {name} of {issuer}"));
     format!(
-        "{}\t{}\t{}\t{}\t{}\t{state}{}",
+        "{}\t{}\t{}\t{}\t{}\t{state}{}{}",
         client.id,
         client.spaces.join(","),
         client.doors.join(","),
         client.scopes.join(","),
         client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
         rate.unwrap_or_default(),
+        tokens.unwrap_or_default(),
     )
 }
 
@@ -139,6 +169,8 @@ impl NewClient {
             (attributes::LEGAL_ENTITY_TYPE, self.legal_entity_type),
             (attributes::LEGAL_ENTITY_STATUS, self.legal_entity_status),
             (attributes::USER_ID, self.user_id),
+            (attributes::TOKEN_ISSUER, self.token_issuer),
+            (attributes::TOKEN_CLIENT, self.token_client),
             (
                 attributes::RATE_LIMIT,
                 self.rate_limit.map(|allowance| allowance.to_string()),

@@ -126,7 +126,7 @@ impl<'a> Window<'a> {
     fn of(ask: &'a Ask<'a>) -> Result<Window<'a>, Failure> {
         let settings = &ask.visit.app.settings.partner;
         let session = session_in(ask, ask.caller.space);
-        let caller = ask.visit.app.auth.registry_of(&ask.caller.client);
+        let caller = ask.visit.app.auth.registry_of(&ask.caller);
         let caller = caller.ok_or_else(|| refuse(&Fault::TokenInvalid, ask.visit))?;
         let surroundings = Surroundings {
             naming: Desk::of(ask).naming,

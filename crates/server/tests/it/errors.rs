@@ -664,6 +664,8 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
         server.client("ehealth").with_prefix("/fhir"),
         server.client("sas"),
     );
+    let key = client_key(context, &server, "reader", &["demo"], &["system/Patient.rs"]);
+    let reader = fhir_with_key(&server, &key);
     cases.extend([
         ("send no credential", nobody.get("/Patient/ada")),
         (
@@ -674,6 +676,10 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
         ),
         ("use another door's credential", partner.get("/Patient/ada")),
         ("ask for what the scopes do not allow", sas.get("/Patient/ada")),
+        (
+            "write with a scope to read",
+            reader.post("/Patient").json(&patient("1")),
+        ),
         (
             "ask for a space of somebody else",
             fhir.get("/Patient/ada").header("X-Space", "other"),

@@ -25,6 +25,7 @@ mod rest;
 mod search;
 mod support;
 mod tls;
+mod token;
 
 use testkit::harness::Suite;
 
@@ -50,6 +51,7 @@ fn main() {
         partner::add,
         cli::add,
         tls::add,
+        token::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }
