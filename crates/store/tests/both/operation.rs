@@ -86,7 +86,7 @@ async fn migrations_go_up_down_and_up_again_to_the_same_tables(bench: Arc<Bench>
     assert!(store.pending_migrations().unwrap().is_empty());
     store.unmigrate().unwrap();
     assert_eq!(shape(&bench), "", "something is left");
-    assert_eq!(store.pending_migrations().unwrap().len(), 3);
+    assert_eq!(store.pending_migrations().unwrap().len(), 4);
     store.migrate().unwrap();
     assert_eq!(shape(&bench), up);
     insert(&store.for_space(SPACE), "a", patient("1", "Dupont"))
@@ -114,7 +114,7 @@ async fn a_schema_of_a_newer_server_is_refused_with_advice(bench: Arc<Bench>) {
 
 async fn a_new_database_is_not_ready_before_it_is_migrated(bench: Arc<Bench>) {
     let store = Store::open(&bench.url, bench.options()).unwrap();
-    assert_eq!(store.pending_migrations().unwrap().len(), 3);
+    assert_eq!(store.pending_migrations().unwrap().len(), 4);
     assert!(store.ready().await.is_err());
     store.migrate().unwrap();
     store.ready().await.unwrap();
