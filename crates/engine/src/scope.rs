@@ -47,6 +47,7 @@ impl Permission {
 pub struct Scopes {
     patient: u8,
     practitioner: u8,
+    audit: u8,
     other: Vec<String>,
 }
 
@@ -69,7 +70,11 @@ impl Scopes {
                     scopes.patient |= bits;
                     scopes.practitioner |= bits;
                 }
-                "AuditEvent" => scopes.other.push(scope.to_owned()),
+                // Not with `*`: who may read patients may not for that reason read who else did.
+                "AuditEvent" => {
+                    scopes.audit |= bits;
+                    scopes.other.push(scope.to_owned());
+                }
                 name => match ResourceType::parse(name).ok_or_else(|| complaint(scope))? {
                     ResourceType::Patient => scopes.patient |= bits,
                     ResourceType::Practitioner => scopes.practitioner |= bits,
@@ -86,6 +91,11 @@ impl Scopes {
             ResourceType::Practitioner => self.practitioner,
         };
         bits & permission.bit() != 0
+    }
+
+    /// Whether this is allowed on the audit trail.
+    pub fn allow_audit(&self, permission: Permission) -> bool {
+        self.audit & permission.bit() != 0
     }
 
     /// Whether a scope that is not FHIR's was granted, by its exact text.

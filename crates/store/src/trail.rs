@@ -31,5 +31,5 @@ pub use row::AuditRow;
 pub(crate) use row::RawRow;
 pub(crate) use seal::RawSeal;
 pub use sealer::{Sealer, SealerOptions};
-pub use search::{AuditPage, Recorded};
+pub use search::{AuditPage, Recorded, TrailSlice};
 pub use verify::{Finding, Report, SpaceReport};

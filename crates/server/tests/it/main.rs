@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod audit;
 mod cli;
 mod crash;
 mod errors;
@@ -48,6 +49,7 @@ fn main() {
         identity::add,
         partner::add,
         cli::add,
+        audit::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

@@ -43,6 +43,17 @@ pub struct AuditPage {
     pub next: Option<String>,
 }
 
+/// A stretch of the trail, and how far it has been read.
+#[derive(Clone, Copy, Debug)]
+pub struct TrailSlice {
+    /// Its start, inclusive, microseconds since the epoch.
+    pub since: i64,
+    /// Its end, exclusive.
+    pub until: i64,
+    /// The block that was read last; 0 at the beginning.
+    pub block: i64,
+}
+
 impl SpaceStore {
     /// The row at a position; `None` where there is none, or none any more.
     ///
@@ -63,6 +74,42 @@ impl SpaceStore {
                 Ok(found.into_iter().next().map(|row| Recorded { position, row }))
             })
             .await
+    }
+
+    /// The rows of the next block of a slice, oldest first, and moves the slice behind it; `None`: there is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn audit_slice(&self, slice: &mut TrailSlice) -> Result<Option<Vec<Recorded>>, StoreError> {
+        let (space, from) = (self.space(), *slice);
+        let found = self
+            .store()
+            .read_all(move |tx| {
+                let statement = seal::select()
+                    .bind(space.0)
+                    .sql(" AND block > ")
+                    .bind(from.block)
+                    .sql(" AND latest >= ")
+                    .bind(from.since)
+                    .sql(" AND earliest < ")
+                    .bind(from.until)
+                    .sql(" ORDER BY block LIMIT 1");
+                let found = seal::load(tx, space.0, &statement)?.into_iter().next();
+                let Some(sealed) = found.map(seal::sound).transpose()? else {
+                    return Ok(None);
+                };
+                let mut rows = rows_of(tx, &sealed)?;
+                rows.retain(|recorded| {
+                    let time = recorded.row.time.micros();
+                    time >= from.since && time < from.until
+                });
+                Ok(Some((sealed.block.number, rows)))
+            })
+            .await?;
+        Ok(found.map(|(block, rows)| {
+            slice.block = block;
+            rows
+        }))
     }
 
     /// A page of a search.
