@@ -1,6 +1,8 @@
 //! Who asks, through which door, and the randomness the engine is given.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use fhir::Id;
 use store::SpaceKey;
@@ -93,6 +95,38 @@ pub struct Caller {
     pub request_id: String,
     /// In whose name it writes: the UUID of a user, or one that stands for the client (`adapters.md` 5.2).
     pub author: String,
+    /// What the audit trail holds of this request so far.
+    pub witness: Witness,
+}
+
+/// What the audit trail holds of a request. Clones speak of the same one: so whoever answers it can tell whether
+/// something was recorded, whatever ran.
+#[derive(Clone, Debug, Default)]
+pub struct Witness(Arc<AtomicU8>);
+
+impl Witness {
+    const DONE: u8 = 1;
+    const REFUSED: u8 = 2;
+
+    /// Something was done, and has its row.
+    pub fn done(&self) {
+        self.0.store(Witness::DONE, Ordering::Relaxed);
+    }
+
+    /// Something was refused, and has its row.
+    pub fn refused(&self) {
+        self.0.store(Witness::REFUSED, Ordering::Relaxed);
+    }
+
+    /// Whether there is a row.
+    pub fn has_row(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the last row is that of a refusal.
+    pub fn has_refusal(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Witness::REFUSED
+    }
 }
 
 /// Where new logical ids come from.

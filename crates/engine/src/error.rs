@@ -20,6 +20,8 @@ pub enum Error {
     Request(Issue),
     /// Nothing of this type and id that the caller may see.
     NotFound(Target),
+    /// The trail of the space has no row, or no more, at this position.
+    NoAuditEvent(i64),
     /// The resource exists, this version of it does not.
     NoVersion {
         /// Which resource.
@@ -193,6 +195,11 @@ impl Error {
                 404,
                 Issue::error(IssueCode::NotFound, format!("There is no {target}. Search for it by identifier, or create it."))
                     .with_diagnostics(target.to_string()),
+            ),
+            Error::NoAuditEvent(position) => Refusal::new(
+                404,
+                Issue::error(IssueCode::NotFound, "There is no AuditEvent of that id. Search for it by date, entity or agent; what was done is there within two seconds.")
+                    .with_diagnostics(format!("AuditEvent/{position}")),
             ),
             Error::NoVersion { target, version } => Refusal::new(
                 404,

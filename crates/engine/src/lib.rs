@@ -4,6 +4,7 @@
 //! [`Session`], and a session runs [`fhir::Interaction`]s.
 
 mod account;
+mod audit;
 mod conditional;
 pub mod context;
 mod create;
@@ -29,7 +30,7 @@ pub mod transaction;
 mod update;
 mod validate;
 
-pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds};
+pub use context::{Caller, ClientPolicy, Door, IdSource, RandomIds, Witness};
 pub use error::{Error, LogLevel, Refusal};
 pub use find_or_create::CANDIDATES;
 pub use keys::KeySystems;

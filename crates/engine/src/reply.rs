@@ -3,6 +3,7 @@
 use fhir::identity::Judgement;
 use fhir::{Issue, Target};
 use serde_json::Value;
+use store::trail::{AuditPage, Recorded};
 use store::{HistoryPage, ListPage, Page, Record, Stored};
 
 /// The answer to an interaction.
@@ -15,6 +16,10 @@ pub enum Reply {
     Deleted(Option<Stored>),
     /// Search.
     Page(Page),
+    /// Read of the audit trail.
+    AuditEvent(Box<Recorded>),
+    /// Search of the audit trail.
+    AuditPage(AuditPage),
     /// History.
     History(HistoryPage),
     /// List.

@@ -56,6 +56,7 @@ impl Permission {
 pub struct Scopes {
     patient: u8,
     practitioner: u8,
+    audit: u8,
     other: Vec<String>,
 }
 
@@ -91,6 +92,7 @@ impl Scopes {
         Scopes {
             patient: self.patient & other.patient,
             practitioner: self.practitioner & other.practitioner,
+            audit: self.audit & other.audit,
             other: both.cloned().collect(),
         }
     }
@@ -108,7 +110,11 @@ impl Scopes {
                 self.patient |= bits;
                 self.practitioner |= bits;
             }
-            "AuditEvent" => self.other.push(scope.to_owned()),
+            // Not with `*`: who may read patients may not for that reason read who else did.
+            "AuditEvent" => {
+                self.audit |= bits;
+                self.other.push(scope.to_owned());
+            }
             name => match ResourceType::parse(name).ok_or_else(|| complaint(scope))? {
                 ResourceType::Patient => self.patient |= bits,
                 ResourceType::Practitioner => self.practitioner |= bits,
@@ -124,6 +130,11 @@ impl Scopes {
             ResourceType::Practitioner => self.practitioner,
         };
         bits & permission.bit() != 0
+    }
+
+    /// Whether this is allowed on the audit trail.
+    pub fn allow_audit(&self, permission: Permission) -> bool {
+        self.audit & permission.bit() != 0
     }
 
     /// Whether a scope that is not FHIR's was granted, by its exact text.

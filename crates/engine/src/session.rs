@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 use fhir::interaction::{Keep, Ownership};
 use fhir::profile::Profiles;
 use fhir::{Id, Interaction, Resource, ResourceType, Timestamp, VersionId};
-use store::audit::AuditEntry;
+use store::audit::{AuditEntry, Audited};
 use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
 
 use crate::context::{Caller, ClientPolicy, Door, IdSource};
@@ -15,7 +15,8 @@ use crate::prepare::{self, BodyId, Valid};
 use crate::reply::{Reply, Written};
 use crate::scope::Permission;
 use crate::{
-    create, delete, edit, erase, find_or_create, history, list, matching, patch, pix, read, update, validate,
+    audit, create, delete, edit, erase, find_or_create, history, list, matching, patch, pix, read, update,
+    validate,
 };
 
 /// The engine: one per process.
@@ -99,6 +100,22 @@ pub struct Session {
 /// The interaction by which an import writes.
 pub(crate) const FIND_OR_CREATE: &str = "find-or-create";
 
+/// The type that the audit trail says an interaction is about.
+fn audited(interaction: &Interaction) -> Option<Audited> {
+    match interaction {
+        Interaction::ReadAudit(_) | Interaction::SearchAudit(_) => Some(Audited::AuditEvent),
+        other => other.kind().map(Audited::from),
+    }
+}
+
+/// The id that it says it is about.
+fn named(interaction: &Interaction) -> Option<Id> {
+    match interaction {
+        Interaction::ReadAudit(position) => Id::parse(&position.to_string()),
+        other => other.id().cloned(),
+    }
+}
+
 /// What a write carries into its transaction.
 pub(crate) struct WriteContext {
     pub(crate) caller: Arc<Caller>,
@@ -125,7 +142,7 @@ impl WriteContext {
             space: Some(self.caller.space),
             door: self.caller.door.as_str(),
             interaction: self.interaction,
-            kind: Some(stored.target.kind),
+            kind: Some(stored.target.kind.into()),
             id: Some(stored.target.id.clone()),
             version: Some(stored.version),
             outcome: "ok",
@@ -140,7 +157,7 @@ impl Session {
     /// # Errors
     /// The refusal; nothing was written then.
     pub async fn run(&self, interaction: Interaction) -> Result<Reply, Error> {
-        let (name, kind, id) = (interaction.name(), interaction.kind(), interaction.id().cloned());
+        let (name, kind, id) = (interaction.name(), audited(&interaction), named(&interaction));
         let result = self.dispatch(interaction).await;
         self.audit_unless_written(name, kind, id, result.as_ref())?;
         result
@@ -168,6 +185,10 @@ impl Session {
                 .await
                 .map(Reply::Resource),
             Interaction::Search(query) => read::search(self, query).await.map(Reply::Page),
+            Interaction::ReadAudit(position) => audit::read(self, position)
+                .await
+                .map(|recorded| Reply::AuditEvent(Box::new(recorded))),
+            Interaction::SearchAudit(query) => audit::search(self, query).await.map(Reply::AuditPage),
             Interaction::History(history) => history::history(self, history).await.map(Reply::History),
             Interaction::Create(resource) => create::create(self, resource).await.map(Reply::Written),
             Interaction::ConditionalCreate { criteria, resource } => {
@@ -306,10 +327,14 @@ impl Session {
     pub(crate) fn audit_unless_written(
         &self,
         interaction: &'static str,
-        kind: Option<ResourceType>,
+        kind: Option<Audited>,
         named: Option<Id>,
         result: Result<&Reply, &Error>,
     ) -> Result<(), Error> {
+        match result {
+            Ok(_) => self.caller.witness.done(),
+            Err(_) => self.caller.witness.refused(),
+        }
         let (id, version, outcome): (Option<Id>, Option<VersionId>, &'static str) = match result {
             Ok(Reply::Written(reply)) if matches!(reply.written, Written::Created | Written::Updated) => {
                 return Ok(());
@@ -322,9 +347,13 @@ impl Session {
             ),
             Ok(Reply::Deleted(None)) => (named, None, "unchanged"),
             Ok(Reply::Resource(stored)) => (Some(stored.target.id.clone()), Some(stored.version), "ok"),
-            Ok(Reply::Page(_) | Reply::List(_) | Reply::Matches(_)) => (None, None, "ok"),
+            Ok(Reply::Page(_) | Reply::List(_) | Reply::Matches(_) | Reply::AuditPage(_)) => {
+                (None, None, "ok")
+            }
             Ok(Reply::CrossReferenced(found)) => (Some(found.target.id.clone()), None, "ok"),
-            Ok(Reply::History(_) | Reply::Records(_) | Reply::Issues(_)) => (named, None, "ok"),
+            Ok(Reply::History(_) | Reply::Records(_) | Reply::Issues(_) | Reply::AuditEvent(_)) => {
+                (named, None, "ok")
+            }
             Err(error) => (named, None, error.code().as_str()),
         };
         let recorded = self.engine.inner.store.audit_later(AuditEntry {

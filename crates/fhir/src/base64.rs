@@ -29,6 +29,37 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     (digits == 0).then_some(bytes)
 }
 
+/// The text that stands for bytes, on one line.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let mut whole = [0; 3];
+        whole.iter_mut().zip(group).for_each(|(to, from)| *to = *from);
+        let [first, second, third] = whole.map(u32::from);
+        let bits = first << 16 | second << 8 | third;
+        for place in 0..4 {
+            // A group of n bytes has n + 1 digits.
+            text.push(if place <= group.len() {
+                digit(bits >> (18 - 6 * place) & 63)
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+fn digit(value: u32) -> char {
+    let letter = |first: u8, value: u32| char::from(first + u8::try_from(value).unwrap_or_default());
+    match value {
+        0..26 => letter(b'A', value),
+        26..52 => letter(b'a', value - 26),
+        52..62 => letter(b'0', value - 52),
+        62 => '+',
+        _ => '/',
+    }
+}
+
 fn value(byte: u8) -> Option<u32> {
     let value = match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -43,7 +74,7 @@ fn value(byte: u8) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
 
     #[test]
     fn base64_is_read_as_the_rfc_writes_it() {
@@ -57,7 +88,14 @@ mod tests {
             ("Zm9vYmFy", "foobar"),
         ] {
             assert_eq!(decode(text).unwrap(), bytes.as_bytes(), "{text}");
+            assert_eq!(
+                decode(&encode(bytes.as_bytes())).unwrap(),
+                bytes.as_bytes(),
+                "{text}"
+            );
         }
+        assert_eq!(encode(b"fooba"), "Zm9vYmE=");
+        assert_eq!(encode(&[0xfb, 0xff, 0xbf]), "+/+/");
         assert_eq!(decode("+/+/").unwrap(), [0xfb, 0xff, 0xbf]);
     }
 

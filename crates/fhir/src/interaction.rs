@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::id::{Id, Target, VersionId};
 use crate::identifier::Identifier;
 use crate::outcome::Issue;
+use crate::query::audit::AuditQuery;
 use crate::query::history::{History, Scope};
 use crate::query::{Criteria, Level, Query};
 use crate::resource::{Resource, ResourceType};
@@ -21,6 +22,10 @@ pub enum Interaction {
     Search(Query),
     /// <https://hl7.org/fhir/R4/http.html#history>
     History(History),
+    /// <https://hl7.org/fhir/R4/http.html#read> of the AuditEvent at this position of the space's trail.
+    ReadAudit(i64),
+    /// <https://hl7.org/fhir/R4/search.html> of the trail.
+    SearchAudit(AuditQuery),
     /// <https://hl7.org/fhir/R4/http.html#create>; the body's id means nothing.
     Create(Resource),
     /// <https://hl7.org/fhir/R4/http.html#ccreate>
@@ -274,6 +279,8 @@ impl Interaction {
                 Level::Type => "search-type",
                 Level::System => "search-system",
             },
+            Interaction::ReadAudit(_) => "read",
+            Interaction::SearchAudit(_) => "search-type",
             Interaction::History(history) => match history.scope {
                 Scope::Resource(_) => "history-instance",
                 Scope::Type(_) => "history-type",
@@ -315,6 +322,8 @@ impl Interaction {
             },
             Interaction::Validate(validation) => validation.id.as_ref(),
             Interaction::Search(_)
+            | Interaction::ReadAudit(_)
+            | Interaction::SearchAudit(_)
             | Interaction::CrossReference { .. }
             | Interaction::Match(_)
             | Interaction::Create(_)
@@ -327,7 +336,7 @@ impl Interaction {
         }
     }
 
-    /// The type it is about, when it is about one.
+    /// The stored type it is about, when it is about one.
     pub fn kind(&self) -> Option<ResourceType> {
         let kind = match self {
             Interaction::Read(target)
@@ -343,6 +352,8 @@ impl Interaction {
                 Scope::Type(kind) => *kind,
                 Scope::System => return None,
             },
+            // An AuditEvent is no stored resource.
+            Interaction::ReadAudit(_) | Interaction::SearchAudit(_) => return None,
             Interaction::ConditionalPatch { criteria, .. } => criteria.kind,
             Interaction::Validate(validation) => validation.kind,
             Interaction::CrossReference { .. } | Interaction::Match(_) => ResourceType::Patient,

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use adapters::ehealth;
 use engine::{Caller, Door, Engine, KeySystems, LogLevel, Refusal, Scopes};
 use fhir::query::Criteria;
-use fhir::{Issue, IssueCode, Resource};
+use fhir::{Id, Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
 use store::access::{AccessSnapshot, ClientKey};
-use store::audit::AuditEntry;
+use store::audit::{AuditEntry, Audited};
 use store::{SpaceKey, Store, StoreError};
 
 use crate::rate::Rate;
@@ -285,31 +285,46 @@ impl Authenticator {
     pub fn authenticate(&self, door: Door, headers: &CallerHeaders<'_>) -> Result<Caller, Denied> {
         let result = self.recognise(&self.directory(), door, headers);
         if let Err(Denied { refusal, .. }) = &result {
-            self.record(AuditEntry {
-                time: self.shared.store.now(),
-                request_id: headers.request_id.to_owned(),
-                client: String::new(),
-                space: None,
-                door: door.as_str(),
-                interaction: "authenticate",
-                kind: None,
-                id: None,
-                version: None,
-                outcome: refusal.code().as_str(),
-            });
+            self.record_unknown(door, headers.request_id, "authenticate", refusal);
         }
         result
     }
 
-    /// Audits that a known caller was refused before any interaction began.
-    pub fn record_denial(&self, caller: &Caller, refusal: &Refusal) {
+    /// Audits what became of a known caller's request when nothing that ran has: what it was called, what it was about.
+    pub fn record_request(
+        &self,
+        caller: &Caller,
+        interaction: &'static str,
+        (kind, id): (Option<Audited>, Option<Id>),
+        refusal: Option<&Refusal>,
+    ) {
+        match refusal {
+            Some(_) => caller.witness.refused(),
+            None => caller.witness.done(),
+        }
         self.record(AuditEntry {
             time: self.shared.store.now(),
             request_id: caller.request_id.clone(),
             client: caller.client.clone(),
             space: Some(caller.space),
             door: caller.door.as_str(),
-            interaction: "admit",
+            interaction,
+            kind,
+            id,
+            version: None,
+            outcome: refusal.map_or("ok", |refusal| refusal.code().as_str()),
+        });
+    }
+
+    /// Audits that a request was refused before anybody looked who sent it.
+    pub fn record_unknown(&self, door: Door, request_id: &str, interaction: &'static str, refusal: &Refusal) {
+        self.record(AuditEntry {
+            time: self.shared.store.now(),
+            request_id: request_id.to_owned(),
+            client: String::new(),
+            space: None,
+            door: door.as_str(),
+            interaction,
             kind: None,
             id: None,
             version: None,
@@ -379,6 +394,7 @@ impl Authenticator {
             policy: client.policy,
             request_id: headers.request_id.to_owned(),
             author: client.author().to_owned(),
+            witness: engine::Witness::default(),
         })
     }
 

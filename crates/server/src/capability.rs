@@ -13,6 +13,7 @@ use fhir::query::{Include, SearchParam};
 use serde_json::{Map, Value, json};
 
 use crate::ask::Visit;
+use crate::audit;
 use crate::base::{Base, FHIR_PATH};
 use crate::conformance::{self, Catalogue, Kind, PARAMETERS, Parameter, parameters};
 use crate::error::Failure;
@@ -75,7 +76,8 @@ fn statement(base: &Base, date: &str, security: Map<String, Value>, published_he
     let stored = ResourceType::ALL
         .into_iter()
         .map(|kind| stored(kind, published_here));
-    let resources: Vec<Value> = stored.chain(Kind::ALL.into_iter().map(published)).collect();
+    let told = Kind::ALL.into_iter().map(published);
+    let resources: Vec<Value> = stored.chain(told).chain([audit_trail()]).collect();
     json!({
         "resourceType": "CapabilityStatement",
         "name": "Passerelle",
@@ -213,6 +215,24 @@ fn published(kind: Kind) -> Value {
         "type": kind.as_str(),
         "documentation": "What this server publishes of itself. Any client that may call reads it, without a scope.",
         "interaction": interactions(&INTERACTIONS, conformance::TYPE_PATH),
+        "versioning": "no-version",
+        "conditionalRead": "not-match",
+        "searchParam": params,
+    })
+}
+
+fn audit_trail() -> Value {
+    let params: Vec<Value> = fhir::query::audit::PARAMETERS
+        .iter()
+        .map(|(name, kind, definition)| json!({ "name": name, "type": kind, "definition": definition }))
+        .collect();
+    json!({
+        "type": "AuditEvent",
+        "profile": "http://hl7.org/fhir/StructureDefinition/AuditEvent",
+        "documentation": "Who did what in the client's space, and who was refused, newest first, within two seconds of it. Needs the scope \
+                          system/AuditEvent.rs, which system/*.rs does not hold. An agent is a client: agent=id or \
+                          agent:identifier=system|id.",
+        "interaction": interactions(&INTERACTIONS, audit::TYPE_PATH),
         "versioning": "no-version",
         "conditionalRead": "not-match",
         "searchParam": params,

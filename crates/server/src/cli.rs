@@ -15,6 +15,7 @@ use crate::auth::{REFRESH, medicapp_spaces};
 use crate::config::Settings;
 use crate::{demo, start};
 
+mod audit;
 mod certificate;
 mod client;
 mod export;
@@ -27,6 +28,7 @@ mod scrub;
 mod tests;
 mod translate;
 
+use audit::AuditCommand;
 use client::ClientCommand;
 use key::KeyCommand;
 pub(crate) use key::issue_key;
@@ -77,6 +79,9 @@ enum Command {
     /// free disk as the largest table. Standbys follow by themselves; backups and archived log are yours to age
     /// out. What could not be done is named with what to do, and makes the command fail.
     Scrub(scrub::Options),
+    /// Who did what: check the trail, or write it out
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Tenants
     #[command(subcommand)]
     Space(SpaceCommand),
@@ -217,6 +222,7 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Scrub(options) => scrub::run(&options),
+        Command::Audit(command) => audit::run(command),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+mod audit;
 pub mod issuers;
 pub mod partner;
 mod tls;
@@ -95,6 +96,17 @@ pub struct Settings {
     #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY")]
     #[serde(default)]
     pub unsafe_durability: bool,
+    /// File of the key that signs the audit trail (Ed25519, PEM); made at the first start, keep it apart from the database
+    /// and its backups [default: beside the SQLite file; none on PostgreSQL: not signed]
+    #[arg(long, env = "PASSERELLE_AUDIT_KEY", value_name = "FILE")]
+    pub audit_key: Option<PathBuf>,
+    /// File outside the database to which the heads of the audit trail are appended, so that a cut of its end is seen
+    /// [default: beside the SQLite file; none on PostgreSQL]
+    #[arg(long, env = "PASSERELLE_AUDIT_HEADS", value_name = "FILE")]
+    pub audit_heads: Option<PathBuf>,
+    /// Remove rows of the audit trail that are older, in whole sealed blocks [default: keep them for ever]
+    #[arg(long, env = "PASSERELLE_AUDIT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub audit_retention_days: Option<u64>,
     /// OIDs of the deployment's own for its identifier systems, by path below the naming base; in the file alone.
     #[arg(skip)]
     #[serde(default)]
@@ -143,6 +155,9 @@ impl Settings {
             connections: self.connections.or(file.connections),
             log_format: self.log_format.or(file.log_format),
             unsafe_durability: self.unsafe_durability || file.unsafe_durability,
+            audit_key: self.audit_key.or(file.audit_key),
+            audit_heads: self.audit_heads.or(file.audit_heads),
+            audit_retention_days: self.audit_retention_days.or(file.audit_retention_days),
             naming_oids: file.naming_oids,
             medicapp: file.medicapp,
             patient_graph: file.patient_graph,

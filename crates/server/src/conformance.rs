@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/conformance-module.html>
 //!
 //! They belong to the server, not to a space: any client of the `fhir` door reads them, without a scope; nobody
-//! writes them. No interaction of the engine stands behind them, and no audit row: they say nothing of anybody.
+//! writes them. No interaction of the engine stands behind them; the gate writes their audit rows.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

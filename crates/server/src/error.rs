@@ -242,8 +242,17 @@ pub fn unknown_type(name: &str) -> Refusal {
             "Read the resource itself.",
         );
     }
+    if name == "AuditEvent" {
+        return not_offered(
+            "More than reading and searching AuditEvent",
+            "GET /AuditEvent or one of its ids, alone and not in a Bundle.",
+        );
+    }
     let served: Vec<&str> = ResourceType::ALL.iter().map(|kind| kind.as_str()).collect();
-    let published: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let published: Vec<&str> = ["AuditEvent"]
+        .into_iter()
+        .chain(Kind::ALL.iter().map(|kind| kind.as_str()))
+        .collect();
     let text = format!(
         "This server does not serve that resource type. It serves {}, and for reading {} (the case of the letters \
          matters), and /fhir/metadata says what can be done with them.",
@@ -268,6 +277,15 @@ pub fn not_published(kind: Kind, id: &str) -> Refusal {
         404,
         Issue::error(IssueCode::NotFound, text).with_diagnostics(name),
     )
+}
+
+/// 404 of an id that no AuditEvent can have.
+pub fn no_audit_event(id: &str) -> Refusal {
+    if id.starts_with(['$', '_']) {
+        return unknown_operation(id);
+    }
+    let text = "There is no AuditEvent of that id: ids are numbers. Search for it by date, entity or agent.";
+    Refusal::new(404, Issue::error(IssueCode::NotFound, text))
 }
 
 /// 404 of an id that no resource can have.

@@ -17,7 +17,9 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use engine::{Caller, Door, LogLevel, Refusal};
+use fhir::ResourceType;
 use futures_util::FutureExt;
+use store::audit::Audited;
 
 use crate::app::App;
 use crate::ask::{Ask, Visit};
@@ -33,6 +35,8 @@ mod tests;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
+/// What the audit trail calls a refusal before anything began.
+const ADMIT: &str = "admit";
 const X_SPACE: HeaderName = HeaderName::from_static("x-space");
 
 /// What is learnt of a request on its way, for its log line.
@@ -73,6 +77,7 @@ pub async fn answer(
         Ok(result) => result,
         Err(panic) => Err(panicked(&*panic)),
     };
+    record(&visit, row, &trace, result.as_ref().err());
     let (mut response, failure) = match result {
         Ok(response) => (response, None),
         Err(failure) => {
@@ -121,7 +126,12 @@ async fn handle<'a>(
     match row.handler {
         Handler::Open(handler) => handler(visit).await,
         Handler::Known(handler) => {
-            let _permit = visit.app.permit().ok_or_else(error::overloaded)?;
+            let _permit = visit.app.permit().ok_or_else(|| {
+                let refusal = error::overloaded();
+                let auth = &visit.app.auth;
+                auth.record_unknown(row.door, visit.request_id, ADMIT, &refusal);
+                refusal
+            })?;
             let caller = Arc::new(authenticate(&visit, row)?);
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
@@ -163,9 +173,34 @@ fn admit(visit: &Visit<'_>, caller: &Caller) -> Result<(), Failure> {
     throttle(visit.app, caller)
         .and_then(|()| partner::admit(caller, &settings.partner))
         .map_err(|refusal| {
-            auth.record_denial(caller, &refusal);
+            auth.record_request(caller, ADMIT, (None, None), Some(&refusal));
             refusal.into()
         })
+}
+
+/// Audits what no interaction has: what the server told of itself, and whatever was refused on the way to one or behind
+/// it. Who is not known was audited where that was found.
+fn record(visit: &Visit<'_>, row: &Row, trace: &Trace, failure: Option<&Failure>) {
+    let Some(caller) = trace.caller.get() else { return };
+    let is_recorded = match failure {
+        Some(_) => caller.witness.has_refusal(),
+        None => caller.witness.has_row(),
+    };
+    if is_recorded {
+        return;
+    }
+    let segment = |name: &str| visit.request.match_info().get(name);
+    let about = match row.door {
+        Door::Fhir => {
+            let named = segment("type").or_else(|| row.pattern.split('/').nth(2));
+            let id = segment("id").and_then(fhir::Id::parse);
+            (named.and_then(Audited::parse), id)
+        }
+        // What stands in a partner's path is the partner's.
+        _ => (Some(ResourceType::Patient.into()), None),
+    };
+    let refusal = failure.map(|failure| &*failure.refusal);
+    visit.app.auth.record_request(caller, row.name(), about, refusal);
 }
 
 /// Takes a request out of the caller's bucket, whatever becomes of it.

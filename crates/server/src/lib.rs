@@ -6,6 +6,7 @@
 mod alias;
 pub mod app;
 mod ask;
+mod audit;
 pub mod auth;
 mod base;
 mod body;
@@ -39,4 +40,4 @@ mod start;
 pub mod tls;
 mod transaction;
 
-pub use routes::routes_of_fhir;
+pub use routes::{all_routes, routes_of_fhir};

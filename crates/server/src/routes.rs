@@ -13,7 +13,7 @@ use crate::ask::{Ask, Visit};
 use crate::error::{self, Failure};
 use crate::operation::{everything, matching, pix, validate};
 use crate::partner::{cloud, connect, ehealth, patient_graph};
-use crate::{capability, conformance, gate, health, rest, smart, transaction};
+use crate::{audit, capability, conformance, gate, health, rest, smart, transaction};
 
 #[cfg(test)]
 mod panicking;
@@ -70,6 +70,21 @@ pub struct Row {
     pub operation: Option<Operation>,
     /// Who answers.
     pub handler: Handler,
+}
+
+impl Row {
+    /// What the audit trail calls it, when no interaction was run.
+    pub fn name(&self) -> &'static str {
+        let of_door = match (&self.method, self.pattern.contains("{id}")) {
+            (&Method::POST, _) => "create",
+            (&Method::PUT | &Method::PATCH, _) => "update",
+            (&Method::DELETE, _) => "delete",
+            (_, true) => "read",
+            (_, false) => "search-type",
+        };
+        let operation = self.operation.map(|operation| operation.name);
+        self.interaction.or(operation).unwrap_or(of_door)
+    }
 }
 
 /// An operation, as the CapabilityStatement tells it — <https://hl7.org/fhir/R4/operations.html>
@@ -152,6 +167,9 @@ pub static ROUTES: &[Row] = &[
     known(Method::GET, conformance::TYPE_PATH, "search-type", |ask| Box::pin(conformance::search(ask))),
     known(Method::POST, conformance::SEARCH_PATH, "search-type", |ask| Box::pin(conformance::posted_search(ask))),
     known(Method::GET, conformance::RESOURCE_PATH, "read", |ask| Box::pin(conformance::read(ask))),
+    known(Method::GET, audit::TYPE_PATH, "search-type", |ask| Box::pin(audit::search(ask))),
+    known(Method::POST, audit::SEARCH_PATH, "search-type", |ask| Box::pin(audit::posted_search(ask))),
+    known(Method::GET, audit::RESOURCE_PATH, "read", |ask| Box::pin(audit::read(ask))),
     known(Method::GET, "/fhir", "search-system", |ask| Box::pin(rest::search_system(ask))),
     known(Method::POST, "/fhir/_search", "search-system", |ask| Box::pin(rest::posted_search_system(ask))),
     known(Method::GET, "/fhir/_history", "history-system", |ask| Box::pin(rest::system_history(ask))),
@@ -201,6 +219,15 @@ pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
         .iter()
         .filter(|row| row.pattern.starts_with("/fhir") && row.pattern != smart::CONFIGURATION_PATH);
     rows.map(|row| (row.method.as_str(), row.pattern)).collect()
+}
+
+/// Method, pattern and door of every route of every door, for the same.
+pub fn all_routes() -> Vec<(&'static str, &'static str, &'static str)> {
+    let rows = ROUTES
+        .iter()
+        .filter(|row| matches!(row.handler, Handler::Known(_)));
+    rows.map(|row| (row.method.as_str(), row.pattern, row.door.as_str()))
+        .collect()
 }
 
 /// What stands for the route where there is none: its pattern is what the log shows.
@@ -317,6 +344,7 @@ async fn no_method(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
         return Ok(response);
     }
     let hint = match visit.request.method().as_str() {
+        _ if pattern.starts_with(audit::TYPE_PATH) => "The audit trail is read and searched, never written.",
         _ if pattern.starts_with(conformance::TYPE_PATH) => {
             "What the server publishes of itself is read and searched, never written."
         }

@@ -11,6 +11,7 @@ use engine::{Engine, KeySystems, RandomIds};
 use fhir::Resource;
 use fhir::interaction::Ownership;
 use fhir::profile::Profiles;
+use store::trail::Sealer;
 use store::{Durability, Options, Store};
 
 use crate::app;
@@ -66,6 +67,8 @@ pub struct Prepared {
     pub engine: Engine,
     /// Who may call.
     pub auth: Authenticator,
+    /// Seals the audit trail.
+    pub sealer: Sealer,
     /// How to serve.
     pub settings: app::Settings,
 }
@@ -77,6 +80,7 @@ pub struct Prepared {
 pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let app_settings = app_settings(settings)?;
     let issuers = Issuers::start(settings.issuers()?)?;
+    let sealing = settings.sealer()?;
     let store = open_migrated(settings)?;
     let base = settings.naming_base();
     let fixed = store.access().put_setting_once(NAMING_BASE, base).await?;
@@ -109,10 +113,12 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     .with_profiles(profiles(base)?);
     let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
     let auth = auth.with_issuers(issuers);
+    let sealer = store.start_sealer(sealing)?;
     Ok(Prepared {
         store,
         engine,
         auth,
+        sealer,
         settings: app_settings,
     })
 }
@@ -165,12 +171,17 @@ pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()
         store,
         engine,
         auth,
+        sealer,
         settings,
     } = prepared;
     let ready = |address| tracing::info!(%address, "serving");
     let result = app::serve(listener, engine, auth.clone(), settings, ready).await;
     auth.stop();
     let closed = store.close().await;
+    // What came last is sealed too; what cannot be is at the next start.
+    if let Err(error) = sealer.finish() {
+        tracing::warn!(%error, "the end of the audit trail is not sealed yet");
+    }
     result.context("the server stopped")?;
     closed.context("the database could not be closed")
 }

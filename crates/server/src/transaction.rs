@@ -14,13 +14,16 @@ use fhir::bundle::{Bundle, Entry, Method, Mode, at_entry, references};
 use fhir::{Interaction, Issue};
 
 use self::answer::Answered;
-use self::entry::{Asked, Shape, What};
+use self::entry::{Asked, Shape, Told, What};
 use crate::ask::Ask;
 use crate::base::Base;
 use crate::error::{self, Failure};
 
 /// As many entries of a transaction are checked where they are; more on the blocking pool.
 const CHECK_INLINE: usize = 32;
+
+/// What the audit trail calls an entry of a batch that cannot be read.
+const BATCH_ENTRY: &str = "transaction";
 
 /// `POST [base]`
 pub async fn process(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
@@ -63,15 +66,31 @@ async fn batch(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Vec<Answered>
 }
 
 async fn alone(ask: &Ask<'_>, base: &Base, entry: Entry) -> Result<Answered, Failure> {
-    let asked = asked(ask, base, entry.request)?;
+    let asked = asked(ask, base, entry.request).inspect_err(|failure| {
+        // No interaction began that could have its row.
+        let auth = &ask.visit.app.auth;
+        auth.record_request(&ask.caller, BATCH_ENTRY, (None, None), Some(&failure.refusal));
+    })?;
     let shape = asked.shape;
     match asked.what {
-        What::Tell(told) => Ok(Answered::Told(Box::new(told), Box::new(shape))),
+        What::Tell(told) => {
+            record_told(ask, &told);
+            Ok(Answered::Told(Box::new(told), Box::new(shape)))
+        }
         What::Run(interaction) => {
             let reply = ask.session().run(interaction).await;
             let reply = reply.map_err(|error| shape.failure(error))?;
             Ok(Answered::Done(Box::new(reply), Box::new(shape)))
         }
+    }
+}
+
+/// The audit row of what the server tells of itself. The statement is told to anybody, and has none when it is asked for
+/// alone.
+fn record_told(ask: &Ask<'_>, told: &Told) {
+    if let Some(kind) = told.audited() {
+        let auth = &ask.visit.app.auth;
+        auth.record_request(&ask.caller, told.name(), (Some(kind), told.id()), None);
     }
 }
 
@@ -133,6 +152,11 @@ async fn transaction(ask: &Ask<'_>, base: &Base, entries: Vec<Entry>) -> Result<
     };
     let replies = ask.session().transact(draft).await;
     let replies = replies.map_err(|found| all_of(told(found, &shapes)))?;
+    for (_, answer) in &answered {
+        if let Answered::Told(told, _) = answer {
+            record_told(ask, told);
+        }
+    }
     let done = replies.into_iter().zip(shapes);
     answered.extend(done.map(|(reply, (position, shape))| {
         let answer = Answered::Done(Box::new(reply), Box::new(shape));

@@ -194,7 +194,7 @@ async fn put_new(space: SpaceStore, number: u64) {
         space: Some(SPACE),
         door: "fhir",
         interaction: "conditional-update",
-        kind: Some(ResourceType::Patient),
+        kind: Some(ResourceType::Patient.into()),
         id: Some(id.clone()),
         version: None,
         outcome: "ok",

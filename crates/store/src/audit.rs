@@ -3,7 +3,6 @@
 use fhir::{Id, ResourceType, Timestamp, VersionId};
 
 use crate::api::SpaceKey;
-use crate::codes;
 use crate::error::StoreError;
 use crate::sql::Dialect;
 use crate::statement::Statement;
@@ -11,6 +10,82 @@ use crate::transaction::{Transaction, number};
 
 /// Rows of one INSERT. Few, so that there are few texts of statements.
 const ROWS_PER_INSERT: usize = 16;
+
+/// The type that an interaction is about: one that is stored, or one that the server tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audited {
+    /// A stored one.
+    Stored(ResourceType),
+    /// The audit trail itself.
+    AuditEvent,
+    /// A type of what the server publishes: its place in [`Audited::PUBLISHED`].
+    Published(u8),
+}
+
+impl Audited {
+    /// The types that the server publishes. Their places lie in the database: add at the end.
+    pub const PUBLISHED: [&'static str; 7] = [
+        "StructureDefinition",
+        "NamingSystem",
+        "ConceptMap",
+        "CodeSystem",
+        "ValueSet",
+        "SearchParameter",
+        "OperationDefinition",
+    ];
+    const AUDIT_EVENT: i16 = 3;
+    const FIRST_PUBLISHED: i16 = 16;
+
+    /// The type of this name.
+    pub fn parse(name: &str) -> Option<Audited> {
+        if name == "AuditEvent" {
+            return Some(Audited::AuditEvent);
+        }
+        let published = Audited::PUBLISHED.iter().position(|known| *known == name);
+        match published {
+            Some(place) => u8::try_from(place).ok().map(Audited::Published),
+            None => ResourceType::parse(name).map(Audited::Stored),
+        }
+    }
+
+    /// FHIR's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Audited::Stored(kind) => kind.as_str(),
+            Audited::AuditEvent => "AuditEvent",
+            Audited::Published(place) => Audited::PUBLISHED
+                .get(usize::from(place))
+                .copied()
+                .unwrap_or("Basic"),
+        }
+    }
+
+    /// The number that stands for it in the database.
+    pub(crate) fn code(self) -> i16 {
+        match self {
+            Audited::Stored(kind) => crate::codes::kind(kind),
+            Audited::AuditEvent => Audited::AUDIT_EVENT,
+            Audited::Published(place) => Audited::FIRST_PUBLISHED + i16::from(place),
+        }
+    }
+
+    pub(crate) fn of_code(code: i16) -> Option<Audited> {
+        match code {
+            Audited::AUDIT_EVENT => Some(Audited::AuditEvent),
+            stored if stored < Audited::AUDIT_EVENT => crate::codes::kind_of(stored).map(Audited::Stored),
+            other => {
+                let place = u8::try_from(other.checked_sub(Audited::FIRST_PUBLISHED)?).ok()?;
+                (usize::from(place) < Audited::PUBLISHED.len()).then_some(Audited::Published(place))
+            }
+        }
+    }
+}
+
+impl From<ResourceType> for Audited {
+    fn from(kind: ResourceType) -> Audited {
+        Audited::Stored(kind)
+    }
+}
 
 /// One audit row.
 #[derive(Clone, Debug)]
@@ -28,7 +103,7 @@ pub struct AuditEntry {
     /// The interaction's name.
     pub interaction: &'static str,
     /// The type, when there is one.
-    pub kind: Option<ResourceType>,
+    pub kind: Option<Audited>,
     /// The id, when one is known.
     pub id: Option<Id>,
     /// The version read or written.
@@ -69,7 +144,7 @@ pub(crate) fn write(tx: &mut Transaction<'_>, entries: &[AuditEntry]) -> Result<
                 .sql(", ")
                 .bind(entry.interaction)
                 .sql(", ")
-                .bind(entry.kind.map(codes::kind))
+                .bind(entry.kind.map(Audited::code))
                 .sql(", ")
                 .bind(entry.id.as_ref().map(Id::as_str))
                 .sql(", ")

@@ -27,6 +27,7 @@ mod sqlite;
 mod statement;
 mod store;
 mod text;
+pub mod trail;
 mod transaction;
 
 pub use access::{Access, Change};

@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
 use diesel::{PgConnection, RunQueryDsl, SqliteConnection};
 
 use crate::statement::Statement;
+use crate::trail::{RawRow, RawSeal};
 
 /// Where the SQL of the two differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,26 @@ type ClientTypes = (Text, Text, Text, Text, Text, Nullable<Text>, Text, Bool);
 pub(crate) type KeyRowRow = (String, String, Vec<u8>, i64, Option<i64>, bool);
 type KeyRowTypes = (Text, Text, Binary, BigInt, Nullable<BigInt>, Bool);
 
+type AuditTypes = (
+    (BigInt, BigInt, Text, Text, Text, Text),
+    (Nullable<SmallInt>, Nullable<Text>, Nullable<BigInt>, Text),
+);
+type SealTypes = (
+    (
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+        BigInt,
+    ),
+    (Binary, Binary, Binary, Text, Binary, Binary),
+    (Binary, Binary, Binary, Binary),
+);
+
 macro_rules! connections {
     ($($name:ident: $types:ty => $row:ty;)*) => {
         /// A connection.
@@ -94,6 +115,9 @@ macro_rules! connections {
 }
 
 connections! {
+    audit_rows: AuditTypes => RawRow;
+    seals: SealTypes => RawSeal;
+    trails: (BigInt, BigInt, BigInt, BigInt) => (i64, i64, i64, i64);
     resources: ResourceTypes => ResourceRow;
     holders: HolderTypes => HolderRow;
     versions: HistoryTypes => HistoryRow;

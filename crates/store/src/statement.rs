@@ -53,6 +53,7 @@ bind_from! {
     Cow<'a, str> => Bind::Text;
     String => |text| Bind::Text(Cow::Owned(text));
     &'a [u8] => |bytes| Bind::Bytes(Cow::Borrowed(bytes));
+    Vec<u8> => |bytes| Bind::Bytes(Cow::Owned(bytes));
     &'a [u8; 16] => |bytes: &'a [u8; 16]| Bind::Bytes(Cow::Borrowed(bytes.as_slice()));
     Option<i64> => Bind::MaybeLong;
     Option<i16> => Bind::MaybeShort;

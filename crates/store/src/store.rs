@@ -19,6 +19,7 @@ use crate::postgres::{PostgresStore, ScrubStep, Scrubbed};
 use crate::search;
 use crate::settings;
 use crate::sqlite::SqliteStore;
+use crate::trail::{Sealer, SealerOptions};
 use crate::transaction::{Context, Transaction};
 
 /// How long [`Store::ready`] waits for an answer.
@@ -159,6 +160,14 @@ impl Store {
         Access::new(self.clone())
     }
 
+    /// Seals the audit trail in the background, within a second of each row.
+    ///
+    /// # Errors
+    /// When there can be no thread for it.
+    pub fn start_sealer(&self, options: SealerOptions) -> Result<Sealer, StoreError> {
+        Sealer::start(self.clone(), options)
+    }
+
     /// Adds the audit row of an interaction that changes nothing. It is written with the next change, or
     /// after half a second. [`StoreError::Unavailable`]: too many rows are waiting.
     pub fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
@@ -205,7 +214,7 @@ impl Store {
     }
 
     /// A write before there is a runtime.
-    fn transact_blocking(
+    pub(crate) fn transact_blocking(
         &self,
         write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
@@ -227,6 +236,11 @@ impl SpaceStore {
     /// The space.
     pub fn space(&self) -> SpaceKey {
         self.space
+    }
+
+    /// The store that it is a part of.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Runs reads in one snapshot. On SQLite `read` runs on this very thread, beside every writer; on

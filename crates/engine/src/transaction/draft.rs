@@ -6,6 +6,7 @@ use fhir::interaction::{Edit, Precondition};
 use fhir::query::history::History;
 use fhir::query::{Criteria, Query, matcher};
 use fhir::{Id, Interaction, Issue, IssueCode, ResourceType, Target, Timestamp, VersionId};
+use store::audit::Audited;
 use store::{Class, LockSet};
 
 use super::{Lookup, Step};
@@ -44,7 +45,7 @@ pub(super) struct Entry {
 /// What the audit trail says of an entry that changes nothing.
 pub(super) struct Label {
     pub(super) name: &'static str,
-    pub(super) kind: Option<ResourceType>,
+    pub(super) kind: Option<Audited>,
     pub(super) id: Option<Id>,
 }
 
@@ -96,7 +97,7 @@ pub(super) fn entry(session: &Session, step: Step) -> Result<Entry, Error> {
     let interaction = step.interaction;
     let label = Label {
         name: interaction.name(),
-        kind: interaction.kind(),
+        kind: interaction.kind().map(Audited::from),
         id: interaction.id().cloned(),
     };
     let work = work(session, interaction).and_then(|work| {

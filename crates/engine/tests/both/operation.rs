@@ -237,7 +237,9 @@ fn answer(result: &Result<Reply, Error>) -> String {
             | Reply::History(_)
             | Reply::Issues(_)
             | Reply::CrossReferenced(_)
-            | Reply::Matches(_),
+            | Reply::Matches(_)
+            | Reply::AuditEvent(_)
+            | Reply::AuditPage(_),
         ) => "no operation of these schedules".to_owned(),
         Err(error) => format!("{} {}", error.refusal().status, error.code().as_str()),
     }

@@ -106,6 +106,7 @@ impl Stage {
             scopes: Scopes::parse(&["system/*.cruds"]).unwrap(),
             policy: ClientPolicy::None,
             request_id: "request".to_owned(),
+            witness: engine::Witness::default(),
         }))
     }
 

@@ -31,6 +31,25 @@ fn one(piece: &str, now: Timestamp) -> Result<DateTest, Fault> {
     Ok(DateTest { prefix, low, high })
 }
 
+impl DateTest {
+    /// Whether a value passes.
+    pub fn accepts(&self, value: TimeRange) -> bool {
+        super::matcher::date(self, value)
+    }
+
+    /// A stretch of time in which every instant that passes lies: start, inclusive, and end, exclusive.
+    pub fn bounds(&self) -> (i64, i64) {
+        match self.prefix {
+            DatePrefix::Equal | DatePrefix::Approximately => (self.low, self.high),
+            DatePrefix::NotEqual => (i64::MIN, i64::MAX),
+            DatePrefix::Greater | DatePrefix::StartsAfter => (self.high, i64::MAX),
+            DatePrefix::Less | DatePrefix::EndsBefore => (i64::MIN, self.low),
+            DatePrefix::GreaterOrEqual => (self.low, i64::MAX),
+            DatePrefix::LessOrEqual => (i64::MIN, self.high),
+        }
+    }
+}
+
 fn prefix(piece: &str) -> (DatePrefix, &str) {
     const PREFIXES: [(&str, DatePrefix); 9] = [
         ("eq", DatePrefix::Equal),

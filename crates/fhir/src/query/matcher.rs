@@ -220,7 +220,7 @@ fn string(test: &StringTest, value: &str) -> bool {
     }
 }
 
-fn date(test: &DateTest, value: TimeRange) -> bool {
+pub(super) fn date(test: &DateTest, value: TimeRange) -> bool {
     let within = test.low <= value.low && value.high <= test.high;
     match test.prefix {
         DatePrefix::Equal => within,

@@ -3,6 +3,7 @@
 //! [`parse`] turns a query string into a [`Query`] or [`Criteria`]; `store::search` turns those into SQL;
 //! [`matcher`] answers them in memory and is the oracle that the SQL is tested against.
 
+pub mod audit;
 mod date;
 pub mod encoding;
 mod fold;

@@ -434,6 +434,7 @@ pub(super) fn caller(
         policy: ClientPolicy::None,
         request_id: format!("{command}-{}", Uuid::new_v4()),
         author: attributes::author(command, user, &namespace),
+        witness: engine::Witness::default(),
     })
 }
 

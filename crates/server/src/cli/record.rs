@@ -158,7 +158,7 @@ async fn attach(
             space: Some(space),
             door: "cli",
             interaction: "record-add",
-            kind: Some(ResourceType::Patient),
+            kind: Some(ResourceType::Patient.into()),
             id: Some(stored.target.id.clone()),
             version: None,
             outcome: if is_same { "unchanged" } else { "ok" },

@@ -9,10 +9,58 @@ use fhir::query::param::{DEFINITIONS, Definition, ParamType};
 use fhir::query::shape::followed;
 use serde_json::{Map, Value, json};
 
-/// All of them, in the order of the table.
+/// All of them, in the order of the table; those of the audit trail last.
 pub fn all() -> impl Iterator<Item = Value> {
-    DEFINITIONS.iter().map(resource)
+    let of_audit = [
+        ("date", "date", "AuditEvent.recorded", "When it was recorded."),
+        (
+            "entity",
+            "reference",
+            "AuditEvent.entity.what",
+            "The resource that it was about: type and id, or id alone.",
+        ),
+        (
+            "agent",
+            "reference",
+            "AuditEvent.agent.who",
+            "The client that asked: its id, or its identifier.",
+        ),
+    ];
+    DEFINITIONS
+        .iter()
+        .map(resource)
+        .chain(of_audit.map(of_audit_event))
 }
+
+fn of_audit_event((name, kind, expression, description): (&str, &str, &str, &str)) -> Value {
+    let mut tree = json!({
+        "resourceType": "SearchParameter",
+        "id": format!("AuditEvent-{name}"),
+        "url": format!("http://hl7.org/fhir/SearchParameter/AuditEvent-{name}"),
+        "name": name,
+        "status": "active",
+        "description": format!("{description} As this server searches by it."),
+        "code": name,
+        "base": ["AuditEvent"],
+        "type": kind,
+        "expression": expression,
+        "multipleOr": true,
+        "multipleAnd": true,
+    });
+    if let Some(map) = tree.as_object_mut() {
+        let (comparators, modifiers): (&[&str], &[&str]) = match name {
+            "date" => (&COMPARATORS, &[]),
+            "entity" => (&[], &["type"]),
+            _ => (&[], &["identifier"]),
+        };
+        put(map, "comparator", comparators);
+        put(map, "modifier", modifiers);
+    }
+    tree
+}
+
+/// The prefixes of a date.
+const COMPARATORS: [&str; 9] = ["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
 
 fn resource(definition: &Definition) -> Value {
     let (expression, description) = told(definition.param);
@@ -34,11 +82,7 @@ fn resource(definition: &Definition) -> Value {
     if let Some(map) = tree.as_object_mut() {
         put(map, "target", definition.param.targets());
         if definition.kind == ParamType::Date {
-            put(
-                map,
-                "comparator",
-                &["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"],
-            );
+            put(map, "comparator", &COMPARATORS);
         }
         put(map, "modifier", &modifiers(definition));
         put(map, "chain", &chains(definition));

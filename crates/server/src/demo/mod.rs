@@ -61,7 +61,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         database: Some(options.settings.database.clone().unwrap_or(in_folder)),
         ..options.settings.clone()
     };
-    let settings = settings.with_file(options.config.as_ref())?;
+    let mut settings = settings.with_file(options.config.as_ref())?;
+    // On another database than the folder's the key and the heads of the audit trail lie here all the same.
+    settings.audit_key = settings
+        .audit_key()
+        .or_else(|| Some(options.data.join("passerelle.db.audit-key")));
+    settings.audit_heads = settings
+        .audit_heads()
+        .or_else(|| Some(options.data.join("passerelle.db.audit-heads")));
     start::start_log(&settings);
     let file = options.data.join("demo.json");
     actix_web::rt::System::new().block_on(async {
@@ -239,6 +246,7 @@ async fn load(engine: &Engine) -> anyhow::Result<()> {
         policy: engine::ClientPolicy::None,
         request_id: "demo-load".to_owned(),
         author: "demo-loader".to_owned(),
+        witness: engine::Witness::default(),
     };
     let session = engine.for_caller(Arc::new(caller));
     let people = people::all();

@@ -102,7 +102,9 @@ impl Writing<'_> {
             | Reply::Records(_)
             | Reply::Issues(_)
             | Reply::CrossReferenced(_)
-            | Reply::Matches(_) => {
+            | Reply::Matches(_)
+            | Reply::AuditEvent(_)
+            | Reply::AuditPage(_) => {
                 self.refused(&error::broken("an entry was answered with what no entry asks"))
             }
         }

@@ -9,6 +9,7 @@ use fhir::query::history::Scope;
 use fhir::query::subset::Subset;
 use fhir::{Interaction, Resource, ResourceType};
 use serde_json::{Map, Value};
+use store::audit::Audited;
 
 use crate::ask::{self, Ask, IF_NONE_EXIST};
 use crate::base::Base;
@@ -44,6 +45,29 @@ pub struct Told {
     pub path: Option<String>,
     /// Its entity tag, bare, when it has one.
     pub tag: Option<String>,
+    /// The published type that was asked for; `None` of the CapabilityStatement.
+    pub kind: Option<Kind>,
+}
+
+impl Told {
+    /// What the audit trail says that it is about; nothing of the statement, which is told to anybody.
+    pub fn audited(&self) -> Option<Audited> {
+        Audited::parse(self.kind?.as_str())
+    }
+
+    /// What the audit trail calls it.
+    pub fn name(&self) -> &'static str {
+        if self.path.is_some() {
+            "read"
+        } else {
+            "search-type"
+        }
+    }
+
+    /// Its id, when it is one resource.
+    pub fn id(&self) -> Option<fhir::Id> {
+        self.path.as_deref()?.rsplit('/').next().and_then(fhir::Id::parse)
+    }
 }
 
 /// What of a request shapes its answer.
@@ -141,6 +165,7 @@ impl Reading<'_> {
                 resource: capability::told(self.ask.visit),
                 path: None,
                 tag: None,
+                kind: None,
             })),
             (Method::Get, segments) => self.read(segments).map(What::Run),
             (Method::Post, [.., SEARCH]) => self.posted_search(segments).map(What::Run),
@@ -263,6 +288,7 @@ impl Reading<'_> {
             resource: tree,
             path: None,
             tag: None,
+            kind: Some(kind),
         };
         match (self.method, segments) {
             (Method::Get, [_]) => conformance::found(self.ask, kind, self.query).map(found),
@@ -276,6 +302,7 @@ impl Reading<'_> {
                     resource: published.tree().clone(),
                     path: Some(format!("{name}/{id}")),
                     tag: Some(published.tag().to_owned()),
+                    kind: Some(kind),
                 })
             }
             (method, segments) => Err(not_here(method, segments)),

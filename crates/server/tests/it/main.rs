@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod audit;
 mod cli;
 mod crash;
 mod errors;
@@ -52,6 +53,7 @@ fn main() {
         cli::add,
         tls::add,
         token::add,
+        audit::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

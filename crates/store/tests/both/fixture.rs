@@ -80,7 +80,7 @@ pub fn entry(outcome: &'static str) -> AuditEntry {
         space: Some(crate::bench::SPACE),
         door: "fhir",
         interaction: "test",
-        kind: Some(PATIENT),
+        kind: Some(PATIENT.into()),
         id: None,
         version: None,
         outcome,

@@ -24,6 +24,7 @@ mod races;
 mod resources;
 mod schedules;
 mod searches;
+mod trail;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -44,6 +45,8 @@ fn main() {
         schedules::CASES,
         partners::CASES,
         histories::CASES,
+        trail::CASES,
+        trail::SERVER_CASES,
     ]
     .concat();
     let listing = arguments.list;

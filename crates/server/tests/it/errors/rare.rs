@@ -39,6 +39,7 @@ held!(of_error, OF_ERRORS, Error, {
     Error::Rule(_) => Held::Case("push an account without a name"),
     Error::Request(_) => Held::Case("update with another id in the body"),
     Error::NotFound(_) => Held::Case("read an id that nobody has"),
+    Error::NoAuditEvent(_) => Held::Case("read an AuditEvent that is not there"),
     Error::NoVersion { .. } => Held::Case("read a version that never was"),
     Error::Gone { .. } => Held::Case("read what was deleted"),
     Error::Erased(_) => Held::Test("an_erased_person_is_nowhere"),
@@ -105,6 +106,20 @@ pub fn around<'c>(fhir: &'c Client) -> Vec<Case<'c>> {
         (
             "ask for the history of what is published",
             fhir.get("/StructureDefinition/nothing/_history"),
+        ),
+        (
+            "read an AuditEvent that is not there",
+            fhir.get("/AuditEvent/999999999"),
+        ),
+        ("read an AuditEvent by no number", fhir.get("/AuditEvent/one")),
+        (
+            "ask for the history of an AuditEvent",
+            fhir.get("/AuditEvent/1/_history"),
+        ),
+        ("delete an AuditEvent", fhir.delete("/AuditEvent/1")),
+        (
+            "search the trail by a number of a person",
+            fhir.get("/AuditEvent?entity:identifier=urn:a%7C1"),
         ),
         (
             "call an operation of a resource",

@@ -1,11 +1,14 @@
 //! Every route of `/fhir`, asked in JSON and in XML: the answers hold the same.
 
+use std::time::Duration;
+
 use fhir::codec::{Format, decode_tree, encode_xml};
 use serde_json::{Map, Value, json};
 use server::routes_of_fhir;
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response, percent_encode};
 use testkit::tests;
+use testkit::wait::wait_for;
 
 use crate::support::*;
 
@@ -44,6 +47,11 @@ fn case(method: &str, pattern: &str, own: &str) -> Option<Case> {
     let (path, body) = match (method, pattern) {
         ("GET", "/fhir/metadata") => plain("/metadata"),
         ("POST", "/fhir") => (String::new(), sent(batch(own, &posted))),
+        ("GET", "/fhir/AuditEvent") => plain("/AuditEvent?entity=never-there"),
+        ("POST", "/fhir/AuditEvent/_search") => {
+            ("/AuditEvent/_search".to_owned(), Sent::Form("entity=never-there"))
+        }
+        ("GET", "/fhir/AuditEvent/{id}") => plain("/AuditEvent/1"),
         ("GET", "/fhir") => (format!("?_type=Patient,Practitioner&_id={own}"), Sent::Nothing),
         ("POST", "/fhir/_search") => (
             "/_search?_type=Patient".to_owned(),
@@ -211,6 +219,9 @@ fn p57_every_route_says_the_same_in_json_and_in_xml(context: &Context) {
     // Of its own: histories of everything must not grow in between.
     let (_server, fhir) = context.fhir();
     there(&fhir, "there");
+    wait_for(Duration::from_secs(10), "the first AuditEvent", || {
+        (fhir.get("/AuditEvent/1").send().status == 200).then_some(())
+    });
     let routes = routes_of_fhir();
     assert!(routes.len() > 20, "{routes:?}");
     for (method, pattern) in routes {

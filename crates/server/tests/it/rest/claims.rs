@@ -378,6 +378,59 @@ impl Tried<'_> {
         }
     }
 
+    /// The audit trail: what was done a moment ago is there within a second.
+    fn audit_trail(&self, claims: &Value) {
+        let about = format!("/AuditEvent?entity=Patient/{}", self.patient);
+        let first = testkit::wait::wait_for(std::time::Duration::from_secs(10), "an AuditEvent", || {
+            let found = self.get(&about).json()["entry"][0]["resource"].take();
+            found.is_object().then_some(found)
+        });
+        let own = text(&first, "id");
+        let path = format!("/AuditEvent/{own}");
+        for (name, claim) in claims.as_object().unwrap() {
+            match (name.as_str(), claim) {
+                ("type" | "documentation", _) => {}
+                ("profile", claim) => assert!(text(claims, "profile").ends_with("/AuditEvent"), "{claim}"),
+                ("interaction", claim) => {
+                    assert_eq!(claim, &json!([{ "code": "read" }, { "code": "search-type" }]));
+                    assert_eq!(self.get(&path).json(), first);
+                    let posted = self.fhir.post("/AuditEvent/_search").form(&format!("_id={own}"));
+                    assert_eq!(ids(&posted.send().expect(200).json()), [own]);
+                }
+                ("versioning", claim) if claim == "no-version" => {
+                    self.fhir.get(format!("{path}/_history/1")).send().expect(404);
+                }
+                ("conditionalRead", claim) if claim == "not-match" => {
+                    let tag = self.get(&path).header("etag").unwrap().to_owned();
+                    let request = self.fhir.get(&path).header("If-None-Match", tag);
+                    request.send().expect(304);
+                }
+                ("searchParam", Value::Array(params)) => {
+                    for param in params {
+                        let patient = format!("Patient/{}", self.patient);
+                        let (found, nothing) = match text(param, "name") {
+                            "_id" => (own, "999999999"),
+                            "agent" => ("demo-fhir", "nobody"),
+                            "date" => ("ge2020", "lt2020"),
+                            "entity" => (patient.as_str(), "Patient/nobody"),
+                            other => panic!("how is {other} of AuditEvent tried?"),
+                        };
+                        let search = |value: &str| {
+                            let name = text(param, "name");
+                            ids(&self.search(&format!("/AuditEvent?{name}={value}&_count=1000")))
+                        };
+                        assert!(search(found).contains(&own.to_owned()), "{param}");
+                        assert!(search(nothing).is_empty(), "{param}");
+                        let url = percent_encode(text(param, "definition"));
+                        let known = self.search(&format!("/SearchParameter?url={url}"));
+                        assert_eq!(known["total"], 1, "{param} has no definition");
+                    }
+                }
+                (name, claim) => panic!("how is {name} {claim} of AuditEvent tried?"),
+            }
+        }
+    }
+
     /// An interaction with the whole system.
     fn system_interaction(&self, code: &str) {
         let bundle = |kind: &str| json!({ "resourceType": "Bundle", "type": kind });
@@ -424,6 +477,9 @@ impl Tried<'_> {
 
     fn resource(&self, claims: &Value) {
         let kind = text(claims, "type");
+        if kind == "AuditEvent" {
+            return self.audit_trail(claims);
+        }
         if !["Patient", "Practitioner"].contains(&kind) {
             return self.published(kind, claims);
         }

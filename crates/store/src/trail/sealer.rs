@@ -1,0 +1,239 @@
+//! The thread that seals.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::head::{self, Head};
+use super::key::Signer;
+use super::plan::{Chains, apply};
+use super::retain;
+use crate::api::{LockSet, SpaceKey};
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// Between two rounds. The promise is one second from the row to its seal.
+const INTERVAL: Duration = Duration::from_millis(600);
+/// Between two looks for what is older than the retention allows.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+/// What the sealers of several processes exclude each other by.
+const LOCK: &str = "audit-seal";
+
+/// How a trail is sealed.
+#[derive(Default)]
+pub struct SealerOptions {
+    /// Signs heads; without it they are not signed.
+    pub signer: Option<Signer>,
+    /// The file outside the database to which heads are appended.
+    pub heads: Option<PathBuf>,
+    /// How long rows are kept at least; `None`: for ever.
+    pub retention: Option<Duration>,
+}
+
+/// Seals in the background until it is stopped or dropped.
+pub struct Sealer {
+    work: Arc<Work>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Work {
+    store: Store,
+    options: SealerOptions,
+    chains: Mutex<Chains>,
+    stopped: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Sealer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub(crate) fn start(store: Store, options: SealerOptions) -> Result<Sealer, StoreError> {
+        let work = Arc::new(Work {
+            store,
+            options,
+            chains: Mutex::default(),
+            stopped: Mutex::new(false),
+            wake: Condvar::new(),
+        });
+        let own = Arc::clone(&work);
+        let failed = |error: std::io::Error| StoreError::Unavailable(format!("starting the sealer: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(failed)?;
+        let thread = std::thread::Builder::new()
+            .name("store-sealer".to_owned())
+            .spawn(move || own.run(&runtime))
+            .map_err(failed)?;
+        Ok(Sealer {
+            work,
+            thread: Some(thread),
+        })
+    }
+
+    /// Ends the thread; a round that is under way is finished.
+    pub fn stop(&mut self) {
+        *self.work.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.work.wake.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A sealer that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+
+    /// Seals what is left, once the store is closed and nothing more can come. Blocks.
+    ///
+    /// # Errors
+    /// What the store says; what is left is sealed at the next start.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        self.stop();
+        self.work.last_round()
+    }
+
+    /// Seals what there is now, once. For tests and commands without a server.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn seal_now(store: &Store, options: SealerOptions) -> Result<(), StoreError> {
+        let work = Work {
+            store: store.clone(),
+            options,
+            chains: Mutex::default(),
+            stopped: Mutex::new(true),
+            wake: Condvar::new(),
+        };
+        work.last_round()
+    }
+}
+
+impl Drop for Sealer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Work {
+    fn run(&self, runtime: &tokio::runtime::Runtime) {
+        let mut retained: Option<Instant> = None;
+        while !self.wait() {
+            if let Err(error) = runtime.block_on(self.round()) {
+                tracing::error!(%error, "the audit trail could not be sealed");
+            }
+            let due = retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL);
+            if let (Some(kept), true) = (self.options.retention, due) {
+                retained = Some(Instant::now());
+                if let Err(error) = runtime.block_on(self.retain(kept)) {
+                    tracing::error!(%error, "old rows of the audit trail could not be removed");
+                }
+            }
+        }
+    }
+
+    /// Waits for the next round; `true`: there is none.
+    fn wait(&self) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .wake
+            .wait_timeout_while(stopped, INTERVAL, |stopped| !*stopped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn chains(&self) -> std::sync::MutexGuard<'_, Chains> {
+        // What a panic leaves behind is compared with the database before it is used.
+        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn round(self: &Work) -> Result<(), StoreError> {
+        loop {
+            let mut more = false;
+            let chains = std::mem::take(&mut *self.chains());
+            let signer = self.options.signer.clone();
+            let (chains, planned) = self
+                .store
+                .read_all(move |tx| {
+                    let mut chains = chains;
+                    let planned = chains.plan(tx, signer.as_ref());
+                    planned.map(|planned| (chains, planned))
+                })
+                .await?;
+            *self.chains() = chains;
+            for sealing in planned {
+                let sealing = Arc::new(sealing);
+                let own = Arc::clone(&sealing);
+                let Some(space) = sealing.space() else { continue };
+                let locks = LockSet {
+                    values: vec![LOCK.to_owned()],
+                    ..LockSet::default()
+                };
+                let written = self
+                    .store
+                    .write_in(SpaceKey(space), locks, move |tx| apply(tx, &own))
+                    .await?;
+                if written {
+                    self.append(&sealing.heads());
+                    more |= sealing.more;
+                    self.chains().done(&sealing);
+                }
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn last_round(&self) -> Result<(), StoreError> {
+        let mut more = true;
+        while more {
+            more = false;
+            let mut heads = Vec::new();
+            self.store.transact_blocking(|tx| {
+                let planned = self.chains().plan(tx, self.options.signer.as_ref())?;
+                for sealing in planned {
+                    if apply(tx, &sealing)? {
+                        heads.extend(sealing.heads());
+                        more |= sealing.more;
+                        self.chains().done(&sealing);
+                    }
+                }
+                Ok(())
+            })?;
+            self.append(&heads);
+        }
+        Ok(())
+    }
+
+    async fn retain(&self, kept: Duration) -> Result<(), StoreError> {
+        let micros = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
+        let before = self.store.now().micros().saturating_sub(micros);
+        for space in self.store.read_all(retain::spaces).await? {
+            let signer = self.options.signer.clone();
+            let locks = LockSet {
+                values: vec![LOCK.to_owned()],
+                ..LockSet::default()
+            };
+            let removed = self
+                .store
+                .write_in(SpaceKey(space), locks, move |tx| {
+                    retain::cut(tx, space, before, signer.as_ref())
+                })
+                .await?;
+            if removed > 0 {
+                tracing::info!(space, rows = removed, "old rows of the audit trail were removed");
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing waits for the file: the seal is in the database, and the next head covers this one.
+    fn append(&self, heads: &[Head]) {
+        let Some(path) = self.options.heads.as_ref().filter(|_| !heads.is_empty()) else {
+            return;
+        };
+        if let Err(error) = head::append(path, heads) {
+            tracing::error!(%error, path = %path.display(), "a head of the audit trail could not be kept outside the database");
+        }
+    }
+}

@@ -1,0 +1,2 @@
+ALTER TABLE audit ADD COLUMN chain BLOB;
+DROP TABLE audit_seal;
