@@ -17,6 +17,7 @@ use crate::app;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::conformance::Catalogue;
+use crate::erasures;
 
 /// The setting under which the naming base lies in the database.
 pub const NAMING_BASE: &str = "naming-base";
@@ -106,6 +107,7 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     )
     .with_profiles(profiles(base)?);
     let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
+    erasures::keep(settings, &engine, &Naming::new(base)).await?;
     Ok(Prepared {
         store,
         engine,

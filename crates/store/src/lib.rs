@@ -13,6 +13,7 @@ mod cursor;
 mod entries;
 pub mod error;
 mod job;
+pub mod ledger;
 mod migrate;
 pub mod options;
 #[doc(hidden)]

@@ -12,6 +12,7 @@ use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Whose, Wr
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::StoreError;
+use crate::ledger::Erasures;
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::pause;
@@ -30,6 +31,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Store {
     database: Arc<Database>,
+    context: Arc<Context>,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,7 +48,10 @@ impl Store {
         let context = Arc::new(Context {
             clock: Arc::clone(&options.clock),
             cursor_key: OnceLock::new(),
+            ledger: OnceLock::new(),
+            durability: options.durability,
         });
+        let shared = Arc::clone(&context);
         let database = match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
                 Database::Sqlite(Box::new(SqliteStore::open(path, options, context)?))
@@ -64,6 +69,7 @@ impl Store {
         };
         Ok(Store {
             database: Arc::new(database),
+            context: shared,
             clock,
         })
     }
@@ -157,6 +163,15 @@ impl Store {
     /// What the operator sets: spaces, clients, keys.
     pub fn access(&self) -> Access {
         Access::new(self.clone())
+    }
+
+    /// Who was erased, and where that is kept beside the database.
+    pub fn erasures(&self) -> Erasures {
+        Erasures::new(self.clone())
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Adds the audit row of an interaction that changes nothing. It is written with the next change, or

@@ -62,6 +62,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ..options.settings.clone()
     };
     let settings = settings.with_file(options.config.as_ref())?;
+    // Whatever the database: it is the demo's, and so is what was erased in it.
+    let ledger = settings.erasure_ledger();
+    let settings = Settings {
+        erasure_ledger: Some(ledger.unwrap_or_else(|| options.data.join("passerelle.erasures"))),
+        ..settings
+    };
     start::start_log(&settings);
     let file = options.data.join("demo.json");
     actix_web::rt::System::new().block_on(async {

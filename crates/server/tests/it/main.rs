@@ -17,6 +17,7 @@ mod flush;
 mod formats;
 mod hostile;
 mod identity;
+mod keep;
 mod partner;
 mod races;
 mod register;
@@ -46,6 +47,7 @@ fn main() {
         search::add,
         hostile::add,
         identity::add,
+        keep::add,
         partner::add,
         cli::add,
     ];
