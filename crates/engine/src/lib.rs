@@ -4,6 +4,7 @@
 //! [`Session`], and a session runs [`fhir::Interaction`]s.
 
 mod account;
+pub mod check;
 mod conditional;
 pub mod context;
 mod create;

@@ -15,6 +15,8 @@ use crate::auth::{REFRESH, medicapp_spaces};
 use crate::config::Settings;
 use crate::{demo, start};
 
+mod backup;
+mod check;
 mod client;
 mod erase;
 mod export;
@@ -68,6 +70,25 @@ enum Command {
     /// In order of creation, as they are stored; a Patient with the id that the Medicapp doors show as one of its
     /// identifiers. What is written while the export runs may be in it or not.
     Export(Box<export::Options>),
+    /// Copy a SQLite database into a file, while servers run
+    ///
+    /// Everything that was answered before is in the copy. It is looked through, flushed to disk, and gets a manifest
+    /// beside it (SHA-256, rows, time, schema). Nothing is overwritten. Keep the erasure ledger apart from backups:
+    /// restore needs it. On PostgreSQL this says what to do instead, and fails.
+    Backup(backup::BackupOptions),
+    /// Look a backup through: its manifest, the file, and what holds of every database of this server
+    Verify(backup::VerifyOptions),
+    /// Make a database of a backup, erased again from the ledger before it has its name
+    ///
+    /// A backup that is not whole is refused, and so are a database that exists (unless --force is given) and one that
+    /// is in use.
+    Restore(backup::RestoreOptions),
+    /// Look at everything in the database: bodies, versions, index and key rows, tombstones
+    ///
+    /// One line a fault, with space, type, id, what is wrong and what helps; progress goes to standard error. Fails
+    /// when a fault is left. A running server need not be stopped. With --repair, index and key rows are written anew
+    /// where they do not follow from the bodies: after a fault, or after an upgrade that indexes more than before.
+    Check(check::Options),
     /// Remove a person for good: every version, key, index row and record, and the links of others to it
     ///
     /// What stays is that there was somebody, when it was written and by whom, and a line in the erasure ledger. The
@@ -258,6 +279,10 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Translate(options) => translate::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
+        Command::Backup(options) => backup::run(&options),
+        Command::Verify(options) => backup::run_verify(&options),
+        Command::Restore(options) => backup::run_restore(&options),
+        Command::Check(options) => check::run(&options),
         Command::Erase(options) => erase::run(&options),
         Command::Scrub(options) => scrub::run(&options),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),

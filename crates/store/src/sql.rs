@@ -108,6 +108,7 @@ connections! {
     client_keys: KeyRowTypes => KeyRowRow;
     plan_steps: (BigInt, BigInt, BigInt, Text) => (i64, i64, i64, String);
     checkpoints: (BigInt, BigInt, BigInt) => (i64, i64, i64);
+    versions_counted: (BigInt, BigInt, BigInt, BigInt) => (i64, i64, i64, i64);
     erasures: (BigInt, SmallInt, Text, BigInt, Text, Text) => (i64, i16, String, i64, String, String);
     key_systems: (SmallInt, Text, Bool, Text) => (i16, String, bool, String);
 }

@@ -25,6 +25,20 @@ pub struct Mark {
     pub offset: u64,
 }
 
+impl Mark {
+    /// Reads what [`Erasures::put_mark`] wrote.
+    pub(crate) fn parse(text: &str) -> Result<Mark, StoreError> {
+        let parts = text.split_once(' ');
+        let mark = parts.and_then(|(ledger, offset)| {
+            Some(Mark {
+                ledger: ledger.to_owned(),
+                offset: offset.parse().ok()?,
+            })
+        });
+        mark.ok_or_else(|| StoreError::Internal("the mark of the erasure ledger makes no sense".to_owned()))
+    }
+}
+
 /// The erasures of a database, and its ledger.
 #[derive(Clone)]
 pub struct Erasures {
@@ -47,19 +61,7 @@ impl Erasures {
     /// What the store says.
     pub async fn mark(&self) -> Result<Option<Mark>, StoreError> {
         let text = self.store.read_all(|tx| settings::get(tx, MARK)).await?;
-        text.map(|text| {
-            let (ledger, offset) = text.split_once(' ')?;
-            Some(Mark {
-                ledger: ledger.to_owned(),
-                offset: offset.parse().ok()?,
-            })
-        })
-        .map(|mark| {
-            mark.ok_or_else(|| {
-                StoreError::Internal("the mark of the erasure ledger makes no sense".to_owned())
-            })
-        })
-        .transpose()
+        text.as_deref().map(Mark::parse).transpose()
     }
 
     /// Notes which ledger the database belongs to, and how far it is done.

@@ -271,7 +271,7 @@ impl Transaction<'_> {
         })
     }
 
-    pub(super) fn owner(&self, kind: ResourceType, row: i64) -> Owner {
+    pub(crate) fn owner(&self, kind: ResourceType, row: i64) -> Owner {
         Owner {
             space: self.space,
             kind,

@@ -1,5 +1,7 @@
 //! What is kept of a database beside it: the ledger of erasures, backups; and that what lies in it is whole.
 
+mod backup;
+mod check;
 mod erase;
 mod fhir_delete;
 mod ledger;
@@ -22,6 +24,9 @@ pub fn add(suite: Suite) -> Suite {
         .postgres(ledger::POSTGRES)
         .both(erase::TESTS)
         .both(fhir_delete::TESTS)
+        .sqlite(backup::SQLITE)
+        .postgres(backup::POSTGRES)
+        .both(check::TESTS)
 }
 
 /// The system of the ids that the Medicapp doors show.
