@@ -2,9 +2,12 @@
 
 mod backup;
 mod check;
+mod copies;
 mod erase;
 mod fhir_delete;
 mod ledger;
+mod t34;
+mod t41;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -27,6 +30,8 @@ pub fn add(suite: Suite) -> Suite {
         .sqlite(backup::SQLITE)
         .postgres(backup::POSTGRES)
         .both(check::TESTS)
+        .both(t34::TESTS)
+        .both(t41::TESTS)
 }
 
 /// The system of the ids that the Medicapp doors show.
