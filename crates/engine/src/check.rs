@@ -13,8 +13,8 @@ use crate::keys::KeySystems;
 use crate::patient_id;
 use crate::prepare::{derive, parse_stored};
 
-/// Resources of one snapshot: a page of the longest ones still fits into a few mebibytes.
-const PAGE: usize = 100;
+/// Resources of one snapshot. The longest are two mebibytes long.
+const PAGE: usize = 25;
 
 /// What is to be done about rows that do not follow from the bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

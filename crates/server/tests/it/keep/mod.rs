@@ -32,6 +32,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(check::TESTS)
         .both(t34::TESTS)
         .both(t41::TESTS)
+        .sqlite(t41::SQLITE)
 }
 
 /// The system of the ids that the Medicapp doors show.

@@ -1,14 +1,21 @@
 //! T41: of an erased person nothing is left, byte by byte: not in the database and its log, not in a backup made after,
 //! not in the log of the server, and of the ledger a pseudonym alone. A restored older backup is erased again.
 
-use testkit::harness::{Context, Test};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use testkit::harness::{Context, Test, not_run};
 use testkit::tests;
+use testkit::wait::wait_for;
 
 use super::copies::{Backup, Restored};
 use super::*;
 
 pub const TESTS: &[Test] =
     tests![t41_of_an_erased_person_no_byte_is_left_and_an_older_backup_is_erased_again];
+
+pub const SQLITE: &[Test] =
+    tests![t41_a_long_reader_keeps_an_erased_person_in_the_log_no_longer_than_it_reads];
 
 /// What must not be found again.
 const CANARIES: [&str; 20] = [
@@ -155,4 +162,55 @@ fn t41_of_an_erased_person_no_byte_is_left_and_an_older_backup_is_erased_again(c
             .all(|(method, body)| method == "DELETE" && !body)
     );
     assert_eq!(restored.faults(context), "");
+}
+
+/// Somebody who reads a SQLite database until dropped, as a long backup does.
+struct Reader(std::process::Child);
+
+impl Reader {
+    fn of(server: &Server) -> Reader {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        let spawned = Command::new("sqlite3")
+            .arg(server.data_folder().join("passerelle.db"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = spawned else {
+            not_run("no sqlite3 program")
+        };
+        let input = child.stdin.as_mut().expect("its input");
+        input
+            .write_all(b"BEGIN; SELECT count(*) FROM resource;\n")
+            .expect("it listens");
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        output.read_line(&mut line).expect("a line");
+        assert_eq!(line.trim(), "1");
+        Reader(child)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // It ends by itself when its input does; nothing is left of it either way.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn t41_a_long_reader_keeps_an_erased_person_in_the_log_no_longer_than_it_reads(context: &Context) {
+    let server = context.server();
+    let person = person(&server);
+    let reader = Reader::of(&server);
+    person.erase(&server);
+    assert_ne!(
+        canaries_in(&everything(&server, None)).len(),
+        0,
+        "this test sees nothing"
+    );
+    drop(reader);
+    wait_for(Duration::from_secs(20), "the log to be emptied", || {
+        canaries_in(&everything(&server, None)).is_empty().then_some(())
+    });
+    assert_eq!(person.status(&server), 410);
 }
