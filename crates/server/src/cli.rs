@@ -170,6 +170,21 @@ impl DatabaseWithLedger {
     }
 }
 
+impl Database {
+    /// Refuses a SQLite database that is not there: opening would make an empty one.
+    fn refuse_missing(&self) -> anyhow::Result<()> {
+        let settings = Settings {
+            database: self.database.clone(),
+            ..Settings::default()
+        };
+        let settings = settings.with_file(self.config.as_ref())?;
+        match settings.database().strip_prefix("sqlite:") {
+            Some(file) if !std::path::Path::new(file).exists() => bail!("there is no database at {file}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum SpaceCommand {
     /// Add a space; one that is there already is left as it is

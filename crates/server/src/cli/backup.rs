@@ -14,7 +14,7 @@ use clap::Args;
 use store::backup::{self, Archive};
 use store::{Clock as _, SystemClock};
 
-use manifest::{Manifest, fingerprint, new_file};
+use manifest::{Manifest, claim, fingerprint};
 pub(super) use restore::{Options as RestoreOptions, run as run_restore};
 
 use super::translate::tell;
@@ -43,6 +43,7 @@ pub(super) struct VerifyOptions {
 /// # Errors
 /// A sentence for the operator; nothing is left of a backup that failed.
 pub(super) fn run(options: &BackupOptions) -> anyhow::Result<()> {
+    options.database.refuse_missing()?;
     let settings = Settings {
         database: options.database.database.clone(),
         ..Settings::default()
@@ -52,9 +53,6 @@ pub(super) fn run(options: &BackupOptions) -> anyhow::Result<()> {
         return explain_postgres(settings.database(), &options.to);
     };
     let database = Path::new(database);
-    if !database.exists() {
-        bail!("there is no database at {}", database.display());
-    }
     for file in [options.to.clone(), Manifest::beside(&options.to)] {
         if file.exists() {
             bail!(
@@ -65,10 +63,7 @@ pub(super) fn run(options: &BackupOptions) -> anyhow::Result<()> {
     }
     let part = with_suffix(&options.to, ".part");
     // Held until the end: two backups to one file do not mix.
-    let file = new_file(&part).with_context(|| format!("cannot write {}", part.display()))?;
-    if file.try_lock().is_err() {
-        bail!("another backup is being written to {}", part.display());
-    }
+    let file = claim(&part)?;
     let made = copy(database, &options.to, &part);
     if made.is_err() {
         for left in [part.clone(), with_suffix(&part, ".manifest")] {
@@ -76,8 +71,11 @@ pub(super) fn run(options: &BackupOptions) -> anyhow::Result<()> {
             let _ = fs::remove_file(left);
         }
     }
-    let manifest = made?;
+    let (manifest, broken) = made?;
     drop(file);
+    for fault in &broken {
+        tell(fault);
+    }
     say(&format!(
         "backed up {} to {}: {} bytes, resources {}, superseded versions {}, erasures {}, sha256 {}",
         database.display(),
@@ -87,14 +85,19 @@ pub(super) fn run(options: &BackupOptions) -> anyhow::Result<()> {
         rows(&manifest, "resource_version"),
         rows(&manifest, "erasure"),
         manifest.sha256
-    ))
+    ))?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("the backup was made, and is what the database is: that has faults. Look with `passerelle check`")
 }
 
 fn rows(manifest: &Manifest, table: &str) -> u64 {
     manifest.rows.get(table).copied().unwrap_or_default()
 }
 
-fn copy(database: &Path, to: &Path, part: &Path) -> anyhow::Result<Manifest> {
+/// Makes the copy and its manifest; what breaks our own rules in the database comes back with it.
+fn copy(database: &Path, to: &Path, part: &Path) -> anyhow::Result<(Manifest, Vec<String>)> {
     let begun = SystemClock.now();
     if let Ok(size) = fs::metadata(database) {
         tell(&format!("copying {} bytes of {}", size.len(), database.display()));
@@ -102,11 +105,11 @@ fn copy(database: &Path, to: &Path, part: &Path) -> anyhow::Result<Manifest> {
     backup::copy(database, part).context("the database could not be copied")?;
     tell("looking through the copy");
     let mut archive = Archive::open(part)?;
-    let faults = faults(&mut archive);
-    if !faults.is_empty() {
+    let found = faults(&mut archive);
+    if !found.damage.is_empty() {
         bail!(
-            "the copy is not whole, and so is the database itself; look with `passerelle check`:\n{}",
-            faults.join("\n")
+            "the copy is damaged, as the database itself is: restore an older backup. Nothing was kept:\n{}",
+            found.damage.join("\n")
         );
     }
     let rows = archive.counts()?.into_iter();
@@ -131,7 +134,7 @@ fn copy(database: &Path, to: &Path, part: &Path) -> anyhow::Result<Manifest> {
     put(part, to)?;
     put(&half, &Manifest::beside(to))?;
     sync_folder(to)?;
-    Ok(manifest)
+    Ok((manifest, found.broken))
 }
 
 /// Gives a file its name, unless somebody else has it by now.
@@ -172,12 +175,12 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// How many faults were found, or why nobody could look.
 pub(super) fn run_verify(options: &VerifyOptions) -> anyhow::Result<()> {
     let manifest = Manifest::of(&options.file)?;
-    let faults = verify(&options.file, &manifest)?;
-    for fault in &faults {
+    let found = verify(&options.file, &manifest)?;
+    for fault in found.damage.iter().chain(&found.broken) {
         say(&format!("{}: {fault}", options.file.display()))?;
     }
-    if faults.is_empty() {
-        return say(&format!(
+    match (found.damage.len(), found.broken.len()) {
+        (0, 0) => say(&format!(
             "{} is whole: begun {}, {} bytes, resources {}, superseded versions {}, erasures {}",
             options.file.display(),
             manifest.begun,
@@ -185,56 +188,76 @@ pub(super) fn run_verify(options: &VerifyOptions) -> anyhow::Result<()> {
             rows(&manifest, "resource"),
             rows(&manifest, "resource_version"),
             rows(&manifest, "erasure")
-        ));
+        )),
+        (0, broken) => bail!(
+            "{broken} faults, which the database had when it was backed up: restore it, then look with `passerelle check`"
+        ),
+        (damage, _) => bail!("{damage} faults: do not restore this backup; use another, and make a new one"),
     }
-    bail!(
-        "{} faults: do not restore this backup; use another, and make a new one",
-        faults.len()
-    )
 }
 
 /// What is wrong with a backup.
-fn verify(file: &Path, manifest: &Manifest) -> anyhow::Result<Vec<String>> {
+#[derive(Default)]
+struct Found {
+    /// The file is not what was written.
+    damage: Vec<String>,
+    /// What breaks our own rules: it was so in the database.
+    broken: Vec<String>,
+}
+
+/// What is wrong with a backup.
+fn verify(file: &Path, manifest: &Manifest) -> anyhow::Result<Found> {
     tell("reading the file");
     let (bytes, sha256) = fingerprint(file, |_| Ok(()))?;
     if bytes != manifest.bytes {
-        return Ok(vec![format!("it has {bytes} bytes, and had {}", manifest.bytes)]);
-    }
-    let mut found = Vec::new();
-    if sha256 != manifest.sha256 {
-        found.push(format!("its SHA-256 is {sha256}, and was {}", manifest.sha256));
+        return Ok(Found {
+            damage: vec![format!("it has {bytes} bytes, and had {}", manifest.bytes)],
+            ..Found::default()
+        });
     }
     tell("looking through the database in it");
     let mut archive = Archive::open(file)?;
-    found.extend(faults(&mut archive));
+    let mut found = faults(&mut archive);
+    let damage = &mut found.damage;
+    if sha256 != manifest.sha256 {
+        damage.push(format!("its SHA-256 is {sha256}, and was {}", manifest.sha256));
+    }
     match archive.counts() {
-        Err(error) => found.push(error.to_string()),
+        Err(error) => damage.push(error.to_string()),
         Ok(counts) => {
             let other = counts
                 .into_iter()
                 .filter(|(table, count)| rows(manifest, table) != *count);
-            found.extend(other.map(|(table, count)| {
+            damage.extend(other.map(|(table, count)| {
                 format!("{table} has {count} rows, and had {}", rows(manifest, table))
             }));
         }
     }
     match archive.schema() {
         Ok(schema) if schema != manifest.schema => {
-            found.push(format!("its schema is {schema}, and was {}", manifest.schema));
+            damage.push(format!("its schema is {schema}, and was {}", manifest.schema));
         }
         Ok(_) => {}
-        Err(error) => found.push(error.to_string()),
+        Err(error) => damage.push(error.to_string()),
     }
     Ok(found)
 }
 
 /// What is wrong with the database in a file.
-fn faults(archive: &mut Archive) -> Vec<String> {
-    let mut found = archive.faults().unwrap_or_else(|error| vec![error.to_string()]);
-    if found.is_empty() {
+fn faults(archive: &mut Archive) -> Found {
+    let mut found = Found {
+        damage: archive.faults().unwrap_or_else(|error| vec![error.to_string()]),
+        ..Found::default()
+    };
+    if found.damage.is_empty() {
         match archive.broken() {
-            Ok(broken) => found.extend(broken.into_iter().map(|(what, count)| format!("{what}: {count}"))),
-            Err(error) => found.push(error.to_string()),
+            Ok(broken) => {
+                let broken = broken.into_iter();
+                found
+                    .broken
+                    .extend(broken.map(|(what, count)| format!("{what}: {count}")));
+            }
+            Err(error) => found.damage.push(error.to_string()),
         }
     }
     found

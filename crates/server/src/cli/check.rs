@@ -33,6 +33,7 @@ pub(super) struct Options {
 /// # Errors
 /// How many faults are left, or what the store says.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    options.database.refuse_missing()?;
     administer(options.database.clone(), |store| async move {
         check(&store, options).await
     })

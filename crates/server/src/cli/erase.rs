@@ -48,6 +48,7 @@ fn identifier(text: &str) -> Result<Identifier, String> {
 /// # Errors
 /// A sentence when there is nobody or more than one, or what the store says.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    options.database.database.refuse_missing()?;
     let settings = options.database.settings()?;
     let store = start::open_migrated(&settings)?;
     actix_web::rt::System::new().block_on(async {

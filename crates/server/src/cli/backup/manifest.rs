@@ -90,11 +90,32 @@ impl Manifest {
 }
 
 /// A file that nobody else reads, empty.
-pub(super) fn new_file(path: &Path) -> io::Result<File> {
+fn new_file(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// An empty file that is this process's until the handle is dropped; what another one left of it is gone.
+///
+/// # Errors
+/// A sentence: another process has it, or it cannot be written.
+pub(super) fn claim(path: &Path) -> anyhow::Result<File> {
+    let file = open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        bail!("another backup or restore is being written to {}", path.display());
+    }
+    file.set_len(0)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(file)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // Not cut here: it may be another process's.
     OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o600)
         .open(path)
 }

@@ -1,6 +1,6 @@
 //! `passerelle restore`: a backup becomes a database, erased again from the ledger before it has its name.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use clap::Args;
 use engine::{Engine, RandomIds};
 use store::{StoreError, backup};
 
-use super::manifest::{Manifest, fingerprint, new_file};
+use super::manifest::{Manifest, claim, fingerprint};
 use super::{sync, sync_folder, verify, with_suffix};
 use crate::cli::say;
 use crate::cli::translate::tell;
@@ -23,6 +23,9 @@ use crate::{auth, erasures, start};
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(500);
 /// How long to wait for the threads of the store that was just closed.
 const PATIENCE_WITH_OURSELVES: Duration = Duration::from_secs(10);
+
+/// What SQLite puts beside a database.
+const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What, and where to.
 #[derive(Args)]
@@ -63,25 +66,38 @@ pub(in crate::cli) fn run(options: &Options) -> anyhow::Result<()> {
         refuse_in_use(to)?;
     }
     let manifest = Manifest::of(&options.file)?;
-    let faults = verify(&options.file, &manifest)?;
-    if !faults.is_empty() {
+    let found = verify(&options.file, &manifest)?;
+    if !found.damage.is_empty() {
         bail!(
             "{} is not whole; nothing was restored:\n{}",
             options.file.display(),
-            faults.join("\n")
+            found.damage.join("\n")
         );
     }
+    for fault in &found.broken {
+        tell(&format!(
+            "{fault}; it was so when the backup was made: look with `passerelle check`"
+        ));
+    }
     let part = with_suffix(to, ".restoring");
-    let restored = prepare(options, &manifest, to, &part).and_then(|again| {
+    // Held until the end: two restores to one database do not mix.
+    let file = claim(&part)?;
+    for suffix in SIDES {
+        // What a restore that was killed left would be taken for the log of this one.
+        let _ = fs::remove_file(with_suffix(&part, suffix));
+    }
+    let restored = prepare(options, &manifest, (to, &part), &file).and_then(|again| {
         put(to, &part)?;
         Ok(again)
     });
     if restored.is_err() {
-        for suffix in ["", "-wal", "-shm", "-journal"] {
+        let _ = fs::remove_file(&part);
+        for suffix in SIDES {
             // It may not have come so far.
             let _ = fs::remove_file(with_suffix(&part, suffix));
         }
     }
+    drop(file);
     let again = restored?;
     say(&format!(
         "restored {} to {}, as it was at {}; erased again: {again}",
@@ -103,14 +119,14 @@ fn refuse_in_use(database: &Path) -> anyhow::Result<()> {
 }
 
 /// Copies the backup beside the database, and erases again who has to be; how many those were.
-fn prepare(options: &Options, manifest: &Manifest, to: &Path, part: &Path) -> anyhow::Result<u64> {
+fn prepare(
+    options: &Options,
+    manifest: &Manifest,
+    (to, part): (&Path, &Path),
+    mut file: &File,
+) -> anyhow::Result<u64> {
     tell(&format!("copying {} bytes", manifest.bytes));
-    let mut file = new_file(part).with_context(|| format!("cannot write {}", part.display()))?;
-    if file.try_lock().is_err() {
-        bail!("another restore is being written to {}", part.display());
-    }
     let (bytes, sha256) = fingerprint(&options.file, |piece| file.write_all(piece))?;
-    drop(file);
     if (bytes, sha256.as_str()) != (manifest.bytes, manifest.sha256.as_str()) {
         bail!(
             "{} changed while it was copied; try again",

@@ -13,6 +13,9 @@ pub const SQLITE: &[Test] = tests![
     a_backup_overwrites_nothing,
     a_damaged_backup_is_told_and_not_restored,
     a_backup_and_its_manifest_belong_together,
+    a_backup_of_a_database_with_faults_is_made_and_tells_them,
+    no_command_makes_the_database_that_it_was_to_look_at,
+    what_a_killed_restore_left_does_no_harm,
     a_restore_replaces_only_what_is_nobodys_and_when_told_so,
     a_restore_wants_the_ledger_unless_told_so,
 ];
@@ -199,6 +202,88 @@ fn a_backup_and_its_manifest_belong_together(context: &Context) {
         assert!(said(&output).contains("a.db.manifest is missing"), "{output:?}");
     }
     assert!(!Path::new(&to).exists());
+}
+
+fn a_backup_of_a_database_with_faults_is_made_and_tells_them(context: &Context) {
+    let (server, fhir) = context.fhir();
+    let id = fhir
+        .post("/Patient")
+        .json(&patient(&unique()))
+        .send()
+        .expect(201)
+        .id();
+    execute(
+        &server,
+        &format!("UPDATE resource SET version = 3 WHERE id = '{id}'"),
+    );
+    let place = Place::new();
+    let (backup, to) = (place.text("a.db"), place.text("restored.db"));
+    let sentence = fails(context, &server, &["backup", "--to", &backup]);
+    assert!(
+        sentence.contains("whose versions are not consecutive: 1"),
+        "{sentence}"
+    );
+    assert!(sentence.contains("the backup was made"), "{sentence}");
+    let sentence = fails(context, &server, &["verify", &backup]);
+    assert!(
+        sentence.contains("which the database had when it was backed up"),
+        "{sentence}"
+    );
+    let output = restore(context, &server, &[&backup, "--to", &to]);
+    assert!(output.status.success(), "{output:?}");
+    let checked = passerelle(
+        context,
+        &server,
+        &["check", "--database", &format!("sqlite:{to}")],
+    );
+    assert!(!checked.status.success());
+    assert!(
+        String::from_utf8_lossy(&checked.stdout).contains("not consecutive from 1"),
+        "{checked:?}"
+    );
+}
+
+fn no_command_makes_the_database_that_it_was_to_look_at(context: &Context) {
+    let server = context.server();
+    let place = Place::new();
+    let database = format!("sqlite:{}", place.text("typo.db"));
+    let commands: [&[&str]; 3] = [
+        &["check"],
+        &["erase", "--space", "demo", "Patient/x"],
+        &["backup", "--to", &place.text("a.db")],
+    ];
+    for arguments in commands {
+        let arguments = [arguments, &["--database", &database]].concat();
+        let sentence = fails(context, &server, &arguments);
+        assert!(
+            sentence.contains("there is no database at"),
+            "{arguments:?}: {sentence}"
+        );
+        assert!(!place.path("typo.db").exists(), "{arguments:?} made one");
+    }
+}
+
+fn what_a_killed_restore_left_does_no_harm(context: &Context) {
+    let server = context.server();
+    let person = somebody(&server, "Kept");
+    let place = Place::new();
+    let (backup, to) = (place.text("a.db"), place.text("restored.db"));
+    back_up(context, &server, &backup);
+    // Half a copy, and the log of one.
+    for (name, bytes) in [
+        ("restored.db.restoring", &b"half"[..]),
+        ("restored.db.restoring-wal", &[7; 5000]),
+    ] {
+        std::fs::write(place.path(name), bytes).expect("left behind");
+    }
+    std::fs::write(place.path("b.db.part"), "half").expect("left behind");
+    back_up(context, &server, &place.text("b.db"));
+    succeeds(context, &server, &["verify", &place.text("b.db")]);
+    let output = restore(context, &server, &[&backup, "--to", &to]);
+    assert!(output.status.success(), "{output:?}");
+    let check = ["check", "--database", &format!("sqlite:{to}")];
+    assert_eq!(succeeds(context, &server, &check), "");
+    assert_eq!(person.status(&server), 200);
 }
 
 fn a_restore_replaces_only_what_is_nobodys_and_when_told_so(context: &Context) {
