@@ -7,6 +7,7 @@ use store::{LockSet, Reader, StoreError, Stored, Writer};
 
 use crate::conditional::{self, check_precondition, visible_classes};
 use crate::context::Caller;
+use crate::erase;
 use crate::error::Error;
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
@@ -51,7 +52,8 @@ pub(crate) fn apply(
     let current = tx.get_for_update(target)?;
     check_precondition(precondition, current.as_ref())?;
     match current {
-        Some(current) if !current.deleted => remove(tx, context, &current).map(Some),
+        // What was deleted before its space erased is erased now.
+        Some(current) if !current.deleted || erases(context) => remove(tx, context, &current),
         _ => Ok(None),
     }
 }
@@ -82,7 +84,10 @@ pub(crate) fn settle(
     precondition: &Precondition,
 ) -> Result<Option<Stored>, Error> {
     check_precondition(precondition, found)?;
-    found.map(|current| remove(tx, context, current)).transpose()
+    match found {
+        Some(current) => remove(tx, context, current),
+        None => Ok(None),
+    }
 }
 
 /// The one match of the criteria of a conditional delete.
@@ -120,8 +125,16 @@ fn find_and_lock(
     )))
 }
 
-fn remove(tx: &mut dyn Writer, context: &WriteContext, current: &Stored) -> Result<Stored, Error> {
+fn erases(context: &WriteContext) -> bool {
+    context.keys.delete_erases(context.caller.space)
+}
+
+/// Removes as the space wants it: the history stays, or everything goes.
+fn remove(tx: &mut dyn Writer, context: &WriteContext, current: &Stored) -> Result<Option<Stored>, Error> {
+    if erases(context) {
+        return erase::apply(tx, context, current);
+    }
     let deletion = tx.remove(current, &context.caller.author)?;
     tx.audit(&context.audit(&deletion))?;
-    Ok(deletion)
+    Ok(Some(deletion))
 }

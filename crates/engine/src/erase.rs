@@ -17,8 +17,21 @@ use crate::update::put;
 /// So many resources that link to an erased one are looked at.
 const LINKED: usize = 1_000;
 
+/// What an erasure of an id comes to of which there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// Nothing.
+    IsNothing,
+    /// A tombstone: it was erased before this database was restored, and its id stays used.
+    IsBuried,
+}
+
 /// Erases, also what was deleted before; `None` when there is nothing of this id, or it was erased already.
-pub(crate) async fn erase(session: &Session, target: Target) -> Result<Option<Stored>, Error> {
+pub(crate) async fn erase(
+    session: &Session,
+    target: Target,
+    unknown: Unknown,
+) -> Result<Option<Stored>, Error> {
     session.refuse_to_policy("erase", "an update with \"active\": false")?;
     session.allow(target.kind, Permission::Delete)?;
     let locks = LockSet {
@@ -26,36 +39,55 @@ pub(crate) async fn erase(session: &Session, target: Target) -> Result<Option<St
         shared: Some(target.kind),
         ..LockSet::default()
     };
-    let context = session.write_context("erase");
+    let context = session.write_context(match unknown {
+        Unknown::IsNothing => "erase",
+        Unknown::IsBuried => "erase-again",
+    });
     session
-        .write(locks, move |tx| {
-            let Some(current) = tx.get_for_update(&target)? else {
-                return Ok(None);
-            };
-            if tx.is_erased(&target)? {
-                return Ok(None);
+        .write(locks, move |tx| match tx.get_for_update(&target)? {
+            Some(current) => apply(tx, &context, &current),
+            None if unknown == Unknown::IsBuried => {
+                let buried = tx.bury(&target, &trace(&context))?;
+                if let Some(buried) = &buried {
+                    tx.audit(&context.audit(buried))?;
+                }
+                Ok(buried)
             }
-            let identifiers: Vec<Identifier> = if current.deleted {
-                Vec::new()
-            } else {
-                identifier::of(&parse_stored(&current)?)
-                    .map(|held| held.identifier)
-                    .collect()
-            };
-            let linked = linked_to(tx, &target, &identifiers)?;
-            let trace = Trace {
-                author: &context.caller.author,
-                client: &context.caller.client,
-                request_id: &context.caller.request_id,
-            };
-            let erased = tx.erase(&current, &trace)?;
-            tx.audit(&context.audit(&erased))?;
-            for stored in linked {
-                unlink(tx, &context, stored, &target, &identifiers)?;
-            }
-            Ok(Some(erased))
+            None => Ok(None),
         })
         .await
+}
+
+/// Erases in a transaction, and takes the links of others to it out. Audits. `None`: it was erased already.
+pub(crate) fn apply(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    current: &Stored,
+) -> Result<Option<Stored>, Error> {
+    let target = &current.target;
+    if current.deleted && tx.is_erased(target)? {
+        return Ok(None);
+    }
+    // What is damaged can be erased all the same.
+    let identifiers: Vec<Identifier> = match parse_stored(current) {
+        Ok(resource) if !current.deleted => identifier::of(&resource).map(|held| held.identifier).collect(),
+        _ => Vec::new(),
+    };
+    let linked = linked_to(tx, target, &identifiers)?;
+    let erased = tx.erase(current, &trace(context))?;
+    tx.audit(&context.audit(&erased))?;
+    for stored in linked {
+        unlink(tx, context, stored, target, &identifiers)?;
+    }
+    Ok(Some(erased))
+}
+
+fn trace(context: &WriteContext) -> Trace<'_> {
+    Trace {
+        author: &context.caller.author,
+        client: &context.caller.client,
+        request_id: &context.caller.request_id,
+    }
 }
 
 /// Who has a link to it, by reference or by one of its identifiers.

@@ -17,6 +17,8 @@ pub struct KeySystems {
     base: String,
     /// The spaces that a Medicapp door is bound to.
     medicapp: BTreeSet<SpaceKey>,
+    /// The spaces in which a DELETE at the FHIR door erases.
+    erasing: BTreeSet<SpaceKey>,
 }
 
 impl KeySystems {
@@ -29,6 +31,7 @@ impl KeySystems {
             systems,
             base: naming_base.to_owned(),
             medicapp: BTreeSet::new(),
+            erasing: BTreeSet::new(),
         }
     }
 
@@ -38,6 +41,19 @@ impl KeySystems {
             medicapp: spaces.into_iter().collect(),
             ..self
         }
+    }
+
+    /// The same, with a DELETE at the FHIR door that erases in these spaces.
+    pub fn with_erasing_spaces(self, spaces: impl IntoIterator<Item = SpaceKey>) -> KeySystems {
+        KeySystems {
+            erasing: spaces.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Whether a DELETE at the FHIR door erases in this space.
+    pub(crate) fn delete_erases(&self, space: SpaceKey) -> bool {
+        self.erasing.contains(&space)
     }
 
     /// Whether each Patient of this space has an id for the Medicapp doors.

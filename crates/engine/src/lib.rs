@@ -5,6 +5,7 @@
 
 mod account;
 mod audit;
+pub mod check;
 mod conditional;
 pub mod context;
 mod create;

@@ -109,6 +109,19 @@ impl Valid {
     }
 }
 
+/// What is stored of a resource that is there already, whatever its validity.
+pub(crate) fn derive(resource: Resource, class: Class, keys: &KeySystems) -> NewResource {
+    let valid = Valid {
+        class,
+        identifiers: Vec::new(),
+        digest: canonical::digest(&resource),
+        warnings: Vec::new(),
+        resource,
+        profiles: Arc::default(),
+    };
+    valid.prepare(keys).new
+}
+
 /// Validates under a known class and prepares at once.
 pub(crate) fn prepare_as(
     resource: Resource,

@@ -99,6 +99,9 @@ pub enum Interaction {
     /// Removes a person for good: every version's content, keys, index rows and records. What stays is that there
     /// was something, when it was changed and by whom (`access.md` 4).
     Erase(Target),
+    /// The same, done again in a database that was restored from an older backup. Where nothing of that id is, a
+    /// tombstone keeps it from being used.
+    EraseAgain(Target),
     /// The resources of a type in order of creation, page by page, as partners list them.
     List(Listing),
     /// What is attached to a resource beside it: a partner's records.
@@ -297,6 +300,7 @@ impl Interaction {
             Interaction::FindOrCreate(_) => "find-or-create",
             Interaction::Edit { .. } => "edit",
             Interaction::Erase(_) => "erase",
+            Interaction::EraseAgain(_) => "erase-again",
             Interaction::List(_) => "list",
             Interaction::Records(_) => "records",
             Interaction::Validate(_) => "validate",
@@ -315,6 +319,7 @@ impl Interaction {
             | Interaction::Delete { target, .. }
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
+            | Interaction::EraseAgain(target)
             | Interaction::Records(target) => Some(&target.id),
             Interaction::History(history) => match &history.scope {
                 Scope::Resource(target) => Some(&target.id),
@@ -346,6 +351,7 @@ impl Interaction {
             | Interaction::Delete { target, .. }
             | Interaction::Edit { target, .. }
             | Interaction::Erase(target)
+            | Interaction::EraseAgain(target)
             | Interaction::Records(target) => target.kind,
             Interaction::History(history) => match &history.scope {
                 Scope::Resource(target) => target.kind,

@@ -14,7 +14,7 @@ use engine::{Caller, Door, Engine, KeySystems, LogLevel, Refusal, Scopes};
 use fhir::query::Criteria;
 use fhir::{Id, Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
-use store::access::{AccessSnapshot, ClientKey};
+use store::access::{AccessSnapshot, ClientKey, FhirDelete};
 use store::audit::{AuditEntry, Audited};
 use store::{SpaceKey, Store, StoreError};
 
@@ -124,9 +124,13 @@ impl Shared {
     }
 }
 
-/// The key systems in force, with the spaces whose patients the Medicapp doors show.
+/// The key systems in force, with the spaces whose patients the Medicapp doors show, and those that erase on a DELETE.
 pub fn key_systems(naming_base: &str, snapshot: &AccessSnapshot) -> KeySystems {
-    KeySystems::new(naming_base, &snapshot.key_systems).with_medicapp_spaces(medicapp_spaces(snapshot))
+    let spaces = snapshot.spaces.iter();
+    let erasing = spaces.filter(|space| space.fhir_delete == FhirDelete::Erase);
+    KeySystems::new(naming_base, &snapshot.key_systems)
+        .with_medicapp_spaces(medicapp_spaces(snapshot))
+        .with_erasing_spaces(erasing.map(|space| space.key))
 }
 
 /// The spaces whose patients a Medicapp door shows: those that one of its words means, and those of the clients of the

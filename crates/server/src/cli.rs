@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use engine::{Door, KeySystems, RandomIds};
 use fhir::ResourceType;
-use store::access::{Binding, KeySystem, Space};
+use store::access::{Binding, FhirDelete, KeySystem, Space};
 use store::{Change, Store};
 
 use crate::auth::{REFRESH, medicapp_spaces};
@@ -16,8 +16,11 @@ use crate::config::Settings;
 use crate::{demo, start};
 
 mod audit;
+mod backup;
 mod certificate;
+mod check;
 mod client;
+mod erase;
 mod export;
 mod import;
 mod key;
@@ -70,6 +73,30 @@ enum Command {
     /// In order of creation, as they are stored; a Patient with the id that the Medicapp doors show as one of its
     /// identifiers. What is written while the export runs may be in it or not.
     Export(Box<export::Options>),
+    /// Copy a SQLite database into a file, while servers run
+    ///
+    /// Everything that was answered before is in the copy. It is looked through, flushed to disk, and gets a manifest
+    /// beside it (SHA-256, rows, time, schema). Nothing is overwritten. Keep the erasure ledger apart from backups:
+    /// restore needs it. On PostgreSQL this says what to do instead, and fails.
+    Backup(backup::BackupOptions),
+    /// Look a backup through: its manifest, the file, and what holds of every database of this server
+    Verify(backup::VerifyOptions),
+    /// Make a database of a backup, erased again from the ledger before it has its name
+    ///
+    /// A backup that is not whole is refused, and so are a database that exists (unless --force is given) and one that
+    /// is in use.
+    Restore(backup::RestoreOptions),
+    /// Look at everything in the database: bodies, versions, index and key rows, tombstones
+    ///
+    /// One line a fault, with space, type, id, what is wrong and what helps; progress goes to standard error. Fails
+    /// when a fault is left. A running server need not be stopped. With --repair, index and key rows are written anew
+    /// where they do not follow from the bodies: after a fault, or after an upgrade that indexes more than before.
+    Check(check::Options),
+    /// Remove a person for good: every version, key, index row and record, and the links of others to it
+    ///
+    /// What stays is that there was somebody, when it was written and by whom, and a line in the erasure ledger. The
+    /// id is never used again, and a DELETE that is sent twice does no harm. A running server need not be stopped.
+    Erase(Box<erase::Options>),
     /// Take the last bytes of erased persons out of PostgreSQL's files
     ///
     /// Who is erased is gone from every answer at once, and on SQLite from the files too. PostgreSQL keeps the bytes of
@@ -123,6 +150,47 @@ struct Database {
     database: Option<String>,
 }
 
+/// The same, with where its erasures are kept.
+#[derive(Args, Clone)]
+struct DatabaseWithLedger {
+    #[command(flatten)]
+    database: Database,
+    /// File that keeps who was erased [default with SQLite: the database file's name and .erasures]
+    #[arg(long, env = "PASSERELLE_ERASURE_LEDGER", value_name = "FILE")]
+    erasure_ledger: Option<PathBuf>,
+    /// Go on although the erasure ledger of this database is missing, damaged or shorter than it was
+    #[arg(long, env = "PASSERELLE_WITHOUT_ERASURE_LEDGER")]
+    without_erasure_ledger: bool,
+}
+
+impl DatabaseWithLedger {
+    /// As the settings of a server.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let settings = Settings {
+            database: self.database.database.clone(),
+            erasure_ledger: self.erasure_ledger.clone(),
+            without_erasure_ledger: self.without_erasure_ledger,
+            ..Settings::default()
+        };
+        settings.with_file(self.database.config.as_ref())
+    }
+}
+
+impl Database {
+    /// Refuses a SQLite database that is not there: opening would make an empty one.
+    fn refuse_missing(&self) -> anyhow::Result<()> {
+        let settings = Settings {
+            database: self.database.clone(),
+            ..Settings::default()
+        };
+        let settings = settings.with_file(self.config.as_ref())?;
+        match settings.database().strip_prefix("sqlite:") {
+            Some(file) if !std::path::Path::new(file).exists() => bail!("there is no database at {file}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum SpaceCommand {
     /// Add a space; one that is there already is left as it is
@@ -132,6 +200,17 @@ enum SpaceCommand {
         /// A sandbox is reached by sk_test_ keys only, a live space by sk_live_ keys only
         #[arg(long)]
         sandbox: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Change how a space behaves; every server follows within a second
+    Set {
+        /// Its id
+        id: String,
+        /// What a DELETE at the FHIR door does, alone, by criteria or in a Bundle: keep leaves the history (and a PUT
+        /// revives), erase removes the person for good
+        #[arg(long, value_name = "CHOICE", value_parser = ["keep", "erase"])]
+        fhir_delete: String,
         #[command(flatten)]
         database: Database,
     },
@@ -200,7 +279,7 @@ macro_rules! database_of {
 }
 
 database_of! {
-    SpaceCommand: Add, List;
+    SpaceCommand: Add, Set, List;
     BindingCommand: Add, List;
     KeySystemCommand: Add, List;
 }
@@ -221,6 +300,11 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Translate(options) => translate::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Export(options) => export::run(&options),
+        Command::Backup(options) => backup::run(&options),
+        Command::Verify(options) => backup::run_verify(&options),
+        Command::Restore(options) => backup::run_restore(&options),
+        Command::Check(options) => check::run(&options),
+        Command::Erase(options) => erase::run(&options),
         Command::Scrub(options) => scrub::run(&options),
         Command::Audit(command) => audit::run(command),
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
@@ -268,12 +352,34 @@ async fn space(store: Store, command: SpaceCommand) -> anyhow::Result<()> {
             let (space, _) = store.access().add_space(&id, sandbox).await?;
             say(&format!("space {id} ({})", kind_of(&space)))
         }
+        SpaceCommand::Set { id, fhir_delete, .. } => {
+            let choice = FhirDelete::parse(&fhir_delete)
+                .with_context(|| format!("'{fhir_delete}' is not one of keep, erase"))?;
+            if store.access().set_fhir_delete(&id, choice).await? == Change::Made {
+                servers_know().await;
+            }
+            say(&format!(
+                "space {id}: a DELETE at the FHIR door {}",
+                deletes(choice)
+            ))
+        }
         SpaceCommand::List { .. } => {
             let spaces = store.access().snapshot().await?.spaces;
-            spaces
-                .iter()
-                .try_for_each(|space| say(&format!("{}\t{}", space.id, kind_of(space))))
+            spaces.iter().try_for_each(|space| {
+                let erases = match space.fhir_delete {
+                    FhirDelete::Keep => "",
+                    FhirDelete::Erase => "\tfhir-delete erase",
+                };
+                say(&format!("{}\t{}{erases}", space.id, kind_of(space)))
+            })
         }
+    }
+}
+
+fn deletes(choice: FhirDelete) -> &'static str {
+    match choice {
+        FhirDelete::Keep => "keeps the history",
+        FhirDelete::Erase => "erases",
     }
 }
 

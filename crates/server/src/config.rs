@@ -107,6 +107,16 @@ pub struct Settings {
     /// Remove rows of the audit trail that are older, in whole sealed blocks [default: keep them for ever]
     #[arg(long, env = "PASSERELLE_AUDIT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..))]
     pub audit_retention_days: Option<u64>,
+    /// File that keeps who was erased, outside the database and its backups: a restored database is erased again from
+    /// it. All servers of a database share one. Without it, on PostgreSQL, erasures are refused
+    /// [default with SQLite: the database file's name and .erasures]
+    #[arg(long, env = "PASSERELLE_ERASURE_LEDGER", value_name = "FILE")]
+    pub erasure_ledger: Option<PathBuf>,
+    /// Start although the erasure ledger of this database is missing, damaged or shorter than it was: who was erased
+    /// after the backup that this database was restored from may be back then
+    #[arg(long, env = "PASSERELLE_WITHOUT_ERASURE_LEDGER")]
+    #[serde(default)]
+    pub without_erasure_ledger: bool,
     /// OIDs of the deployment's own for its identifier systems, by path below the naming base; in the file alone.
     #[arg(skip)]
     #[serde(default)]
@@ -158,6 +168,8 @@ impl Settings {
             audit_key: self.audit_key.or(file.audit_key),
             audit_heads: self.audit_heads.or(file.audit_heads),
             audit_retention_days: self.audit_retention_days.or(file.audit_retention_days),
+            erasure_ledger: self.erasure_ledger.or(file.erasure_ledger),
+            without_erasure_ledger: self.without_erasure_ledger || file.without_erasure_ledger,
             naming_oids: file.naming_oids,
             medicapp: file.medicapp,
             patient_graph: file.patient_graph,
@@ -169,6 +181,15 @@ impl Settings {
     /// The database URL in force.
     pub fn database(&self) -> &str {
         self.database.as_deref().unwrap_or(DEFAULT_DATABASE)
+    }
+
+    /// Where erasures are kept; `None` when nothing was said and the database is no file.
+    pub fn erasure_ledger(&self) -> Option<PathBuf> {
+        let beside = || {
+            let file = self.database().strip_prefix("sqlite:")?;
+            Some(PathBuf::from(format!("{file}.erasures")))
+        };
+        self.erasure_ledger.clone().or_else(beside)
     }
 
     /// The address in force.

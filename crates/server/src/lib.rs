@@ -18,6 +18,7 @@ mod conformance;
 mod cors;
 mod damage;
 mod demo;
+mod erasures;
 mod error;
 mod gate;
 mod health;

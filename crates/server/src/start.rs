@@ -19,6 +19,7 @@ use crate::auth::Authenticator;
 use crate::auth::token::Issuers;
 use crate::config::Settings;
 use crate::conformance::Catalogue;
+use crate::erasures;
 
 /// The setting under which the naming base lies in the database.
 pub const NAMING_BASE: &str = "naming-base";
@@ -113,6 +114,7 @@ pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     .with_profiles(profiles(base)?);
     let auth = Authenticator::start(store.clone(), &engine, base, settings.naming_oids.clone()).await?;
     let auth = auth.with_issuers(issuers);
+    erasures::keep(settings, &engine, &Naming::new(base)).await?;
     let sealer = store.start_sealer(sealing)?;
     Ok(Prepared {
         store,

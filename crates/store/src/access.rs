@@ -19,6 +19,35 @@ pub struct Space {
     pub id: String,
     /// A sandbox is reached by `sk_test_…` keys, a live space by `sk_live_…` keys.
     pub sandbox: bool,
+    /// What a DELETE at the FHIR door does.
+    pub fhir_delete: FhirDelete,
+}
+
+/// What a DELETE at the FHIR door does in a space (`access.md` 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FhirDelete {
+    /// The history stays, and a PUT revives.
+    #[default]
+    Keep,
+    /// It erases.
+    Erase,
+}
+
+impl FhirDelete {
+    /// The word in the database and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FhirDelete::Keep => "keep",
+            FhirDelete::Erase => "erase",
+        }
+    }
+
+    /// What this word means.
+    pub fn parse(word: &str) -> Option<FhirDelete> {
+        [FhirDelete::Keep, FhirDelete::Erase]
+            .into_iter()
+            .find(|choice| choice.as_str() == word)
+    }
 }
 
 /// What a door's own word for a tenant means.

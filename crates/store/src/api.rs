@@ -322,6 +322,10 @@ pub trait Writer: Reader {
     /// deletion can be erased too.
     fn erase(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError>;
 
+    /// Leaves the tombstone of somebody who was erased elsewhere and of whom nothing is here: a deletion as version 1.
+    /// `Ok(None)`: the id is in use.
+    fn bury(&mut self, target: &Target, trace: &Trace<'_>) -> Result<Option<Stored>, StoreError>;
+
     /// Gives a Patient its id for the Medicapp doors, with the key and index rows that find it by that. Makes no version.
     fn give_medicapp_id(
         &mut self,

@@ -16,7 +16,7 @@ use crate::codes;
 use crate::sql::EntryRow;
 use crate::text::fit;
 
-pub(crate) use change::{change, clear};
+pub(crate) use change::{change, clear, differences};
 pub(crate) use insert::{array_inserts, insert};
 use rows::{Date, Key, Reference, StatedKey, Text, Token};
 

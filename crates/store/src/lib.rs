@@ -7,12 +7,15 @@
 pub mod access;
 pub mod api;
 pub mod audit;
+pub mod backup;
 pub mod clock;
 mod codes;
 mod cursor;
 mod entries;
 pub mod error;
+pub mod inspect;
 mod job;
+pub mod ledger;
 mod migrate;
 pub mod options;
 #[doc(hidden)]

@@ -11,7 +11,8 @@ pub enum Durability {
     /// An answered write is on disk. PostgreSQL servers with `fsync`, `full_page_writes` or
     /// `synchronous_commit` off are refused.
     Full,
-    /// Tests and throw-away data: SQLite does not flush, PostgreSQL's settings are not looked at.
+    /// Tests and throw-away data: SQLite does not flush, PostgreSQL's settings are not looked at, and an erasure needs
+    /// no ledger.
     Unsafe,
 }
 

@@ -46,6 +46,17 @@ pub(crate) fn put_once(tx: &mut Transaction<'_>, name: &str, value: &str) -> Res
     get(tx, name)?.ok_or_else(|| StoreError::Internal("a setting does not stay".to_owned()))
 }
 
+/// Writes a setting, whatever is there.
+pub(crate) fn put(tx: &mut Transaction<'_>, name: &str, value: &str) -> Result<(), StoreError> {
+    tx.begin_change()?;
+    let statement = Statement::new("INSERT INTO setting (space, name, value) VALUES (0, ")
+        .bind(name)
+        .sql(", ")
+        .bind(value)
+        .sql(") ON CONFLICT (space, name) DO UPDATE SET value = excluded.value");
+    tx.run("writing a setting", &statement).map(|_| ())
+}
+
 /// The generation of access.
 pub(crate) fn generation(tx: &mut Transaction<'_>) -> Result<i64, StoreError> {
     parse_generation(get(tx, GENERATION)?)

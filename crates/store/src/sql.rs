@@ -126,12 +126,14 @@ connections! {
     records: (BigInt, Text, Text, BigInt) => (i64, String, String, i64);
     texts: Text => String;
     text_pairs: (Text, Text) => (String, String);
-    spaces: (BigInt, Text, Bool) => (i64, String, bool);
+    spaces: (BigInt, Text, Bool, Text) => (i64, String, bool, String);
     bindings: (Text, Text, Text) => (String, String, String);
     clients: ClientTypes => ClientRow;
     client_keys: KeyRowTypes => KeyRowRow;
     certificates: (Text, Text, Text, Text, Text) => (String, String, String, String, String);
     plan_steps: (BigInt, BigInt, BigInt, Text) => (i64, i64, i64, String);
     checkpoints: (BigInt, BigInt, BigInt) => (i64, i64, i64);
+    versions_counted: (BigInt, BigInt, BigInt, BigInt) => (i64, i64, i64, i64);
+    erasures: (BigInt, SmallInt, Text, BigInt, Text, Text) => (i64, i16, String, i64, String, String);
     key_systems: (SmallInt, Text, Bool, Text) => (i16, String, bool, String);
 }

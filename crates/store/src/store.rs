@@ -10,15 +10,20 @@ use fhir::{ResourceType, Target, Timestamp};
 use crate::access::Access;
 use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Whose, Writer};
 use crate::audit::AuditEntry;
+use crate::backup;
 use crate::clock::Clock;
-use crate::error::StoreError;
+use crate::error::{StoreError, classify};
+use crate::inspect::{Inspector, Mender};
+use crate::ledger::Erasures;
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::pause;
 use crate::postgres::{PostgresStore, ScrubStep, Scrubbed};
 use crate::search;
 use crate::settings;
+use crate::sql::{Dialect, Sql as _};
 use crate::sqlite::SqliteStore;
+use crate::statement::Statement;
 use crate::trail::{Sealer, SealerOptions};
 use crate::transaction::{Context, Transaction};
 
@@ -31,6 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Store {
     database: Arc<Database>,
+    context: Arc<Context>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,7 +53,10 @@ impl Store {
         let context = Arc::new(Context {
             clock: Arc::clone(&options.clock),
             cursor_key: OnceLock::new(),
+            ledger: OnceLock::new(),
+            durability: options.durability,
         });
+        let shared = Arc::clone(&context);
         let database = match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
                 Database::Sqlite(Box::new(SqliteStore::open(path, options, context)?))
@@ -65,6 +74,7 @@ impl Store {
         };
         Ok(Store {
             database: Arc::new(database),
+            context: shared,
             clock,
         })
     }
@@ -168,6 +178,50 @@ impl Store {
         Sealer::start(self.clone(), options)
     }
 
+    /// What SQLite itself finds wrong with its file. PostgreSQL looks after its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot even look.
+    pub fn faults_of_file(&self) -> Result<Vec<String>, StoreError> {
+        let Database::Sqlite(store) = &*self.database else {
+            return Ok(Vec::new());
+        };
+        let told = store.with_connection(|connection| {
+            connection
+                .texts(&Statement::new(backup::INTEGRITY))
+                .map_err(|error| classify(Dialect::Sqlite, "looking through the file", &error).error)
+        });
+        Ok(told?.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// What breaks the rules that hold across resources: how many of what.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn broken_across(&self) -> Result<Vec<(&'static str, u64)>, StoreError> {
+        let counted = self.read_all(|tx| {
+            let counts = backup::ACROSS.iter().map(|(what, statement)| {
+                let counted = tx.sql.longs(&Statement::new(statement));
+                let counted = counted.map_err(|error| tx.fail("counting", &error))?;
+                let number = counted.first().copied().unwrap_or_default();
+                Ok((*what, u64::try_from(number).unwrap_or_default()))
+            });
+            counts.collect::<Result<Vec<_>, StoreError>>()
+        });
+        let mut broken = counted.await?;
+        broken.retain(|(_, count)| *count > 0);
+        Ok(broken)
+    }
+
+    /// Who was erased, and where that is kept beside the database.
+    pub fn erasures(&self) -> Erasures {
+        Erasures::new(self.clone())
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Adds the audit row of an interaction that changes nothing. It is written with the next change, or
     /// after half a second. [`StoreError::Unavailable`]: too many rows are waiting.
     pub fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
@@ -252,6 +306,38 @@ impl SpaceStore {
         E: From<StoreError> + Send + 'static,
     {
         self.store.read_in(self.space, |tx| read(tx)).await
+    }
+
+    /// Looks at what lies in the tables, in one snapshot.
+    pub async fn inspect<F, T, E>(&self, look: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut dyn Inspector) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.store.read_in(self.space, |tx| look(tx)).await
+    }
+
+    /// Puts right what lies in the tables: the current version is read under a lock, and `mend` gets it.
+    pub async fn mend<F, E>(&self, target: Option<Target>, mut mend: F) -> Result<(), E>
+    where
+        F: FnMut(&mut dyn Mender, Option<Stored>) -> Result<(), E> + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let locks = LockSet {
+            targets: target.iter().cloned().collect(),
+            shared: target.as_ref().map(|target| target.kind),
+            ..LockSet::default()
+        };
+        self.store
+            .write_in(self.space, locks, move |tx| {
+                let current = match &target {
+                    Some(target) => tx.get_for_update(target)?,
+                    None => None,
+                };
+                mend(tx, current)
+            })
+            .await
     }
 
     /// The current version, a deletion included.

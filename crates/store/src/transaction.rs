@@ -18,6 +18,8 @@ use crate::api::{ClassFilter, SpaceKey, Stored};
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::{StoreError, classify};
+use crate::ledger::{Erasure, Ledger};
+use crate::options::Durability;
 use crate::settings;
 use crate::sql::{Dialect, ResourceRow, Sql};
 use crate::statement::Statement;
@@ -28,6 +30,39 @@ pub(crate) struct Context {
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     /// The key of the cursors, once it has been read.
     pub(crate) cursor_key: OnceLock<[u8; 32]>,
+    /// Where erasures are recorded, once it is known.
+    pub(crate) ledger: OnceLock<Ledger>,
+    /// Whether an erasure may do without.
+    pub(crate) durability: Durability,
+}
+
+impl Context {
+    /// Where erasures are recorded.
+    pub(crate) fn ledger(&self) -> Result<&Ledger, StoreError> {
+        self.ledger.get().ok_or_else(|| {
+            StoreError::Unavailable(
+                "erasures are refused, because no erasure ledger is named: start with --erasure-ledger FILE"
+                    .to_owned(),
+            )
+        })
+    }
+
+    /// Refuses an erasure that no ledger would keep.
+    pub(crate) fn needs_ledger(&self) -> Result<(), StoreError> {
+        match self.durability {
+            Durability::Full => self.ledger().map(|_| ()),
+            Durability::Unsafe => Ok(()),
+        }
+    }
+
+    /// Writes the erasures of what is about to be committed to the ledger.
+    pub(crate) fn record(&self, group: &mut Group) -> Result<(), StoreError> {
+        let erasures = std::mem::take(&mut group.erasures);
+        match self.ledger.get() {
+            Some(ledger) if !erasures.is_empty() => ledger.append(&erasures),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What the transactions of one commit share (SQLite), so that times and audit numbers go on rising.
@@ -39,6 +74,8 @@ pub(crate) struct Group {
     pub(crate) next_audit: HashMap<i64, i64>,
     /// Audit rows of the writes so far, written together before the commit.
     pub(crate) audit: Vec<AuditEntry>,
+    /// Who was erased by the writes so far: the ledger gets them together before the commit.
+    pub(crate) erasures: Vec<Erasure>,
     /// Whether somebody was erased, so that the log must not keep what the file no longer has.
     pub(crate) scrub: bool,
 }
@@ -68,6 +105,8 @@ pub(crate) struct Transaction<'c> {
     savepoint: Savepoint,
     /// How many audit rows of the group are its predecessors'.
     audit_mark: usize,
+    /// The same of the erasures.
+    erasure_mark: usize,
     /// The first statement that failed. What follows on it cannot be committed.
     failed: Option<StoreError>,
     /// Whether running again may succeed.
@@ -107,6 +146,7 @@ impl<'c> Transaction<'c> {
             space: space.0,
             context,
             audit_mark: group.audit.len(),
+            erasure_mark: group.erasures.len(),
             group,
             savepoint: Savepoint::None,
             failed: None,
@@ -178,7 +218,7 @@ impl<'c> Transaction<'c> {
         let open = self.savepoint == Savepoint::Open;
         self.failed = None;
         self.again = false;
-        self.forget_audit();
+        self.forget();
         if open {
             self.savepoint = Savepoint::Pending;
             self.run("undoing a write", &Statement::new("ROLLBACK TO one"))?;
@@ -187,9 +227,10 @@ impl<'c> Transaction<'c> {
         Ok(())
     }
 
-    /// Takes back the audit rows of a write that is not kept.
-    pub(crate) fn forget_audit(&mut self) {
+    /// Takes back the audit rows and erasures of a write that is not kept.
+    pub(crate) fn forget(&mut self) {
         self.group.audit.truncate(self.audit_mark);
+        self.group.erasures.truncate(self.erasure_mark);
     }
 
     /// Turns a failed statement into what it means, and remembers that this transaction cannot commit.
@@ -275,6 +316,10 @@ impl<'c> Transaction<'c> {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.context.clock.now()
+    }
+
+    pub(crate) fn group(&mut self) -> &mut Group {
+        self.group
     }
 
     pub(crate) fn space(&self) -> i64 {

@@ -14,6 +14,7 @@ fn snapshot() -> AccessSnapshot {
             key: SpaceKey(1),
             id: "clinic".to_owned(),
             sandbox: false,
+            fhir_delete: store::access::FhirDelete::Keep,
         }],
         bindings: vec![Binding {
             door: "medicapp-cloud".to_owned(),

@@ -44,6 +44,7 @@ fn snapshot() -> AccessSnapshot {
             key: SpaceKey(1),
             id: "home".to_owned(),
             sandbox: false,
+            fhir_delete: store::access::FhirDelete::Keep,
         }],
         clients: vec![client],
         keys: vec![key],
@@ -58,6 +59,7 @@ fn registry(attributes: &[(&str, &str)]) -> Directory {
         key: SpaceKey(2),
         id: "ward".to_owned(),
         sandbox: false,
+        fhir_delete: store::access::FhirDelete::Keep,
     });
     snapshot.bindings.push(Binding {
         door: "ehealth".to_owned(),

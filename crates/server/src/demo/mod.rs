@@ -62,13 +62,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         ..options.settings.clone()
     };
     let mut settings = settings.with_file(options.config.as_ref())?;
-    // On another database than the folder's the key and the heads of the audit trail lie here all the same.
+    // On another database than the folder's, what is kept beside a database lies here all the same.
     settings.audit_key = settings
         .audit_key()
         .or_else(|| Some(options.data.join("passerelle.db.audit-key")));
     settings.audit_heads = settings
         .audit_heads()
         .or_else(|| Some(options.data.join("passerelle.db.audit-heads")));
+    settings.erasure_ledger = settings
+        .erasure_ledger()
+        .or_else(|| Some(options.data.join("passerelle.erasures")));
     start::start_log(&settings);
     let file = options.data.join("demo.json");
     actix_web::rt::System::new().block_on(async {

@@ -18,6 +18,7 @@ mod flush;
 mod formats;
 mod hostile;
 mod identity;
+mod keep;
 mod partner;
 mod races;
 mod register;
@@ -49,6 +50,7 @@ fn main() {
         search::add,
         hostile::add,
         identity::add,
+        keep::add,
         partner::add,
         cli::add,
         tls::add,

@@ -214,7 +214,8 @@ pub fn passerelle(context: &Context, server: &Server, arguments: &[&str]) -> Out
     let mut command = command(context);
     command
         .args(arguments)
-        .env("PASSERELLE_DATABASE", database_of(server));
+        .env("PASSERELLE_DATABASE", database_of(server))
+        .env("PASSERELLE_ERASURE_LEDGER", server.erasure_ledger());
     command.output().expect("the binary runs")
 }
 

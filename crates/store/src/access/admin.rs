@@ -5,7 +5,7 @@ use fhir::{Id, ResourceType};
 
 use super::certificates::certificates;
 use super::clients::{clients, unknown};
-use super::{AccessSnapshot, Binding, ClientKey, KeySystem, Space};
+use super::{AccessSnapshot, Binding, ClientKey, FhirDelete, KeySystem, Space};
 use crate::api::{LockSet, SpaceKey};
 use crate::audit::AuditEntry;
 use crate::error::StoreError;
@@ -97,6 +97,28 @@ impl Access {
             let space = spaces(tx)?.into_iter().find(|space| space.id == id);
             let space = space.ok_or_else(|| StoreError::Internal("a space does not stay".to_owned()))?;
             Ok((space, made))
+        })
+        .await
+    }
+
+    /// Says what a DELETE at the FHIR door does in a space. Refused when there is no such space.
+    pub async fn set_fhir_delete(&self, id: &str, choice: FhirDelete) -> Result<Change, StoreError> {
+        let id = id.to_owned();
+        self.write(move |tx| {
+            known_space(tx, &id)?;
+            let is_so = spaces(tx)?
+                .iter()
+                .any(|space| space.id == id && space.fhir_delete == choice);
+            if is_so {
+                return audit(tx, "space-set", &id, Change::None);
+            }
+            tx.begin_change()?;
+            let statement = Statement::new("UPDATE space SET fhir_delete = ")
+                .bind(choice.as_str())
+                .sql(" WHERE space = 0 AND name = ")
+                .bind(id.as_str());
+            tx.run("setting a space up", &statement)?;
+            audit(tx, "space-set", &id, Change::Made)
         })
         .await
     }
@@ -264,19 +286,25 @@ fn snapshot(tx: &mut Transaction<'_>) -> Result<AccessSnapshot, StoreError> {
 }
 
 fn spaces(tx: &mut Transaction<'_>) -> Result<Vec<Space>, StoreError> {
-    let statement = Statement::new("SELECT number, name, sandbox FROM space WHERE space = 0 ORDER BY number");
+    let statement = Statement::new(
+        "SELECT number, name, sandbox, fhir_delete FROM space WHERE space = 0 ORDER BY number",
+    );
     let rows = tx
         .sql
         .spaces(&statement)
         .map_err(|error| tx.fail("reading spaces", &error))?;
-    Ok(rows
-        .into_iter()
-        .map(|(key, id, sandbox)| Space {
-            key: SpaceKey(key),
-            id,
-            sandbox,
+    rows.into_iter()
+        .map(|(key, id, sandbox, fhir_delete)| {
+            Ok(Space {
+                key: SpaceKey(key),
+                id,
+                sandbox,
+                fhir_delete: FhirDelete::parse(&fhir_delete).ok_or_else(|| {
+                    StoreError::Internal("what a space does on a DELETE makes no sense".to_owned())
+                })?,
+            })
         })
-        .collect())
+        .collect()
 }
 
 fn bindings(tx: &mut Transaction<'_>) -> Result<Vec<Binding>, StoreError> {

@@ -10,6 +10,7 @@ use super::rows::{Key, Row};
 use super::{Entries, Owner};
 use crate::api::{KeyState, Policy};
 use crate::codes;
+use crate::inspect::Difference;
 use crate::sql::Sql;
 use crate::statement::Statement;
 
@@ -124,6 +125,54 @@ fn delete(table: &'static str, owner: Owner) -> Statement<'static> {
         .bind(owner.space)
         .sql(" AND row = ")
         .bind(owner.row)
+}
+
+/// How what lies in the tables differs from what should. Past keys of accounts are kept, and no difference.
+pub(crate) fn differences(
+    sql: &mut dyn Sql,
+    owner: Owner,
+    wanted: &Entries<'_>,
+) -> QueryResult<Vec<Difference>> {
+    const RETIRED: i16 = codes::state(KeyState::Retired);
+    let mut held = stored(sql, owner)?;
+    let is_past = |(key, state): &(Key<'_>, i16)| {
+        *state == RETIRED && key.policy == codes::policy(Policy::Account) && !wanted.is_empty()
+    };
+    held.keys.retain(|key| !is_past(key));
+    let of = |table, missing: usize, surplus: usize| Difference {
+        table,
+        missing,
+        surplus,
+    };
+    let mut differences = vec![
+        of(
+            "index_token",
+            gone(&wanted.tokens, &held.tokens).len(),
+            gone(&held.tokens, &wanted.tokens).len(),
+        ),
+        of(
+            "index_string",
+            gone(&wanted.texts, &held.texts).len(),
+            gone(&held.texts, &wanted.texts).len(),
+        ),
+        of(
+            "index_date",
+            gone(&wanted.dates, &held.dates).len(),
+            gone(&held.dates, &wanted.dates).len(),
+        ),
+        of(
+            "index_reference",
+            gone(&wanted.references, &held.references).len(),
+            gone(&held.references, &wanted.references).len(),
+        ),
+        of(
+            "identifier_key",
+            gone(&wanted.keys, &held.keys).len(),
+            gone(&held.keys, &wanted.keys).len(),
+        ),
+    ];
+    differences.retain(|difference| difference.missing + difference.surplus > 0);
+    Ok(differences)
 }
 
 /// What lies in the tables for a resource, in one round trip.

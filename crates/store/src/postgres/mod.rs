@@ -380,6 +380,13 @@ impl Shared {
             }
             return Ok(ran);
         }
+        if let Err(error) = self.context.record(&mut group) {
+            if control(connection, "undoing a write", "ROLLBACK").is_err() {
+                lease.discard();
+            }
+            job.fail(error);
+            return Ok(Ran::Undo);
+        }
         pause::at(pause::COMMITTING);
         if let Err(error) = connection.execute(&Statement::new("COMMIT")) {
             // It may have happened or not: that is no success, and another run could do it twice.

@@ -38,9 +38,10 @@ pub(super) struct Checkpoints {
     state: Mutex<State>,
     wake: Condvar,
     restart: AtomicBool,
+    /// The log still holds who was erased: a reader kept it from being emptied.
+    owed: AtomicBool,
 }
 
-#[derive(Default)]
 struct State {
     dirty: bool,
     stopping: bool,
@@ -48,11 +49,18 @@ struct State {
 
 /// Starts the thread.
 pub(super) fn start(path: &str, options: &Options) -> Result<Arc<Checkpoints>, StoreError> {
+    // A server that was killed may have left a log in which somebody stands who was erased.
+    let left = std::fs::metadata(format!("{path}-wal")).is_ok_and(|log| log.len() > 0);
     let connection = open::checkpointer(path, options)?;
+    let state = State {
+        dirty: left,
+        stopping: false,
+    };
     let checkpoints = Arc::new(Checkpoints {
-        state: Mutex::default(),
+        state: Mutex::new(state),
         wake: Condvar::new(),
         restart: AtomicBool::new(false),
+        owed: AtomicBool::new(left),
     });
     let shared = Arc::clone(&checkpoints);
     std::thread::Builder::new()
@@ -89,14 +97,36 @@ impl Checkpoints {
     }
 
     /// Empties the log, before an erasure is answered: its older pages still hold who was erased. Readers take
-    /// microseconds; should one be slower than the time limit, the log is emptied when it is started anew.
+    /// microseconds; should one be slower than the time limit (a backup is), the thread empties the log once it ends.
     pub(super) fn scrub(&self, connection: &mut SqliteConnection, busy_timeout: Duration) {
-        match checkpoint(connection, "PRAGMA wal_checkpoint(TRUNCATE)") {
-            Ok(_) => {}
+        match empty(connection) {
+            Ok(true) => self.owed.store(false, Ordering::Relaxed),
+            Ok(false) => self.owe(),
             Err(error) => {
-                tracing::warn!(%error, limit = ?busy_timeout, "the log could not be emptied after an erasure")
+                tracing::warn!(%error, limit = ?busy_timeout, "the log could not be emptied after an erasure");
+                self.owe();
             }
         }
+    }
+
+    fn owe(&self) {
+        self.owed.store(true, Ordering::Relaxed);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).dirty = true;
+        self.wake.notify_all();
+    }
+
+    /// Empties a log that [`Checkpoints::scrub`] had to leave. Waits for no reader: the writer would wait too. True:
+    /// nothing is owed.
+    fn pay(&self, connection: &mut SqliteConnection) -> bool {
+        if !self.owed.load(Ordering::Relaxed) {
+            return true;
+        }
+        let emptied = wait_at_most(connection, LONGEST_WAIT).and_then(|()| empty(connection));
+        let paid = matches!(emptied, Ok(true));
+        if paid {
+            self.owed.store(false, Ordering::Relaxed);
+        }
+        paid
     }
 
     /// Ends the thread.
@@ -137,7 +167,9 @@ impl Checkpoints {
                 }
                 Err(error) => tracing::warn!(%error, "a checkpoint failed"),
             }
+            let paid = self.pay(&mut connection);
             state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.dirty |= !paid;
         }
     }
 }
@@ -145,6 +177,12 @@ impl Checkpoints {
 /// Copies what of the log can be copied; how many pages it has.
 fn pass(connection: &mut SqliteConnection) -> QueryResult<i64> {
     checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+}
+
+/// Copies all of the log and cuts it to nothing; false when a reader or writer is in the way.
+fn empty(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    let rows = connection.checkpoints(&Statement::new("PRAGMA wal_checkpoint(TRUNCATE)"))?;
+    Ok(rows.first().is_some_and(|(busy, _, _)| *busy == 0))
 }
 
 fn checkpoint(connection: &mut SqliteConnection, how: &'static str) -> QueryResult<i64> {

@@ -112,6 +112,7 @@ impl Writer {
         };
         self.group.next_audit.clear();
         self.group.audit.clear();
+        self.group.erasures.clear();
         self.group.scrub = false;
         control(connection, "beginning a group", "BEGIN IMMEDIATE")?;
         pause::at(pause::BEGUN);
@@ -134,6 +135,7 @@ impl Writer {
             // transaction that is left all the same is told by the BEGIN.
             let _ = connection.execute(&Statement::new("ROLLBACK"));
             self.group.audit.clear();
+            self.group.erasures.clear();
             control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;
             for job in jobs.iter_mut() {
                 run_one(connection, job, &self.context, &mut self.group)?;
@@ -145,6 +147,7 @@ impl Writer {
             let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut self.group);
             tx.write_audit(&rows)?;
         }
+        self.context.record(&mut self.group)?;
         pause::at(pause::COMMITTING);
         control(connection, "committing a group", "COMMIT")?;
         audit.clear();
@@ -182,7 +185,7 @@ fn run_boldly(
             return Bold::Spoilt;
         }
         if ran != Ran::Keep {
-            tx.forget_audit();
+            tx.forget();
         }
         pause::at(pause::RAN);
     }

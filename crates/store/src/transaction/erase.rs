@@ -1,10 +1,12 @@
 //! Erasure: what a person left behind goes, that there was somebody stays (`access.md` 4).
 
+use fhir::canonical::Digest;
+use fhir::{Target, VersionId};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::Transaction;
-use crate::api::{Stored, Trace};
+use crate::api::{Class, Stored, Trace};
 use crate::codes;
 use crate::entries;
 use crate::error::StoreError;
@@ -13,6 +15,7 @@ use crate::statement::Statement;
 
 impl Transaction<'_> {
     pub(super) fn erase_all(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError> {
+        self.context.needs_ledger()?;
         self.begin_change()?;
         let digest = self.keyed_digest(current)?;
         self.supersede(current)?;
@@ -37,28 +40,71 @@ impl Transaction<'_> {
             .sql(" AND row = ")
             .bind(current.row);
         self.run("erasing records", &records)?;
-        let traces = Statement::new(
+        self.note(&next, current.medicapp_id.as_deref(), &digest, trace)?;
+        self.group.scrub = true;
+        Ok(next)
+    }
+
+    /// Leaves the tombstone of somebody who was erased elsewhere, and was never here: the id stays used.
+    pub(super) fn bury_unknown(
+        &mut self,
+        target: &Target,
+        trace: &Trace<'_>,
+    ) -> Result<Option<Stored>, StoreError> {
+        self.context.needs_ledger()?;
+        self.begin_change()?;
+        let time = self.time_after(None)?;
+        let tombstone = Stored {
+            row: 0,
+            target: target.clone(),
+            version: VersionId::FIRST,
+            updated: time,
+            deleted: true,
+            class: Class::Ordinary,
+            digest: Digest::default(),
+            body: String::new(),
+            created: time,
+            created_by: trace.author.to_owned(),
+            updated_by: trace.author.to_owned(),
+            medicapp_id: None,
+        };
+        let Some(row) = self.insert_tombstone(&tombstone)? else {
+            return Ok(None);
+        };
+        let tombstone = Stored { row, ..tombstone };
+        self.note(&tombstone, None, &[0; 32], trace)?;
+        Ok(Some(tombstone))
+    }
+
+    /// What stays of an erasure in the database, and its line for the ledger.
+    fn note(
+        &mut self,
+        erased: &Stored,
+        medicapp_id: Option<&str>,
+        digest: &[u8; 32],
+        trace: &Trace<'_>,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(
             "INSERT INTO erasure (space, kind, id, time, client, request_id, medicapp_id, digest) VALUES (",
         )
         .bind(self.space)
         .sql(", ")
-        .bind(codes::kind(current.target.kind))
+        .bind(codes::kind(erased.target.kind))
         .sql(", ")
-        .bind(current.target.id.as_str())
+        .bind(erased.target.id.as_str())
         .sql(", ")
-        .bind(next.updated.micros())
+        .bind(erased.updated.micros())
         .sql(", ")
         .bind(trace.client)
         .sql(", ")
         .bind(trace.request_id)
         .sql(", ")
-        .bind(current.medicapp_id.as_deref())
+        .bind(medicapp_id)
         .sql(", ")
         .bind(&digest[..])
         .sql(") ON CONFLICT (space, kind, id) DO NOTHING");
-        self.run("recording an erasure", &traces)?;
-        self.group.scrub = true;
-        Ok(next)
+        self.run("recording an erasure", &statement)?;
+        self.record_erasure(&erased.target, erased.updated, trace.client)
     }
 
     /// HMAC-SHA-256 of the last content: proves later what was erased to who has it, and tells nobody else.

@@ -84,6 +84,10 @@ impl Writer for Transaction<'_> {
         self.erase_all(current, trace)
     }
 
+    fn bury(&mut self, target: &Target, trace: &Trace<'_>) -> Result<Option<Stored>, StoreError> {
+        self.bury_unknown(target, trace)
+    }
+
     fn give_medicapp_id(
         &mut self,
         current: &Stored,
@@ -135,13 +139,37 @@ impl Transaction<'_> {
     fn insert_row(&mut self, stored: &Stored, new: &NewResource) -> Result<Option<i64>, StoreError> {
         let entries = &Entries::of(new);
         let kind = stored.target.kind;
-        let insertion = Statement::new(
+        let insertion = self.insertion(stored, new.replaced);
+        let statement = match self.sql.dialect() {
+            Dialect::Sqlite => insertion,
+            // One round trip for everything.
+            Dialect::Postgres => Statement::new("WITH owner AS (")
+                .then(insertion)
+                .sql(")")
+                .then(entries::array_inserts(self.space, kind, entries))
+                .sql(" SELECT row FROM owner"),
+        };
+        let row = self
+            .sql
+            .longs(&statement)
+            .map_err(|error| self.fail("writing a resource", &error))?
+            .pop();
+        if let (Some(row), Dialect::Sqlite) = (row, self.sql.dialect()) {
+            let owner = self.owner(kind, row);
+            entries::insert(self.sql, owner, entries)
+                .map_err(|error| self.fail("writing the index", &error))?;
+        }
+        Ok(row)
+    }
+
+    fn insertion<'a>(&self, stored: &'a Stored, replaced: bool) -> Statement<'a> {
+        Statement::new(
             "INSERT INTO resource (space, kind, id, version, updated, deleted, class, digest, body, \
              created, created_by, updated_by, medicapp_id, replaced) VALUES (",
         )
         .bind(self.space)
         .sql(", ")
-        .bind(codes::kind(kind))
+        .bind(codes::kind(stored.target.kind))
         .sql(", ")
         .bind(stored.target.id.as_str())
         .sql(", ")
@@ -165,28 +193,16 @@ impl Transaction<'_> {
         .sql(", ")
         .bind(stored.medicapp_id.as_deref())
         .sql(", ")
-        .bind(new.replaced)
-        .sql(") ON CONFLICT (space, kind, id) DO NOTHING RETURNING row");
-        let statement = match self.sql.dialect() {
-            Dialect::Sqlite => insertion,
-            // One round trip for everything.
-            Dialect::Postgres => Statement::new("WITH owner AS (")
-                .then(insertion)
-                .sql(")")
-                .then(entries::array_inserts(self.space, kind, entries))
-                .sql(" SELECT row FROM owner"),
-        };
-        let row = self
-            .sql
-            .longs(&statement)
-            .map_err(|error| self.fail("writing a resource", &error))?
-            .pop();
-        if let (Some(row), Dialect::Sqlite) = (row, self.sql.dialect()) {
-            let owner = self.owner(kind, row);
-            entries::insert(self.sql, owner, entries)
-                .map_err(|error| self.fail("writing the index", &error))?;
-        }
-        Ok(row)
+        .bind(replaced)
+        .sql(") ON CONFLICT (space, kind, id) DO NOTHING RETURNING row")
+    }
+
+    /// The row of a deletion that nothing came before; `None`: the id is in use.
+    pub(super) fn insert_tombstone(&mut self, stored: &Stored) -> Result<Option<i64>, StoreError> {
+        let statement = self.insertion(stored, false);
+        let rows = self.sql.longs(&statement);
+        let mut rows = rows.map_err(|error| self.fail("writing a tombstone", &error))?;
+        Ok(rows.pop())
     }
 
     /// Copies the current version into the history. No row: it is not current any more.
@@ -255,7 +271,7 @@ impl Transaction<'_> {
         })
     }
 
-    pub(super) fn owner(&self, kind: ResourceType, row: i64) -> Owner {
+    pub(crate) fn owner(&self, kind: ResourceType, row: i64) -> Owner {
         Owner {
             space: self.space,
             kind,

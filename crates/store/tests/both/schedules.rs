@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use store::{ClassFilter, LockSet, StoreError, pause};
+use store::ledger::Ledger;
+use store::{ClassFilter, LockSet, StoreError, Trace, pause};
 
-use crate::bench::{BOTH, Bench, Case, Database};
+use crate::bench::{BOTH, Bench, Case, Database, SPACE};
 use crate::fixture::{PATIENT, criteria, get, id, insert, locks, patient, target};
 
 pub const CASES: &[Case] = &[
@@ -33,6 +34,12 @@ pub const CASES: &[Case] = &[
         name: "t4_a_write_that_fails_after_its_first_change_harms_no_neighbour_in_its_group",
         on: BOTH,
         run: |bench| Box::pin(a_write_that_fails_late_harms_no_neighbour(bench)),
+        alone: true,
+    },
+    Case {
+        name: "t41_an_erasure_is_in_the_ledger_before_it_is_committed_and_one_taken_back_is_not",
+        on: BOTH,
+        run: |bench| Box::pin(an_erasure_is_in_the_ledger_before_it_is_committed(bench)),
         alone: true,
     },
 ];
@@ -101,6 +108,56 @@ async fn nobody_is_answered_before_the_commit(bench: Arc<Bench>) {
         assert!(write.await.unwrap().is_some());
         assert!(get(&space, &name).await.is_some());
     }
+}
+
+async fn an_erasure_is_in_the_ledger_before_it_is_committed(bench: Arc<Bench>) {
+    const TRACE: Trace<'_> = Trace {
+        author: "author",
+        client: "client",
+        request_id: "request",
+    };
+    let store = bench.open();
+    let space = store.for_space(SPACE);
+    let path = std::env::temp_dir().join(format!("ledger-{}-{:?}", std::process::id(), bench.database));
+    let ledger = Ledger::open_or_begin(&path, store.now()).unwrap();
+    store.erasures().record_in(ledger);
+    let lines = || std::fs::read_to_string(&path).unwrap();
+    for name in ["gone", "stays"] {
+        insert(&space, name, patient("1", "Dupont")).await.unwrap();
+    }
+    let erase = |name: &'static str, end: End| {
+        let space = space.clone();
+        async move {
+            let done: Result<(), StoreError> = space
+                .write(locks(&[]), move |tx| {
+                    let current = tx.get_for_update(&target(name))?.unwrap();
+                    tx.erase(&current, &TRACE)?;
+                    match end {
+                        End::Kept => Ok(()),
+                        _ => Err(StoreError::BadCursor),
+                    }
+                })
+                .await;
+            done
+        }
+    };
+    let held = Held::at(pause::COMMITTING);
+    let write = tokio::spawn(erase("gone", End::Kept));
+    held.wait();
+    assert!(lines().contains("\tgone\t"), "{}", lines());
+    assert!(!get(&space, "gone").await.unwrap().deleted, "committed before");
+    held.release();
+    write.await.unwrap().unwrap();
+    assert!(get(&space, "gone").await.unwrap().deleted);
+    assert_eq!(erase("stays", End::Refused).await, Err(StoreError::BadCursor));
+    assert!(!get(&space, "stays").await.unwrap().deleted);
+    assert!(!lines().contains("\tstays\t"), "{}", lines());
+    // A ledger that cannot be written takes the erasure back.
+    std::fs::remove_file(&path).unwrap();
+    let refused = erase("stays", End::Kept).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(!get(&space, "stays").await.unwrap().deleted);
+    assert!(insert(&space, "another", patient("1", "Dupont")).await.is_some());
 }
 
 async fn waiting_writes_are_committed_together(bench: Arc<Bench>) {

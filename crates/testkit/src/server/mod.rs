@@ -18,6 +18,8 @@ use crate::postgres::Database;
 use crate::sweep::{self, End, TemporaryFolder};
 use crate::wait::poll;
 
+/// The flag that names the erasure ledger.
+const LEDGER: &str = "--erasure-ledger";
 /// How long a start may take before the test gives up, in a build without optimisation.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a graceful end may take before the test gives up.
@@ -182,6 +184,14 @@ impl Server {
             .unwrap_or_else(|| format!("sqlite:{}", self.data.join("passerelle.db").display()))
     }
 
+    /// The file that keeps who was erased: beside the database on SQLite, one for all servers of a database otherwise.
+    pub fn erasure_ledger(&self) -> PathBuf {
+        match self.backend() {
+            Backend::Sqlite => self.data.join("passerelle.db.erasures"),
+            Backend::Postgres => self.folder.path().join("passerelle.erasures"),
+        }
+    }
+
     /// Runs an administrative command of the same binary on the same database, such as
     /// `["key-system", "add", …]`; what it printed.
     ///
@@ -192,6 +202,7 @@ impl Server {
         let output = Command::new(&self.settings.binary)
             .args(arguments)
             .args(["--database", &self.database_argument()])
+            .env("PASSERELLE_ERASURE_LEDGER", self.erasure_ledger())
             .stdin(Stdio::null())
             .output()
             .expect("the binary runs");
@@ -361,6 +372,9 @@ impl Server {
             .args(["--listen", &self.settings.listen]);
         if let Some(url) = self.database_url() {
             command.args(["--database", &url]);
+            if !self.settings.arguments.iter().any(|given| given == LEDGER) {
+                command.arg(LEDGER).arg(self.erasure_ledger());
+            }
         }
         if self.settings.content == Content::Empty {
             command.arg("--empty");

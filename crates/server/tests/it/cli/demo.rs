@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::http::Client;
-use testkit::server::{Content, Server};
+use testkit::server::{Backend, Content, Server};
 use testkit::tests;
 
 use crate::support::*;
@@ -217,6 +217,10 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
         Some(url) => url,
         None => format!("sqlite:{}", server.data_folder().join("own.db").display()),
     };
+    let ledger = match server.backend() {
+        Backend::Sqlite => server.data_folder().join("own.db.erasures"),
+        Backend::Postgres => server.erasure_ledger(),
+    };
     assert!(server.terminate().success());
     let run = |arguments: &[&str]| {
         let output = command(context)
@@ -254,6 +258,7 @@ fn an_own_set_up_serves_without_the_demo(context: &Context) {
     let mut child = command(context)
         .args(["serve", "--listen", &free.to_string()])
         .env("PASSERELLE_DATABASE", &database)
+        .env("PASSERELLE_ERASURE_LEDGER", &ledger)
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();

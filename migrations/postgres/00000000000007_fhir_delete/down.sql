@@ -1,0 +1,1 @@
+ALTER TABLE space DROP COLUMN fhir_delete;
