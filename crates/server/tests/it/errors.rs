@@ -8,6 +8,7 @@ use testkit::http::{Client, Request, Response};
 use testkit::tests;
 
 use crate::support::*;
+use crate::tls::proxy::Certified;
 
 mod rare;
 
@@ -571,6 +572,8 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
             )),
         ),
     ]);
+    let certified = Certified::start(context);
+    cases.extend(certified.cases());
     let mut page = String::from(
         "# What the errors say\n\nWritten and checked by `crates/server/tests/it/errors.rs`. Read it aloud before you change it.\n",
     );
