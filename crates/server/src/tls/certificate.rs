@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::der::Decode as _;
@@ -183,12 +182,6 @@ impl ClientCertificate {
 }
 
 static NOTHING: CertificateDer<'static> = CertificateDer::from_slice(&[]);
-
-/// How a certificate is named in the log: by SHA-256, as `openssl x509 -fingerprint -sha256` tells it (without colons).
-pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    let digest = Sha256::digest(certificate.as_ref());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// The values of an attribute in a name, in its order.
 fn texts(name: &Name, attribute: ObjectIdentifier) -> Vec<String> {

@@ -12,6 +12,7 @@ use testkit::tests;
 
 use crate::access::client_key;
 use crate::support::*;
+use crate::tls::proxy::Certified;
 
 mod files;
 mod rare;
@@ -590,7 +591,7 @@ fn every_text_of_an_error_stands_on_a_page(_: &Context) {
 }
 
 /// Issues of one answer that are shown at most, but for the last.
-const SHOWN: usize = 20;
+const SHOWN: usize = 3;
 
 /// The issues of an answer, as the page shows them.
 fn tell(page: &mut String, answer: &Response) {
@@ -693,8 +694,8 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
             )),
         ),
     ]);
-    // Last, as it shuts the address of this test out for who has no right credential.
-    let wrong = || nobody.get("/Patient/ada").header("Authorization", "Bearer wrong");
+    let certified = Certified::start(context);
+    cases.extend(certified.cases());
     let written = files::all();
     cases.extend(written.iter().map(|case| {
         let client = match case.client.as_deref() {
@@ -705,6 +706,8 @@ fn the_errors_read_as_in_the_snapshot(context: &Context) {
         };
         (case.heading.as_str(), case.request(client))
     }));
+    // Last, as it shuts the address of this test out for who has no right credential.
+    let wrong = || nobody.get("/Patient/ada").header("Authorization", "Bearer wrong");
     cases.push(("send wrong credentials for a minute", wrong()));
     let mut page = String::from(
         "# What the errors say\n\nWritten and checked by `crates/server/tests/it/errors.rs`. Read it aloud before you change it.\n",

@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = tests![
     t28_tls_1_0_and_1_1_are_refused,
     t28_tls_1_2_and_1_3_with_the_right_certificate_push_an_account,
     a_certificate_of_an_intermediate_ca_is_taken_with_its_chain,
+    no_session_is_taken_up_again_past_the_check_of_its_certificate,
     a_key_works_over_tls_as_it_does_without,
     http_1_1_is_chosen_and_http_2_alone_is_refused,
     plain_http_is_told_to_use_tls_on_the_port_of_tls,
@@ -170,6 +171,25 @@ fn a_certificate_of_an_intermediate_ca_is_taken_with_its_chain(context: &Context
     attempt(&server, &with_chain).unwrap().expect(404);
     let without = attempt(&server, &site.showing(&issued)).unwrap_err();
     assert!(without.contains("UnknownCA"), "{without}");
+    // Whoever does not send it is known by the operator's file.
+    site.write("ca.pem", &(site.clients.pem() + &between.pem()));
+    server.signal_hangup();
+    wait_for(SOON, "the intermediate CA to be trusted", || {
+        attempt(&server, &site.showing(&issued)).is_ok().then_some(())
+    });
+}
+
+fn no_session_is_taken_up_again_past_the_check_of_its_certificate(context: &Context) {
+    let (site, server) = shared_site(context);
+    let issued = site.clients.client(&sas());
+    for version in BOTH {
+        let tls = Tls::new(&[&site.servers], Some((&issued, &[])), &[*version]);
+        for _ in 0..3 {
+            // The answer brings along whatever tickets there are.
+            attempt(server, &tls).unwrap().expect(404);
+            assert!(!connection(server, &tls).is_resumed(), "{version:?}");
+        }
+    }
 }
 
 fn a_key_works_over_tls_as_it_does_without(context: &Context) {

@@ -4,7 +4,7 @@ mod files;
 mod handshake;
 mod identity;
 mod limits;
-mod proxy;
+pub mod proxy;
 mod reload;
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The same identity from a proxy in front, and from nobody else.
 
 use testkit::harness::{Context, Test};
-use testkit::http::percent_encode;
+use testkit::http::{Request, percent_encode};
 use testkit::tests;
 use testkit::tls::{Authority, Subject, Validity};
 
@@ -40,6 +40,93 @@ fn escaped(issued: &Issued) -> String {
 /// What lies between the lines of PEM.
 fn base64(pem: &str) -> String {
     pem.lines().filter(|line| !line.starts_with("-----")).collect()
+}
+
+/// A server behind a proxy, for the page of errors.
+pub struct Certified {
+    site: Site,
+    server: Server,
+    client: Client,
+}
+
+impl Certified {
+    /// At which the regulators' platform is known.
+    pub fn start(context: &Context) -> Certified {
+        let site = Site::new();
+        let server = behind(&site, context, "127.0.0.1").start();
+        know_sas(&server);
+        let issued = site.clients.client(&sas());
+        let client = fhir(&server);
+        let known = client.clone().with_header(HEADER, escaped(&issued));
+        wait_until_known(&known, "/Practitioner/nobody");
+        Certified { site, server, client }
+    }
+
+    /// What each certificate that is refused is told.
+    pub fn cases(&self) -> Vec<(&'static str, Request<'_>)> {
+        let Certified { site, server, client } = self;
+        let ca = &site.clients;
+        let between = ca.below("Intermediate CA");
+        let revoked = ca.client(&sas());
+        site.write("crl.pem", &ca.revoked(&[&revoked]));
+        server.signal_hangup();
+        wait_for(SOON, "the list to be in force", || {
+            server.log().contains("read again and are in force").then_some(())
+        });
+        let bare = || client.get("/Practitioner/nobody");
+        let shown = |issued: &Issued| bare().header(HEADER, escaped(issued));
+        let chain = percent_encode(&(between.client(&sas()).pem + &between.pem()));
+        let other_key = format!("Bearer {}", server.credential("fhir").bearer);
+        let issuer = Subject::new("other.example", OU);
+        let described = ["--cn", "other.example", "--ou", OU, "--issuer", "CN=another CA"];
+        let mut arguments = vec!["client", "certificate", "add", "demo-fhir"];
+        arguments.extend(described);
+        server.command(&arguments);
+        let by_issuer = shown(&ca.client(&issuer));
+        wait_for(SOON, "the other certificate to be known", || {
+            std::thread::sleep(Duration::from_millis(60));
+            by_issuer.clone().send().text().contains("issuer").then_some(())
+        });
+        vec![
+            ("show no certificate", bare()),
+            ("show what is no certificate", bare().header(HEADER, "nothing")),
+            (
+                "let a proxy name two certificates",
+                shown(&revoked).header(HEADER, "other"),
+            ),
+            (
+                "show a certificate of an unknown CA",
+                shown(&Issued::self_signed(&sas())),
+            ),
+            (
+                "show an expired certificate",
+                shown(&ca.client(&sas().valid(Validity::Over))),
+            ),
+            (
+                "show a certificate too early",
+                shown(&ca.client(&sas().valid(Validity::ToCome))),
+            ),
+            ("show a revoked certificate", shown(&revoked)),
+            (
+                "show a certificate of a CA without a list",
+                bare().header(HEADER, chain),
+            ),
+            ("show a server's certificate", shown(&ca.server())),
+            (
+                "show a certificate of an unknown CN",
+                shown(&ca.client(&Subject::new("x.example", OU))),
+            ),
+            (
+                "show a certificate of another OU",
+                shown(&ca.client(&Subject::new(CN, "1"))),
+            ),
+            ("show a certificate of another issuer", by_issuer),
+            (
+                "show a certificate beside another client's key",
+                shown(&ca.client(&sas())).header("Authorization", other_key),
+            ),
+        ]
+    }
 }
 
 fn a_trusted_proxy_tells_who_the_client_is(context: &Context) {

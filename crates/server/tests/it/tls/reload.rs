@@ -89,7 +89,7 @@ fn t28_a_reload_under_load_drops_no_connection(context: &Context) {
                 let shown = connection(&server, &tls).server_certificate();
                 (shown.as_deref() == Some(issued.certificate.as_ref())).then_some(())
             });
-            wait_for(SOON, "load before and after the reload", || {
+            wait_for(LOOKED, "load before and after the reload", || {
                 let now = (pushed.load(Ordering::Relaxed), opened.load(Ordering::Relaxed));
                 (now.0 > before.0 + 2 * KEPT && now.1 > before.1 + KEPT).then_some(())
             });
@@ -188,11 +188,11 @@ fn a_wrong_new_file_changes_nothing_and_the_log_names_it(context: &Context) {
 fn a_certificate_that_ends_while_its_connection_is_open_is_refused_on_it(context: &Context) {
     let site = Site::new();
     let server = site.start(context);
-    let short = Subject::new(CN, OU).valid(Validity::For(Duration::from_secs(8)));
+    let short = Subject::new(CN, OU).valid(Validity::For(Duration::from_secs(12)));
     let mut open = connection(&server, &site.showing(&site.clients.client(&short)));
     assert_eq!(look(&mut open), 404);
     wait_for(
-        Duration::from_secs(80),
+        Duration::from_secs(120),
         "the end of the certificate",
         || match look(&mut open) {
             404 => None,
