@@ -19,7 +19,7 @@ const LINKED: usize = 1_000;
 
 /// What an erasure of an id comes to of which there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unknown {
+enum Unknown {
     /// Nothing.
     IsNothing,
     /// A tombstone: it was erased before this database was restored, and its id stays used.
@@ -27,11 +27,16 @@ pub(crate) enum Unknown {
 }
 
 /// Erases, also what was deleted before; `None` when there is nothing of this id, or it was erased already.
-pub(crate) async fn erase(
-    session: &Session,
-    target: Target,
-    unknown: Unknown,
-) -> Result<Option<Stored>, Error> {
+pub(crate) async fn erase(session: &Session, target: Target) -> Result<Option<Stored>, Error> {
+    run(session, target, Unknown::IsNothing).await
+}
+
+/// The same of who was erased already, before this database was restored.
+pub(crate) async fn erase_again(session: &Session, target: Target) -> Result<Option<Stored>, Error> {
+    run(session, target, Unknown::IsBuried).await
+}
+
+async fn run(session: &Session, target: Target, unknown: Unknown) -> Result<Option<Stored>, Error> {
     session.refuse_to_policy("erase", "an update with \"active\": false")?;
     session.allow(target.kind, Permission::Delete)?;
     let locks = LockSet {

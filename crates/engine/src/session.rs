@@ -9,7 +9,6 @@ use store::audit::{AuditEntry, Audited};
 use store::{LockSet, SpaceStore, Store, StoreError, Stored, Writer};
 
 use crate::context::{Caller, ClientPolicy, Door, IdSource};
-use crate::erase::Unknown;
 use crate::error::Error;
 use crate::keys::KeySystems;
 use crate::prepare::{self, BodyId, Valid};
@@ -244,12 +243,8 @@ impl Session {
             } => edit::edit(self, target, edit, precondition)
                 .await
                 .map(Reply::Written),
-            Interaction::Erase(target) => erase::erase(self, target, Unknown::IsNothing)
-                .await
-                .map(Reply::Deleted),
-            Interaction::EraseAgain(target) => erase::erase(self, target, Unknown::IsBuried)
-                .await
-                .map(Reply::Deleted),
+            Interaction::Erase(target) => erase::erase(self, target).await.map(Reply::Deleted),
+            Interaction::EraseAgain(target) => erase::erase_again(self, target).await.map(Reply::Deleted),
             Interaction::List(listing) => list::list(self, listing).await.map(Reply::List),
             Interaction::Records(target) => list::records(self, target).await.map(Reply::Records),
             Interaction::Match(sought) => matching::run(self, sought).await.map(Reply::Matches),

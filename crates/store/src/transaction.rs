@@ -48,10 +48,11 @@ impl Context {
     }
 
     /// Refuses an erasure that no ledger would keep.
-    pub(crate) fn needs_ledger(&self) -> Result<(), StoreError> {
-        match self.durability {
-            Durability::Full => self.ledger().map(|_| ()),
-            Durability::Unsafe => Ok(()),
+    pub(crate) fn needs_ledger(&self, group: &Group) -> Result<(), StoreError> {
+        match (&group.unrecorded, self.durability) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Durability::Full) => self.ledger().map(|_| ()),
+            (None, Durability::Unsafe) => Ok(()),
         }
     }
 
@@ -76,6 +77,8 @@ pub(crate) struct Group {
     pub(crate) audit: Vec<AuditEntry>,
     /// Who was erased by the writes so far: the ledger gets them together before the commit.
     pub(crate) erasures: Vec<Erasure>,
+    /// Why the ledger could not take them: the group runs again without.
+    pub(crate) unrecorded: Option<StoreError>,
     /// Whether somebody was erased, so that the log must not keep what the file no longer has.
     pub(crate) scrub: bool,
 }

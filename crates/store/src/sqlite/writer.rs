@@ -113,6 +113,7 @@ impl Writer {
         self.group.next_audit.clear();
         self.group.audit.clear();
         self.group.erasures.clear();
+        self.group.unrecorded = None;
         self.group.scrub = false;
         control(connection, "beginning a group", "BEGIN IMMEDIATE")?;
         pause::at(pause::BEGUN);
@@ -131,15 +132,13 @@ impl Writer {
             }
         }
         if bold == Bold::Spoilt {
-            // A full disk makes SQLite take all of it back by itself: then there is nothing to roll back. A
-            // transaction that is left all the same is told by the BEGIN.
-            let _ = connection.execute(&Statement::new("ROLLBACK"));
-            self.group.audit.clear();
-            self.group.erasures.clear();
-            control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;
-            for job in jobs.iter_mut() {
-                run_one(connection, job, &self.context, &mut self.group)?;
-            }
+            run_anew(connection, jobs, &self.context, &mut self.group)?;
+        }
+        if let Err(error) = self.context.record(&mut self.group) {
+            // Whoever erased nobody has nothing to do with that.
+            tracing::error!(%error, "erasures are refused");
+            self.group.unrecorded = Some(error);
+            run_anew(connection, jobs, &self.context, &mut self.group)?;
         }
         let mut rows = std::mem::take(&mut self.group.audit);
         rows.extend_from_slice(audit);
@@ -147,7 +146,6 @@ impl Writer {
             let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut self.group);
             tx.write_audit(&rows)?;
         }
-        self.context.record(&mut self.group)?;
         pause::at(pause::COMMITTING);
         control(connection, "committing a group", "COMMIT")?;
         audit.clear();
@@ -190,6 +188,24 @@ fn run_boldly(
         pause::at(pause::RAN);
     }
     Bold::Whole
+}
+
+/// Takes the group back, and runs each write of it in a savepoint.
+fn run_anew(
+    connection: &mut SqliteConnection,
+    jobs: &mut [Box<dyn Job>],
+    context: &Context,
+    group: &mut Group,
+) -> Result<(), StoreError> {
+    // A full disk makes SQLite take all of it back by itself: then there is nothing to roll back. A transaction that is
+    // left all the same is told by the BEGIN.
+    let _ = connection.execute(&Statement::new("ROLLBACK"));
+    group.audit.clear();
+    group.erasures.clear();
+    group.scrub = false;
+    control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;
+    jobs.iter_mut()
+        .try_for_each(|job| run_one(connection, job, context, group))
 }
 
 /// Runs one write in its savepoint. An error loses the whole group.

@@ -15,7 +15,7 @@ use crate::statement::Statement;
 
 impl Transaction<'_> {
     pub(super) fn erase_all(&mut self, current: &Stored, trace: &Trace<'_>) -> Result<Stored, StoreError> {
-        self.context.needs_ledger()?;
+        self.context.needs_ledger(self.group)?;
         self.begin_change()?;
         let digest = self.keyed_digest(current)?;
         self.supersede(current)?;
@@ -51,7 +51,7 @@ impl Transaction<'_> {
         target: &Target,
         trace: &Trace<'_>,
     ) -> Result<Option<Stored>, StoreError> {
-        self.context.needs_ledger()?;
+        self.context.needs_ledger(self.group)?;
         self.begin_change()?;
         let time = self.time_after(None)?;
         let tombstone = Stored {

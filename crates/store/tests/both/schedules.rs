@@ -152,12 +152,28 @@ async fn an_erasure_is_in_the_ledger_before_it_is_committed(bench: Arc<Bench>) {
     assert_eq!(erase("stays", End::Refused).await, Err(StoreError::BadCursor));
     assert!(!get(&space, "stays").await.unwrap().deleted);
     assert!(!lines().contains("\tstays\t"), "{}", lines());
-    // A ledger that cannot be written takes the erasure back.
+    // A ledger that cannot be written takes the erasure back, and none of its neighbours in the group.
     std::fs::remove_file(&path).unwrap();
-    let refused = erase("stays", End::Kept).await.unwrap_err();
+    let held = Held::at(pause::BEGUN);
+    let first = tokio::spawn({
+        let space = space.clone();
+        async move { insert(&space, "first", patient("1", "Dupont")).await }
+    });
+    held.wait();
+    let refused = tokio::spawn(erase("stays", End::Kept));
+    let neighbour = tokio::spawn({
+        let space = space.clone();
+        async move { insert(&space, "neighbour", patient("1", "Dupont")).await }
+    });
+    wait_until_queued().await;
+    held.release();
+    let refused = refused.await.unwrap().unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     assert!(!get(&space, "stays").await.unwrap().deleted);
-    assert!(insert(&space, "another", patient("1", "Dupont")).await.is_some());
+    for write in [first, neighbour] {
+        assert!(write.await.unwrap().is_some());
+    }
+    assert!(get(&space, "neighbour").await.is_some());
 }
 
 async fn waiting_writes_are_committed_together(bench: Arc<Bench>) {

@@ -10,7 +10,7 @@ use testkit::harness::{Context, Test};
 use testkit::tests;
 use testkit::wait::wait_for;
 
-use super::copies::Backup;
+use super::copies::{Backup, Restored};
 use super::*;
 
 pub const TESTS: &[Test] = tests![t34_a_backup_under_load_restores_to_everything_answered_before_it];
@@ -137,32 +137,7 @@ fn t34_a_backup_under_load_restores_to_everything_answered_before_it(context: &C
         let after = load.with(|answered| answered.clone());
         assert!(after.erased.len() >= 3, "{}", after.erased.len());
         let restored = backup.restored(context, &server);
-        assert_eq!(restored.faults(context), "", "round {round}");
-        let fhir = restored.server.client("fhir");
-        for (id, version) in &before.versions {
-            let answer = fhir.get(format!("/Patient/{id}")).send();
-            if after.erased.contains(id) {
-                assert_eq!(answer.status, 410, "round {round}: {id} was erased");
-                continue;
-            }
-            let found = answer.expect(200).version();
-            assert!(
-                found >= *version,
-                "round {round}: {id} has version {found}, answered was {version}"
-            );
-        }
-        for id in after.versions.keys() {
-            let status = read(&fhir, id);
-            let expected: &[u16] = if after.erased.contains(id) {
-                &[410]
-            } else {
-                &[200, 404]
-            };
-            assert!(
-                expected.contains(&status),
-                "round {round}: {id} is answered {status}"
-            );
-        }
+        judge(context, &restored, (&before, &after), round);
         let bytes = std::fs::metadata(&backup.file).expect("a backup").len();
         eprintln!(
             "{} round {round}: {} writes answered before, {} in all, {} erased; backup of {bytes} bytes in {took:?}",
@@ -170,6 +145,37 @@ fn t34_a_backup_under_load_restores_to_everything_answered_before_it(context: &C
             before.writes,
             after.writes,
             after.erased.len()
+        );
+    }
+}
+
+/// Holds a restored database against what clients were answered before the backup began, and in all.
+#[track_caller]
+fn judge(context: &Context, restored: &Restored, (before, after): (&Answered, &Answered), round: usize) {
+    assert_eq!(restored.faults(context), "", "round {round}");
+    let fhir = restored.server.client("fhir");
+    for (id, version) in &before.versions {
+        let answer = fhir.get(format!("/Patient/{id}")).send();
+        if after.erased.contains(id) {
+            assert_eq!(answer.status, 410, "round {round}: {id} was erased");
+            continue;
+        }
+        let found = answer.expect(200).version();
+        assert!(
+            found >= *version,
+            "round {round}: {id} has version {found}, answered was {version}"
+        );
+    }
+    for id in after.versions.keys() {
+        let status = read(&fhir, id);
+        let expected: &[u16] = if after.erased.contains(id) {
+            &[410]
+        } else {
+            &[200, 404]
+        };
+        assert!(
+            expected.contains(&status),
+            "round {round}: {id} is answered {status}"
         );
     }
 }
