@@ -13,6 +13,7 @@ mod cursor;
 mod entries;
 pub mod error;
 mod job;
+pub mod meters;
 mod migrate;
 pub mod options;
 #[doc(hidden)]
@@ -37,6 +38,7 @@ pub use api::{
 pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
+pub use meters::{Levels, Meters};
 pub use options::{Durability, Options};
 pub use postgres::{ScrubStep, Scrubbed};
 pub use store::{SpaceStore, Store};

@@ -12,6 +12,7 @@ use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Whose, Wr
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::StoreError;
+use crate::meters::{Levels, Meters};
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::pause;
@@ -46,6 +47,7 @@ impl Store {
         let context = Arc::new(Context {
             clock: Arc::clone(&options.clock),
             cursor_key: OnceLock::new(),
+            meters: Meters::default(),
         });
         let database = match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() && !path.starts_with(':') => {
@@ -144,6 +146,22 @@ impl Store {
     /// The time, by the store's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What has been counted since the store was opened.
+    pub fn meters(&self) -> &Meters {
+        match &*self.database {
+            Database::Sqlite(store) => store.meters(),
+            Database::Postgres(store) => store.meters(),
+        }
+    }
+
+    /// How things stand just now. Takes locks for an instant, and looks at the files of SQLite.
+    pub fn levels(&self) -> Levels {
+        match &*self.database {
+            Database::Sqlite(store) => store.levels(),
+            Database::Postgres(store) => store.levels(),
+        }
     }
 
     /// The handle of one space.

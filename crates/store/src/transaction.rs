@@ -18,6 +18,7 @@ use crate::api::{ClassFilter, SpaceKey, Stored};
 use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::{StoreError, classify};
+use crate::meters::Meters;
 use crate::settings;
 use crate::sql::{Dialect, ResourceRow, Sql};
 use crate::statement::Statement;
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     /// The key of the cursors, once it has been read.
     pub(crate) cursor_key: OnceLock<[u8; 32]>,
+    pub(crate) meters: Meters,
 }
 
 /// What the transactions of one commit share (SQLite), so that times and audit numbers go on rising.
