@@ -10,6 +10,7 @@ use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
 use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
+use crate::meters::Meters;
 use crate::proxy::Network;
 use crate::rate::Limiter;
 
@@ -83,6 +84,8 @@ pub struct App {
     pub(crate) limiter: Limiter,
     /// The conformance resources, under the naming base in force.
     pub(crate) conformance: Catalogue,
+    /// What has been answered.
+    pub(crate) meters: Meters,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -98,6 +101,7 @@ impl App {
             address,
             limiter: Limiter::default(),
             conformance,
+            meters: Meters::new(),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }
@@ -111,6 +115,11 @@ impl App {
         let before = self.running.fetch_add(1, Ordering::AcqRel);
         // A permit that is not handed out is dropped here, and gives back what was just taken.
         (before < self.settings.max_concurrent_requests).then_some(permit)
+    }
+
+    /// How many requests are worked on.
+    pub fn in_flight(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// From now on not ready.

@@ -22,6 +22,10 @@ pub struct Settings {
     /// Address and port to listen on, such as 0.0.0.0:8080 (port 0: any free one) [default: 127.0.0.1:8080]
     #[arg(long, env = "PASSERELLE_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Address and port of metrics and health, such as 127.0.0.1:9464. They are told to anybody who can reach it
+    /// [default: none]
+    #[arg(long, env = "PASSERELLE_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<String>,
     /// Database: sqlite:PATH, or postgres://user:password@host/name [default: sqlite:passerelle.db]
     #[arg(long, env = "PASSERELLE_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
@@ -98,6 +102,7 @@ impl Settings {
         let file = read(path)?;
         Ok(Settings {
             listen: self.listen.or(file.listen),
+            admin_listen: self.admin_listen.or(file.admin_listen),
             database: self.database.or(file.database),
             base_url: self.base_url.or(file.base_url),
             naming_base: self.naming_base.or(file.naming_base),

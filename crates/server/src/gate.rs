@@ -34,6 +34,10 @@ mod tests;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const X_SPACE: HeaderName = HeaderName::from_static("x-space");
+/// Digits of the shortest number by which persons are known: that of a telephone.
+const SHORTEST_NUMBER: usize = 9;
+/// How our API keys begin.
+const KEY_PREFIX: &str = "sk_";
 
 /// What is learnt of a request on its way, for its log line.
 #[derive(Default)]
@@ -99,6 +103,11 @@ pub async fn answer(
         request.headers(),
         response.headers_mut(),
     );
+    let refusal = failure
+        .as_ref()
+        .map(|failure| (partner::door_of(request.path()), &*failure.refusal));
+    app.meters
+        .answered(row, response.status(), started.elapsed(), refusal);
     log(
         row,
         &request,
@@ -189,11 +198,16 @@ fn request_id(request: &HttpRequest) -> String {
     }
 }
 
+/// What can stand in a log: nothing that may be a person's number, or a key.
 fn is_request_id(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = digits >= SHORTEST_NUMBER && !text.bytes().any(|byte| byte.is_ascii_alphabetic());
     (1..=64).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && !is_number
+        && !text.starts_with(KEY_PREFIX)
 }
 
 // What a panic says may hold a person's data: it goes neither to the client nor to the log.

@@ -3,6 +3,7 @@
 //! A request goes through [`gate`] (request id, panic guard, log, permit, credential) to the handler that
 //! the table in [`routes`] names; a handler builds an interaction, runs it, and answers through [`respond`].
 
+mod admin;
 mod alias;
 pub mod app;
 mod ask;
@@ -21,6 +22,7 @@ mod error;
 mod gate;
 mod health;
 mod media;
+mod meters;
 #[cfg(test)]
 mod mutants;
 mod operation;

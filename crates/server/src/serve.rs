@@ -13,7 +13,7 @@ use socket2::SockRef;
 
 use crate::app::{App, Settings};
 use crate::auth::Authenticator;
-use crate::{panic, routes};
+use crate::{admin, panic, routes};
 
 /// How long connections that were accepted last have to send their request, before idle ones are closed.
 const SETTLING: Duration = Duration::from_millis(300);
@@ -32,12 +32,13 @@ pub enum ServeError {
     BrokeOff(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
+/// Serves until SIGTERM or SIGINT, metrics and health at `admin` as well; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
 ///
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(
     listener: TcpListener,
+    admin: Option<TcpListener>,
     engine: Engine,
     auth: Authenticator,
     settings: Settings,
@@ -50,7 +51,7 @@ pub async fn serve(
         let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
         futures_util::future::select(std::pin::pin!(terminated), std::pin::pin!(interrupted)).await;
     };
-    serve_until(stop, listener, engine, auth, settings, on_ready).await
+    serve_until(stop, listener, admin, engine, auth, settings, on_ready).await
 }
 
 /// As [`serve`], until `stop` is over.
@@ -60,6 +61,7 @@ pub async fn serve(
 pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     engine: Engine,
     auth: Authenticator,
     settings: Settings,
@@ -71,7 +73,11 @@ pub async fn serve_until(
     let (workers, header_timeout, keep_alive) =
         (settings.workers, settings.header_timeout, settings.keep_alive);
     let app = Arc::new(App::new(settings, engine, auth, address));
-    let (served, stopping) = (Arc::clone(&app), app);
+    let (served, stopping) = (Arc::clone(&app), Arc::clone(&app));
+    let admin = admin
+        .map(|listener| admin::start(listener, app))
+        .transpose()
+        .map_err(ServeError::Socket)?;
 
     let server =
         HttpServer::new(move || actix_web::App::new().configure(|config| routes::register(&served, config)))
@@ -92,7 +98,12 @@ pub async fn serve_until(
             .map_err(ServeError::Socket)?
             .run();
     on_ready(address);
-    server.await.map_err(ServeError::BrokeOff)
+    let result = server.await.map_err(ServeError::BrokeOff);
+    // Last: until here somebody may want to see how the end goes.
+    if let Some(admin) = admin {
+        admin.stop(false).await;
+    }
+    result
 }
 
 /// From now on a connection is refused by the kernel, while those that are open live on. actix can only

@@ -140,6 +140,21 @@ pub fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
+/// Binds the socket of the admin address, if there is to be one.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn bind_admin(settings: &Settings) -> anyhow::Result<Option<(TcpListener, SocketAddr)>> {
+    let Some(wanted) = settings.admin_listen.as_deref() else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(wanted)
+        .with_context(|| format!("cannot listen on {wanted}; choose another --admin-listen address"))?;
+    let address = listener.local_addr().context("the admin socket has no address")?;
+    tracing::info!(%address, "metrics and health");
+    Ok(Some((listener, address)))
+}
+
 /// `passerelle serve`.
 ///
 /// # Errors
@@ -149,7 +164,8 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let prepared = prepare(settings).await?;
         let (listener, _) = bind(settings)?;
-        run(listener, prepared).await
+        let admin = bind_admin(settings)?;
+        run(listener, admin.map(|(listener, _)| listener), prepared).await
     })
 }
 
@@ -157,7 +173,11 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A sentence for the operator.
-pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()> {
+pub async fn run(
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    prepared: Prepared,
+) -> anyhow::Result<()> {
     let Prepared {
         store,
         engine,
@@ -165,7 +185,7 @@ pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()
         settings,
     } = prepared;
     let ready = |address| tracing::info!(%address, "serving");
-    let result = app::serve(listener, engine, auth.clone(), settings, ready).await;
+    let result = app::serve(listener, admin, engine, auth.clone(), settings, ready).await;
     auth.stop();
     let closed = store.close().await;
     result.context("the server stopped")?;
@@ -204,7 +224,7 @@ pub fn start_log(settings: &Settings) {
         .with_writer(std::io::stderr);
     // A second start in one process keeps the first log.
     let _ = match settings.log_format.as_deref() {
-        Some("json") => builder.json().try_init(),
+        Some("json") => builder.json().flatten_event(true).try_init(),
         _ => builder.with_ansi(false).try_init(),
     };
 }

@@ -18,6 +18,7 @@ pub mod fixtures;
 pub mod harness;
 pub mod history;
 pub mod http;
+pub mod metrics;
 pub mod mutate;
 pub mod postgres;
 pub mod proxy;

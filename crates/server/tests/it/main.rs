@@ -24,6 +24,7 @@ mod regulator;
 mod rest;
 mod search;
 mod support;
+mod watch;
 
 use testkit::harness::Suite;
 
@@ -48,6 +49,7 @@ fn main() {
         identity::add,
         partner::add,
         cli::add,
+        watch::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

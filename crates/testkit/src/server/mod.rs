@@ -71,6 +71,8 @@ pub struct Server {
     process: Option<Child>,
     doors: HashMap<String, Credential>,
     base: String,
+    /// The URL of the admin address, when there is one.
+    admin: Option<String>,
     data: PathBuf,
     log: PathBuf,
     // Dropped after the process has been killed, in this order.
@@ -98,6 +100,7 @@ impl Server {
             process: None,
             doors: HashMap::new(),
             base: String::new(),
+            admin: None,
             data,
             log,
             database,
@@ -137,6 +140,13 @@ impl Server {
     /// A client of the bare address, without a token.
     pub fn anonymous(&self) -> Client {
         Client::new(self.address())
+    }
+
+    /// A client of the admin address, for a server started with [`Settings::admin`].
+    #[track_caller]
+    pub fn admin(&self) -> Client {
+        let url = self.admin.as_deref().expect("a server with an admin address");
+        Client::at(url)
     }
 
     /// The process number.
@@ -313,6 +323,7 @@ impl Server {
             process: None,
             doors: HashMap::new(),
             base: String::new(),
+            admin: None,
             data,
             log,
             database: self.database.clone(),
@@ -393,6 +404,7 @@ impl Server {
             return false;
         };
         self.base = base.to_owned();
+        self.admin = demo["admin"].as_str().map(str::to_owned);
         self.doors = doors
             .iter()
             .filter_map(|(door, entry)| {

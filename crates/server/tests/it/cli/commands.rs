@@ -371,6 +371,7 @@ fn help_names_every_flag(context: &Context) {
     let settings = [
         "--config",
         "--listen",
+        "--admin-listen",
         "--database",
         "--base-url",
         "--naming-base",

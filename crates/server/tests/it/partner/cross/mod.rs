@@ -1,5 +1,6 @@
 //! What the doors do across each other (`adapters.md` 5 to 8): all five bound to one space, as in the demo.
 
+mod canaries;
 mod erasure;
 mod gender;
 mod keys;
@@ -25,6 +26,7 @@ use crate::support::*;
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
     suite
+        .both(canaries::TESTS)
         .both(erasure::TESTS)
         .both(gender::TESTS)
         .both(keys::TESTS)
