@@ -7,6 +7,8 @@ use clap::Args;
 use serde::Deserialize;
 
 pub mod partner;
+#[cfg(test)]
+mod tests;
 
 /// Where a server listens when nothing else is said.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";

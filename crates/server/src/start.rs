@@ -192,7 +192,7 @@ pub async fn run(
     closed.context("the database could not be closed")
 }
 
-fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
+pub(crate) fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
     let defaults = app::Settings::default();
     let trusted_proxies = settings.trusted_proxies.iter().map(|text| {
         text.parse()

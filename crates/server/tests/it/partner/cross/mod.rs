@@ -6,6 +6,7 @@ mod gender;
 mod keys;
 mod log;
 mod matrix;
+mod outbound;
 mod quiet;
 mod refusals;
 mod rich;
@@ -32,6 +33,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(keys::TESTS)
         .both(log::TESTS)
         .both(matrix::TESTS)
+        .both(outbound::TESTS)
         .both(quiet::TESTS)
         .both(refusals::TESTS)
         .both(rich::TESTS)
