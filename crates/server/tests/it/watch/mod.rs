@@ -1,5 +1,6 @@
 //! What whoever runs the server sees of it: metrics, health, logs, its end (`access.md` 5).
 
+mod documents;
 mod metrics;
 mod process;
 mod shutdown;
@@ -11,6 +12,8 @@ use testkit::server::Server;
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
     suite
+        .both(documents::TESTS)
+        .sqlite(documents::ONCE)
         .both(metrics::TESTS)
         .postgres(metrics::POSTGRES)
         .both(process::TESTS)
