@@ -19,6 +19,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(process::TESTS)
         .postgres(process::POSTGRES)
         .both(shutdown::TESTS)
+        .postgres(shutdown::POSTGRES)
 }
 
 /// What the admin address says.

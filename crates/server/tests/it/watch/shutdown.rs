@@ -8,11 +8,16 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
+use testkit::postgres::Postgres;
+use testkit::proxy::{Direction, Mode, Proxy};
 use testkit::server::Server;
 use testkit::tests;
 use testkit::wait::{poll, wait_for};
 
 pub const TESTS: &[Test] = tests![t33_sigterm_under_load_loses_no_accepted_request];
+
+/// Tests that need a database that can hang.
+pub const POSTGRES: &[Test] = tests![t33_a_database_that_hangs_does_not_hold_up_the_end];
 
 /// Whoever is written in a round.
 const FAMILIES: [&str; 2] = ["Vorletzter", "Letzter"];
@@ -43,6 +48,43 @@ fn t33_sigterm_under_load_loses_no_accepted_request(context: &Context) {
             .unwrap() as usize;
         assert!(total >= written, "{written} were acknowledged, {total} are there");
     }
+}
+
+fn t33_a_database_that_hangs_does_not_hold_up_the_end(context: &Context) {
+    let database = Postgres::shared().fresh_database();
+    let proxy = Proxy::before_postgres();
+    let url = database.url_through(proxy.folder());
+    let mut server = context.settings().database_url(&url).admin().start();
+    let fhir = server.client("fhir");
+    fhir.post("/Patient")
+        .json(&somebody(0, "before"))
+        .send()
+        .expect(201);
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        proxy.set(direction, Mode::Swallow);
+    }
+    let took = thread::scope(|scope| {
+        let asked: Vec<_> = (0..READERS)
+            .map(|_| {
+                let client = fhir.clone();
+                scope.spawn(move || client.get("/Patient?_count=5").send().status)
+            })
+            .collect();
+        let in_flight = || {
+            let ready = server.admin().get("/health/ready").send().status;
+            (ready == 503).then_some(())
+        };
+        wait_for(LIMIT, "the database to be missed", in_flight);
+        let started = Instant::now();
+        server.terminate();
+        let took = started.elapsed();
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), 503);
+        }
+        took
+    });
+    eprintln!("ended within {took:?}");
+    assert!(took <= LONGEST_END, "the end took {took:?}");
 }
 
 /// Ends the server under load; how many writes it has acknowledged.
