@@ -75,6 +75,11 @@ fn t33_a_database_that_hangs_does_not_hold_up_the_end(context: &Context) {
             (ready == 503).then_some(())
         };
         wait_for(LIMIT, "the database to be missed", in_flight);
+        // Nor do both at once: a client that never finishes, and what it was to be written to.
+        let client = fhir.clone();
+        scope.spawn(move || dripped(&client, somebody(0, "endless"), Duration::from_secs(5)));
+        let dripping = || super::scrape(&server).value("passerelle_http_in_flight") >= 1.0;
+        wait_for(LIMIT, "the slow request", || dripping().then_some(()));
         let started = Instant::now();
         server.terminate();
         let took = started.elapsed();
