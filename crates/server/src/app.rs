@@ -13,6 +13,7 @@ use crate::conformance::Catalogue;
 use crate::meters::Meters;
 use crate::proxy::Network;
 use crate::rate::Limiter;
+use crate::spans::{Endpoint, Spans};
 
 pub use crate::partner::settings::PartnerSettings;
 pub use crate::serve::{ServeError, serve, serve_until};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub shutdown_notice: Duration,
     /// How long accepted requests may take to finish after that, in whole seconds.
     pub shutdown_grace: Duration,
+    /// Who gets a span for each request.
+    pub collector: Option<Endpoint>,
     /// What the partner doors heed.
     pub partner: PartnerSettings,
 }
@@ -66,6 +69,7 @@ impl Default for Settings {
             // The process has 10 s in all. The store's last commit wants some of it, up to 2.2 s with a PostgreSQL
             // that hangs.
             shutdown_grace: Duration::from_secs(7),
+            collector: None,
             partner: PartnerSettings::default(),
         }
     }
@@ -87,6 +91,8 @@ pub struct App {
     pub(crate) conformance: Catalogue,
     /// What has been answered.
     pub(crate) meters: Meters,
+    /// The way to the collector, when there is one.
+    pub(crate) spans: Option<Spans>,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -94,6 +100,12 @@ pub struct App {
 impl App {
     /// Before the first request.
     pub fn new(settings: Settings, engine: Engine, auth: Authenticator, address: SocketAddr) -> App {
+        let spans = settings.collector.clone().and_then(|endpoint| {
+            let started = Spans::start(endpoint);
+            started
+                .inspect_err(|error| tracing::error!(%error, "no spans are sent"))
+                .ok()
+        });
         let conformance = Catalogue::new(auth.naming_base());
         App {
             settings,
@@ -103,6 +115,7 @@ impl App {
             limiter: Limiter::default(),
             conformance,
             meters: Meters::new(),
+            spans,
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }

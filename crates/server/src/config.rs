@@ -71,6 +71,10 @@ pub struct Settings {
     /// Log lines as `text` or `json` [default: text]
     #[arg(long, env = "PASSERELLE_LOG_FORMAT", value_name = "FORMAT", value_parser = ["text", "json"])]
     pub log_format: Option<String>,
+    /// Collector that gets a span for each request (OTLP over HTTP, without TLS), such as http://127.0.0.1:4318
+    /// [default: none]
+    #[arg(long, env = "PASSERELLE_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Start on a PostgreSQL server that does not flush commits to disk (fsync or synchronous_commit off):
     /// answered writes can then be lost in a crash
     #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY")]
@@ -115,6 +119,7 @@ impl Settings {
             workers: self.workers.or(file.workers),
             connections: self.connections.or(file.connections),
             log_format: self.log_format.or(file.log_format),
+            otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
             unsafe_durability: self.unsafe_durability || file.unsafe_durability,
             naming_oids: file.naming_oids,
             medicapp: file.medicapp,

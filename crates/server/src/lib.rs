@@ -36,6 +36,7 @@ mod respond;
 mod rest;
 mod routes;
 mod serve;
+mod spans;
 mod start;
 mod transaction;
 

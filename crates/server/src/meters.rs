@@ -124,7 +124,8 @@ fn is_unrouted(row: &'static Row) -> bool {
     routes::UNROUTED.iter().any(|other| std::ptr::eq(*other, row))
 }
 
-fn door_of(row: &'static Row) -> &'static str {
+/// The door of a route; `none` for what belongs to none.
+pub fn door_of(row: &'static Row) -> &'static str {
     match row.handler {
         Handler::Known(_) => row.door.as_str(),
         Handler::Open(_) if row.pattern.starts_with("/fhir") => row.door.as_str(),

@@ -73,7 +73,7 @@ pub async fn serve_until(
     let (workers, header_timeout, keep_alive) =
         (settings.workers, settings.header_timeout, settings.keep_alive);
     let app = Arc::new(App::new(settings, engine, auth, address));
-    let (served, stopping) = (Arc::clone(&app), Arc::clone(&app));
+    let (served, stopping, ended) = (Arc::clone(&app), Arc::clone(&app), Arc::clone(&app));
     let admin = admin
         .map(|listener| admin::start(listener, app))
         .transpose()
@@ -99,6 +99,9 @@ pub async fn serve_until(
             .run();
     on_ready(address);
     let result = server.await.map_err(ServeError::BrokeOff);
+    if let Some(spans) = &ended.spans {
+        spans.close();
+    }
     // Last: until here somebody may want to see how the end goes.
     if let Some(admin) = admin {
         admin.stop(false).await;

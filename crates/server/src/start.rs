@@ -210,6 +210,7 @@ pub(crate) fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings>
             .unwrap_or(defaults.max_concurrent_requests),
         workers: settings.workers.unwrap_or(defaults.workers),
         cors_origins: settings.cors_origins.clone(),
+        collector: settings.otlp_endpoint.as_deref().map(str::parse).transpose()?,
         partner: settings.partner()?,
         ..defaults
     })

@@ -17,6 +17,7 @@ pub fn of(app: &App, readiness: Readiness) -> String {
     server(&mut page, app, readiness, &levels);
     requests(&mut page, app);
     store(&mut page, app, &levels);
+    spans(&mut page, app);
     own_process(&mut page, app);
     page.into_text()
 }
@@ -84,6 +85,24 @@ fn requests(page: &mut Page, app: &App) {
     for (door, code, count) in app.meters.refusals() {
         family.labelled(&[("door", door), ("code", code)], count as f64);
     }
+}
+
+fn spans(page: &mut Page, app: &App) {
+    let [sent, dropped] = app.spans.as_ref().map_or([0, 0], |spans| {
+        [spans.fates().sent.get(), spans.fates().dropped.get()]
+    });
+    page.family(
+        "passerelle_spans_sent_total",
+        Kind::Counter,
+        "Spans that the OpenTelemetry collector has taken.",
+    )
+    .value(sent as f64);
+    page.family(
+        "passerelle_spans_dropped_total",
+        Kind::Counter,
+        "Spans that were dropped: too many waited, or the collector did not take them.",
+    )
+    .value(dropped as f64);
 }
 
 fn store(page: &mut Page, app: &App, levels: &Levels) {

@@ -372,6 +372,7 @@ fn help_names_every_flag(context: &Context) {
         "--config",
         "--listen",
         "--admin-listen",
+        "--otlp-endpoint",
         "--database",
         "--base-url",
         "--naming-base",

@@ -4,6 +4,7 @@ mod documents;
 mod metrics;
 mod process;
 mod shutdown;
+mod spans;
 
 use testkit::harness::Suite;
 use testkit::metrics::Metrics;
@@ -20,6 +21,8 @@ pub fn add(suite: Suite) -> Suite {
         .postgres(process::POSTGRES)
         .both(shutdown::TESTS)
         .postgres(shutdown::POSTGRES)
+        .both(spans::TESTS)
+        .sqlite(spans::ONCE)
 }
 
 /// What the admin address says.

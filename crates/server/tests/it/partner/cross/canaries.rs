@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::collector::Collector;
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
 use testkit::metrics::Metrics;
@@ -40,7 +41,8 @@ const PLANTED: [&str; 18] = [
 ];
 /// Where a sender can put anything. (A request id is the sender's word for the request and is logged; what looks
 /// like a number of a person or a key is no request id.)
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 15] = [
+    "traceparent",
     "Authorization",
     "API-key",
     "X-Space",
@@ -74,6 +76,9 @@ fn plant(client: &Client, collection: &str, value: &str) {
     }
     for header in HEADERS {
         client.get(format!("{collection}/x")).header(header, value).send();
+    }
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        client.request(value, format!("{collection}/x")).send();
     }
     let bearer = format!("Bearer {value}");
     client
@@ -154,7 +159,13 @@ fn of_others(doors: &Doors, server: &Server) -> Vec<Response> {
 fn t38_planted_values_come_out_nowhere_else(context: &Context) {
     let on_postgres = context.backend() == Backend::Postgres;
     let database = on_postgres.then(|| Postgres::shared().fresh_database());
-    let mut settings = context.settings().environment("RUST_LOG", "trace").admin();
+    let collector = Collector::start();
+    let mut settings = context
+        .settings()
+        .environment("RUST_LOG", "trace")
+        .argument("--otlp-endpoint")
+        .argument(&collector.url())
+        .admin();
     if let Some(database) = &database {
         let url = database
             .url()
@@ -191,6 +202,9 @@ fn t38_planted_values_come_out_nowhere_else(context: &Context) {
         "{metrics}"
     );
     places.push(("the metrics", metrics));
+    let spans: String = collector.posted().into_iter().map(|(_, body)| body).collect();
+    assert!(spans.contains("/api/prepersons/{id}"), "{spans}");
+    places.push(("the spans", spans));
     let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).expect("a running process");
     places.push((
         "the process list",
