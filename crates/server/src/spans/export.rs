@@ -20,6 +20,8 @@ const GATHERING: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(100);
 /// For each step of an exchange with the collector.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What is read of its answer.
+const MOST_ANSWER_BYTES: u64 = 64 * 1024;
 /// How often a collector that takes nothing is complained of.
 const COMPLAINING: Duration = Duration::from_secs(60);
 /// `SPAN_KIND_SERVER` and `STATUS_CODE_ERROR` of OTLP.
@@ -86,6 +88,8 @@ impl Exporter {
         // "HTTP/1.1 200"
         let mut status = [0; 12];
         stream.read_exact(&mut status)?;
+        // A connection that is closed with something unread is reset, which a collector might log.
+        let _ = stream.take(MOST_ANSWER_BYTES).read_to_end(&mut Vec::new());
         match status.get(9) {
             Some(b'2') => Ok(()),
             _ => Err(io::Error::other("the collector refused them")),
