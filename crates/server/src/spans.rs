@@ -117,7 +117,7 @@ pub struct Fates {
 
 /// The way to the collector.
 pub struct Spans {
-    queue: SyncSender<Box<Span>>,
+    queue: SyncSender<Span>,
     ending: Arc<AtomicBool>,
     /// Hears when the thread has ended.
     ended: Mutex<Receiver<()>>,
@@ -156,7 +156,7 @@ impl Spans {
 
     /// Gives a span to be sent. Never waits.
     pub fn send(&self, span: Span) {
-        if self.queue.try_send(Box::new(span)).is_err() {
+        if self.queue.try_send(span).is_err() {
             self.fates.dropped.add();
         }
     }

@@ -107,6 +107,50 @@ fn spans(page: &mut Page, app: &App) {
 
 fn store(page: &mut Page, app: &App, levels: &Levels) {
     let meters = app.engine.store().meters();
+    store_levels(page, levels, meters.waits.waiting.get());
+    let histograms = [
+        (
+            "passerelle_store_connection_wait_seconds",
+            "How long those waited who found no free connection.",
+            &meters.waits.took,
+        ),
+        (
+            "passerelle_store_commit_seconds",
+            "The time of each COMMIT of writes.",
+            &meters.commit,
+        ),
+        (
+            "passerelle_store_group_writes",
+            "Writes in each commit (SQLite).",
+            &meters.group,
+        ),
+        (
+            "passerelle_store_checkpoint_seconds",
+            "The time of each checkpoint (SQLite).",
+            &meters.checkpoint,
+        ),
+    ];
+    for (name, help, histogram) in histograms {
+        page.family(name, Kind::Histogram, help).histogram(&[], histogram);
+    }
+    let counters = [
+        (
+            "passerelle_store_commit_failures_total",
+            "Commits that failed.",
+            &meters.failed_commits,
+        ),
+        (
+            "passerelle_store_reruns_total",
+            "Writes or groups that were run again because another one was in the way.",
+            &meters.reruns,
+        ),
+    ];
+    for (name, help, counter) in counters {
+        page.family(name, Kind::Counter, help).value(counter.get() as f64);
+    }
+}
+
+fn store_levels(page: &mut Page, levels: &Levels, waiting: u64) {
     let gauges: [(&'static str, &str, Option<u64>); 8] = [
         (
             "passerelle_store_connections_in_use",
@@ -121,7 +165,7 @@ fn store(page: &mut Page, app: &App, levels: &Levels) {
         (
             "passerelle_store_connections_waiting",
             "Who waits for one.",
-            Some(meters.waits.waiting.get()),
+            Some(waiting),
         ),
         (
             "passerelle_store_write_queue",
@@ -155,43 +199,6 @@ fn store(page: &mut Page, app: &App, levels: &Levels) {
             family.value(value as f64);
         }
     }
-    let histograms = [
-        (
-            "passerelle_store_connection_wait_seconds",
-            "How long those waited who found no free connection.",
-            &meters.waits.took,
-        ),
-        (
-            "passerelle_store_commit_seconds",
-            "The time of each COMMIT of writes.",
-            &meters.commit,
-        ),
-        (
-            "passerelle_store_group_writes",
-            "Writes in each commit (SQLite).",
-            &meters.group,
-        ),
-        (
-            "passerelle_store_checkpoint_seconds",
-            "The time of each checkpoint (SQLite).",
-            &meters.checkpoint,
-        ),
-    ];
-    for (name, help, histogram) in histograms {
-        page.family(name, Kind::Histogram, help).histogram(&[], histogram);
-    }
-    page.family(
-        "passerelle_store_commit_failures_total",
-        Kind::Counter,
-        "Commits that failed.",
-    )
-    .value(meters.failed_commits.get() as f64);
-    page.family(
-        "passerelle_store_reruns_total",
-        Kind::Counter,
-        "Writes or groups that were run again because another one was in the way.",
-    )
-    .value(meters.reruns.get() as f64);
 }
 
 /// Under the names that every Prometheus client uses.

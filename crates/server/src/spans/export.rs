@@ -30,7 +30,7 @@ const STATUS_ERROR: u8 = 2;
 
 pub(super) struct Exporter {
     pub(super) endpoint: Endpoint,
-    pub(super) waiting: Receiver<Box<Span>>,
+    pub(super) waiting: Receiver<Span>,
     pub(super) ending: Arc<AtomicBool>,
     pub(super) fates: Arc<Fates>,
 }
@@ -55,7 +55,7 @@ impl Exporter {
     }
 
     /// Waits for a first span and gathers those that follow soon.
-    fn batch(&self) -> Option<Vec<Box<Span>>> {
+    fn batch(&self) -> Option<Vec<Span>> {
         let mut batch = Vec::new();
         let mut until = None;
         while batch.len() < BATCH && until.is_none_or(|until| Instant::now() < until) {
@@ -98,8 +98,8 @@ impl Exporter {
 }
 
 /// `ExportTraceServiceRequest`, as JSON.
-pub(super) fn body(spans: &[Box<Span>]) -> Value {
-    let spans: Vec<Value> = spans.iter().map(|span| as_json(span)).collect();
+pub(super) fn body(spans: &[Span]) -> Value {
+    let spans: Vec<Value> = spans.iter().map(as_json).collect();
     json!({ "resourceSpans": [{
         "resource": { "attributes": [
             text("service.name", "passerelle"),

@@ -1,6 +1,6 @@
 //! T33: the end under load. What was accepted is answered, readiness turns red first, slow clients delay nothing for long.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -148,19 +148,9 @@ fn one_end(server: &mut Server, round: usize, drippers: Drippers) -> usize {
         wait_for(LIMIT, "slow requests under way", || {
             (in_flight() >= SLOW as f64).then_some(())
         });
+        let red = scope.spawn(move || turned_red(&admin));
         let told = &told;
-        let red = scope.spawn(move || {
-            poll(LIMIT, || {
-                let answer = admin.get("/health/ready").try_send().ok()?;
-                (answer.status == 503).then(Instant::now)
-            })
-        });
-        let shut = scope.spawn(move || {
-            poll(LIMIT, || {
-                let refused = told.load(Ordering::Acquire) && TcpStream::connect(address).is_err();
-                refused.then(Instant::now)
-            })
-        });
+        let shut = scope.spawn(move || refused(address, told));
         let started = Instant::now();
         server.signal_terminate();
         told.store(true, Ordering::Release);
@@ -190,6 +180,22 @@ fn one_end(server: &mut Server, round: usize, drippers: Drippers) -> usize {
             .into_iter()
             .map(|writer| writer.join().unwrap())
             .sum::<usize>()
+    })
+}
+
+/// When readiness turned red.
+fn turned_red(admin: &Client) -> Option<Instant> {
+    poll(LIMIT, || {
+        let answer = admin.get("/health/ready").try_send().ok()?;
+        (answer.status == 503).then(Instant::now)
+    })
+}
+
+/// When connections were refused, once the server was told to end.
+fn refused(address: SocketAddr, told: &AtomicBool) -> Option<Instant> {
+    poll(LIMIT, || {
+        let refused = told.load(Ordering::Acquire) && TcpStream::connect(address).is_err();
+        refused.then(Instant::now)
     })
 }
 

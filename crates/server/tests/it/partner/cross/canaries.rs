@@ -192,32 +192,7 @@ fn t38_planted_values_come_out_nowhere_else(context: &Context) {
     wait_for(Duration::from_secs(60), "the server to be ready", || {
         (admin.get("/health/ready").send().status == 200).then_some(())
     });
-    let mut places: Vec<(&str, String)> = Vec::new();
-    for answer in of_others(&doors, &server) {
-        places.push(("somebody else's answer", format!("{answer:?}")));
-    }
-    let metrics = admin.get("/metrics").send().expect(200).text();
-    assert!(
-        Metrics::parse(&metrics).sum("passerelle_refusals_total") > 100.0,
-        "{metrics}"
-    );
-    places.push(("the metrics", metrics));
-    let spans: String = collector.posted().into_iter().map(|(_, body)| body).collect();
-    assert!(spans.contains("/api/prepersons/{id}"), "{spans}");
-    places.push(("the spans", spans));
-    let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).expect("a running process");
-    places.push((
-        "the process list",
-        String::from_utf8_lossy(&arguments).into_owned(),
-    ));
-    let log = server.log();
-    // The demo prints its own credentials once; nothing after that may hold one.
-    let (_, log) = log.split_once("Ctrl-C stops it").expect("a welcome");
-    assert!(
-        log.contains("TRACE") && log.contains("/api/prepersons/{id}"),
-        "{log}"
-    );
-    places.push(("the log", log.to_owned()));
+    let places = places(&server, &doors, &collector);
     let keys = [
         "fhir",
         "medicapp-cloud",
@@ -251,6 +226,37 @@ fn t38_planted_values_come_out_nowhere_else(context: &Context) {
             }
         }
     }
+}
+
+/// Everything that is not an answer to who has planted something: what it is called, and its text.
+fn places(server: &Server, doors: &Doors, collector: &Collector) -> Vec<(&'static str, String)> {
+    let mut places: Vec<(&'static str, String)> = Vec::new();
+    for answer in of_others(doors, server) {
+        places.push(("somebody else's answer", format!("{answer:?}")));
+    }
+    let metrics = server.admin().get("/metrics").send().expect(200).text();
+    assert!(
+        Metrics::parse(&metrics).sum("passerelle_refusals_total") > 100.0,
+        "{metrics}"
+    );
+    places.push(("the metrics", metrics));
+    let spans: String = collector.posted().into_iter().map(|(_, body)| body).collect();
+    assert!(spans.contains("/api/prepersons/{id}"), "{spans}");
+    places.push(("the spans", spans));
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", server.pid())).expect("a running process");
+    places.push((
+        "the process list",
+        String::from_utf8_lossy(&arguments).into_owned(),
+    ));
+    let log = server.log();
+    // The demo prints its own credentials once; nothing after that may hold one.
+    let (_, log) = log.split_once("Ctrl-C stops it").expect("a welcome");
+    assert!(
+        log.contains("TRACE") && log.contains("/api/prepersons/{id}"),
+        "{log}"
+    );
+    places.push(("the log", log.to_owned()));
+    places
 }
 
 /// Lets the server fail to connect, so that it has something to say about its database URL.
