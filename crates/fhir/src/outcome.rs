@@ -59,6 +59,33 @@ pub enum IssueCode {
 }
 
 impl IssueCode {
+    /// All codes, in the order of their declaration: `ALL[code as usize]` is `code`.
+    pub const ALL: [IssueCode; 23] = [
+        IssueCode::Invalid,
+        IssueCode::Structure,
+        IssueCode::Required,
+        IssueCode::Value,
+        IssueCode::Invariant,
+        IssueCode::CodeInvalid,
+        IssueCode::BusinessRule,
+        IssueCode::Duplicate,
+        IssueCode::MultipleMatches,
+        IssueCode::Conflict,
+        IssueCode::NotFound,
+        IssueCode::Deleted,
+        IssueCode::NotSupported,
+        IssueCode::TooLong,
+        IssueCode::TooCostly,
+        IssueCode::Timeout,
+        IssueCode::Throttled,
+        IssueCode::Login,
+        IssueCode::Forbidden,
+        IssueCode::Transient,
+        IssueCode::NoStore,
+        IssueCode::Exception,
+        IssueCode::Informational,
+    ];
+
     /// The FHIR code.
     pub const fn as_str(self) -> &'static str {
         match self {

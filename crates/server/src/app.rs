@@ -11,8 +11,10 @@ use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
 use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
+use crate::meters::Meters;
 use crate::proxy::Network;
 use crate::rate::Limiter;
+use crate::spans::{Endpoint, Spans};
 use crate::tls::Tls;
 
 pub use crate::partner::settings::PartnerSettings;
@@ -46,6 +48,8 @@ pub struct Settings {
     pub shutdown_notice: Duration,
     /// How long accepted requests may take to finish after that, in whole seconds.
     pub shutdown_grace: Duration,
+    /// Who gets a span for each request.
+    pub collector: Option<Endpoint>,
     /// What the partner doors heed.
     pub partner: PartnerSettings,
     /// Certificates: this server's, and what those of clients are judged by. `None`: neither is used.
@@ -68,8 +72,10 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             cors_origins: Vec::new(),
             shutdown_notice: Duration::from_millis(200),
-            // The process has 10 s in all; the store's last commit wants some of it.
-            shutdown_grace: Duration::from_secs(8),
+            // The process has 10 s in all. The store's last commit wants some of it, up to 2.2 s with a PostgreSQL
+            // that hangs.
+            shutdown_grace: Duration::from_secs(7),
+            collector: None,
             partner: PartnerSettings::default(),
             tls: None,
             client_certificate_header: None,
@@ -91,6 +97,10 @@ pub struct App {
     pub(crate) limiter: Limiter,
     /// The conformance resources, under the naming base in force.
     pub(crate) conformance: Catalogue,
+    /// What has been answered.
+    pub(crate) meters: Meters,
+    /// The way to the collector, when there is one.
+    pub(crate) spans: Option<Spans>,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -98,6 +108,12 @@ pub struct App {
 impl App {
     /// Before the first request.
     pub fn new(settings: Settings, engine: Engine, auth: Authenticator, address: SocketAddr) -> App {
+        let spans = settings.collector.clone().and_then(|endpoint| {
+            let started = Spans::start(endpoint);
+            started
+                .inspect_err(|error| tracing::error!(%error, "no spans are sent"))
+                .ok()
+        });
         let conformance = Catalogue::new(auth.naming_base());
         App {
             settings,
@@ -106,6 +122,8 @@ impl App {
             address,
             limiter: Limiter::default(),
             conformance,
+            meters: Meters::new(),
+            spans,
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }
@@ -119,6 +137,11 @@ impl App {
         let before = self.running.fetch_add(1, Ordering::AcqRel);
         // A permit that is not handed out is dropped here, and gives back what was just taken.
         (before < self.settings.max_concurrent_requests).then_some(permit)
+    }
+
+    /// How many requests are worked on.
+    pub fn in_flight(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
     /// From now on not ready.

@@ -13,15 +13,17 @@ use store::{Change, Store};
 
 use crate::auth::{REFRESH, medicapp_spaces};
 use crate::config::Settings;
-use crate::{demo, start};
+use crate::{demo, panic, start};
 
 mod audit;
 mod backup;
 mod certificate;
 mod check;
 mod client;
+mod conceal;
 mod erase;
 mod export;
+mod health;
 mod import;
 mod key;
 mod progress;
@@ -51,6 +53,11 @@ enum Command {
     Serve(WithFile),
     /// Create or upgrade the database schema, and say what was done
     Migrate(WithFile),
+    /// Ask a running server whether it is ready; fails when it is not
+    ///
+    /// Takes the settings that the server was started with, and asks its admin address, or where there is none the
+    /// address that it listens on.
+    Health(WithFile),
     /// Start a sandbox with sample data and print curl lines that work
     Demo(demo::Options),
     /// Show records of a partner as FHIR, or FHIR as a partner would see it; stores nothing
@@ -289,13 +296,17 @@ database_of! {
 /// # Errors
 /// A sentence for the operator.
 pub fn run() -> anyhow::Result<()> {
-    execute(Cli::parse())
+    let cli = Cli::parse();
+    conceal::passwords()?;
+    panic::log_places_only();
+    execute(cli)
 }
 
 fn execute(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(with_file) => start::serve(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Migrate(with_file) => migrate(&with_file.settings.with_file(with_file.config.as_ref())?),
+        Command::Health(with_file) => health::run(&with_file.settings.with_file(with_file.config.as_ref())?),
         Command::Demo(options) => demo::run(&options),
         Command::Translate(options) => translate::run(&options),
         Command::Import(options) => import::run(&options),

@@ -9,6 +9,8 @@ use serde::Deserialize;
 mod audit;
 pub mod issuers;
 pub mod partner;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 /// Where a server listens when nothing else is said.
@@ -25,6 +27,10 @@ pub struct Settings {
     /// Address and port to listen on, such as 0.0.0.0:8080 (port 0: any free one) [default: 127.0.0.1:8080]
     #[arg(long, env = "PASSERELLE_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// Address and port of metrics and health, such as 127.0.0.1:9464. They are told to anybody who can reach it
+    /// [default: none]
+    #[arg(long, env = "PASSERELLE_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<String>,
     /// Database: sqlite:PATH, or postgres://user:password@host/name [default: sqlite:passerelle.db]
     #[arg(long, env = "PASSERELLE_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
@@ -91,6 +97,10 @@ pub struct Settings {
     /// Log lines as `text` or `json` [default: text]
     #[arg(long, env = "PASSERELLE_LOG_FORMAT", value_name = "FORMAT", value_parser = ["text", "json"])]
     pub log_format: Option<String>,
+    /// Collector that gets a span for each request (OTLP over HTTP, without TLS), such as http://127.0.0.1:4318
+    /// [default: none]
+    #[arg(long, env = "PASSERELLE_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
     /// Start on a PostgreSQL server that does not flush commits to disk (fsync or synchronous_commit off):
     /// answered writes can then be lost in a crash
     #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY")]
@@ -149,6 +159,7 @@ impl Settings {
         let file = read(path)?;
         Ok(Settings {
             listen: self.listen.or(file.listen),
+            admin_listen: self.admin_listen.or(file.admin_listen),
             database: self.database.or(file.database),
             base_url: self.base_url.or(file.base_url),
             naming_base: self.naming_base.or(file.naming_base),
@@ -164,6 +175,7 @@ impl Settings {
             workers: self.workers.or(file.workers),
             connections: self.connections.or(file.connections),
             log_format: self.log_format.or(file.log_format),
+            otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
             unsafe_durability: self.unsafe_durability || file.unsafe_durability,
             audit_key: self.audit_key.or(file.audit_key),
             audit_heads: self.audit_heads.or(file.audit_heads),

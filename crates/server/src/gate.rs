@@ -9,7 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -28,7 +28,8 @@ use crate::base::Base;
 use crate::error::{self, Failure};
 use crate::media::{self, Answer};
 use crate::routes::{Handler, Row};
-use crate::{cors, partner, proxy, tls};
+use crate::spans::{Parent, Span, Spans};
+use crate::{cors, meters, partner, proxy, tls};
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,12 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 /// What the audit trail calls a refusal before anything began.
 const ADMIT: &str = "admit";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_SPACE: HeaderName = HeaderName::from_static("x-space");
+/// Digits of the shortest number by which persons are known: that of a telephone.
+const SHORTEST_NUMBER: usize = 9;
+/// How our API keys begin.
+const KEY_PREFIX: &str = "sk_";
 
 /// What is learnt of a request on its way, for its log line.
 #[derive(Default)]
@@ -104,15 +110,20 @@ pub async fn answer(
         request.headers(),
         response.headers_mut(),
     );
-    log(
+    Answered {
         row,
-        &request,
-        &response,
-        started,
-        &request_id,
-        &trace,
-        failure.as_ref(),
-    );
+        request: &request,
+        status: response.status(),
+        sent: match response.body().size() {
+            BodySize::Sized(bytes) => bytes,
+            BodySize::None | BodySize::Stream => 0,
+        },
+        took: started.elapsed(),
+        request_id: &request_id,
+        trace: &trace,
+        failure: failure.as_ref(),
+    }
+    .note(&app);
     response
 }
 
@@ -225,11 +236,16 @@ fn request_id(request: &HttpRequest) -> String {
     }
 }
 
+/// What can stand in a log: nothing that may be a person's number, or a key.
 fn is_request_id(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = digits >= SHORTEST_NUMBER && !text.bytes().any(|byte| byte.is_ascii_alphabetic());
     (1..=64).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        && !is_number
+        && !text.starts_with(KEY_PREFIX)
 }
 
 // What a panic says may hold a person's data: it goes neither to the client nor to the log.
@@ -237,46 +253,104 @@ fn panicked(_panic: &(dyn Any + Send)) -> Failure {
     error::panicked().into()
 }
 
-fn log(
-    row: &Row,
-    request: &HttpRequest,
-    response: &HttpResponse,
-    started: Instant,
-    request_id: &str,
-    trace: &Trace,
-    failure: Option<&Failure>,
-) {
-    let refusal = failure.map(|failure| &*failure.refusal);
-    let code = refusal.map(|refusal| refusal.code().as_str());
-    let internal = refusal.and_then(|refusal| refusal.internal.as_deref());
-    let sent = match response.body().size() {
-        BodySize::Sized(bytes) => bytes,
-        BodySize::None | BodySize::Stream => 0,
-    };
-    // A target of its own: `RUST_LOG=info,access=warn` leaves out what went well. The levels are constants
-    // to tracing: one event each, the same fields.
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                target: "access",
-                request_id,
-                method = request.method().as_str(),
-                route = row.pattern,
-                status = response.status().as_u16(),
-                micros = started.elapsed().as_micros() as u64,
-                received = trace.received.get(),
-                sent,
-                client = trace.caller.get().map(|caller| caller.client.as_str()),
-                code,
-                internal,
-                "request"
-            )
-        };
+/// All that is noted of a request. What its sender wrote is not: of a method that nobody knows only that.
+struct Answered<'a> {
+    row: &'static Row,
+    request: &'a HttpRequest,
+    status: StatusCode,
+    /// Bytes of the answer's body.
+    sent: u64,
+    took: Duration,
+    request_id: &'a str,
+    trace: &'a Trace,
+    failure: Option<&'a Failure>,
+}
+
+impl Answered<'_> {
+    fn note(&self, app: &App) {
+        let told = self
+            .refusal()
+            .map(|refusal| (partner::door_of(self.request.path()), refusal));
+        app.meters.answered(self.row, self.status, self.took, told);
+        if let Some(spans) = &app.spans {
+            self.trace(spans);
+        }
+        self.log();
     }
-    match refusal.map(|refusal| refusal.log) {
-        None | Some(LogLevel::Debug) => line!(info),
-        Some(LogLevel::Warn) => line!(warn),
-        Some(LogLevel::Error) => line!(error),
+
+    fn refusal(&self) -> Option<&Refusal> {
+        self.failure.map(|failure| &*failure.refusal)
+    }
+
+    fn client(&self) -> Option<&str> {
+        self.trace.caller.get().map(|caller| caller.client.as_str())
+    }
+
+    fn method(&self) -> &'static str {
+        match self.request.method().as_str() {
+            "GET" => "GET",
+            "HEAD" => "HEAD",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            "DELETE" => "DELETE",
+            "OPTIONS" => "OPTIONS",
+            _ => "other",
+        }
+    }
+
+    fn log(&self) {
+        let refusal = self.refusal();
+        let code = refusal.map(|refusal| refusal.code().as_str());
+        let internal = refusal.and_then(|refusal| refusal.internal.as_deref());
+        // A target of its own: `RUST_LOG=info,access=warn` leaves out what went well. The levels are constants
+        // to tracing: one event each, the same fields.
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "access",
+                    request_id = self.request_id,
+                    method = self.method(),
+                    route = self.row.pattern,
+                    status = self.status.as_u16(),
+                    micros = self.took.as_micros() as u64,
+                    received = self.trace.received.get(),
+                    sent = self.sent,
+                    client = self.client(),
+                    code,
+                    internal,
+                    "request"
+                )
+            };
+        }
+        match refusal.map(|refusal| refusal.log) {
+            None | Some(LogLevel::Debug) => line!(info),
+            Some(LogLevel::Warn) => line!(warn),
+            Some(LogLevel::Error) => line!(error),
+        }
+    }
+
+    /// A span, unless the caller says that it does not record what this belongs to.
+    fn trace(&self, spans: &Spans) {
+        let header = self.request.headers().get(TRACEPARENT);
+        let parent = header.and_then(|header| Parent::parse(header.to_str().ok()?));
+        if parent.is_some_and(|parent| !parent.sampled) {
+            return;
+        }
+        spans.send(Span {
+            parent,
+            start: SystemTime::now() - self.took,
+            took: self.took,
+            door: meters::door_of(self.row),
+            method: self.method(),
+            route: self.row.pattern,
+            status: self.status.as_u16(),
+            client: self.client().map(str::to_owned),
+            request_id: self.request_id.to_owned(),
+            received: self.trace.received.get(),
+            sent: self.sent,
+            code: self.refusal().map(|refusal| refusal.code().as_str()),
+        });
     }
 }
 

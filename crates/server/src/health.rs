@@ -4,29 +4,60 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 
+use crate::app::App;
 use crate::ask::Visit;
 use crate::error::Failure;
 
-/// The process answers.
-pub async fn live(_: Visit<'_>) -> Result<HttpResponse, Failure> {
-    Ok(said(StatusCode::OK, r#"{"status":"live"}"#))
+/// Whether requests should be sent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// The database answers, its schema is ours, and nobody told the server to stop.
+    Ready,
+    /// The server was told to stop.
+    Stopping,
+    /// The database does not answer, or its schema is not ours.
+    NoDatabase,
 }
 
-/// The database answers, its schema is ours, and nobody told the server to stop.
-pub async fn ready(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
-    if visit.app.is_stopping() {
-        return Ok(said(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"stopping"}"#));
-    }
-    Ok(match visit.app.engine.store().ready().await {
-        Ok(()) => said(StatusCode::OK, r#"{"status":"ready"}"#),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            said(
-                StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"status":"database unavailable"}"#,
-            )
+impl Readiness {
+    /// How it is with this server; after 2 s at most.
+    pub async fn of(app: &App) -> Readiness {
+        if app.is_stopping() {
+            return Readiness::Stopping;
         }
-    })
+        match app.engine.store().ready().await {
+            Ok(()) => Readiness::Ready,
+            Err(error) => {
+                tracing::warn!(%error, "not ready");
+                Readiness::NoDatabase
+            }
+        }
+    }
+
+    /// As it is told.
+    pub fn response(self) -> HttpResponse {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match self {
+            Readiness::Ready => said(StatusCode::OK, r#"{"status":"ready"}"#),
+            Readiness::Stopping => said(unavailable, r#"{"status":"stopping"}"#),
+            Readiness::NoDatabase => said(unavailable, r#"{"status":"database unavailable"}"#),
+        }
+    }
+}
+
+/// The process answers.
+pub async fn live(_: Visit<'_>) -> Result<HttpResponse, Failure> {
+    Ok(alive())
+}
+
+/// See [`Readiness`].
+pub async fn ready(visit: Visit<'_>) -> Result<HttpResponse, Failure> {
+    Ok(Readiness::of(visit.app).await.response())
+}
+
+/// The process answers, as it is told.
+pub fn alive() -> HttpResponse {
+    said(StatusCode::OK, r#"{"status":"live"}"#)
 }
 
 fn said(status: StatusCode, body: &'static str) -> HttpResponse {

@@ -3,6 +3,7 @@
 //! A request goes through [`gate`] (request id, panic guard, log, permit, credential) to the handler that
 //! the table in [`routes`] names; a handler builds an interaction, runs it, and answers through [`respond`].
 
+mod admin;
 mod alias;
 pub mod app;
 mod ask;
@@ -23,6 +24,7 @@ mod error;
 mod gate;
 mod health;
 mod media;
+mod meters;
 #[cfg(test)]
 mod mutants;
 mod operation;
@@ -37,6 +39,7 @@ mod rest;
 mod routes;
 mod serve;
 mod smart;
+mod spans;
 mod start;
 pub mod tls;
 mod transaction;

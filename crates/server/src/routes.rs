@@ -235,6 +235,9 @@ static NO_ROUTE: Row = open(Method::GET, "(no route)", |visit| Box::pin(no_route
 /// The same where the path is known and the method is not.
 static NO_METHOD: Row = open(Method::GET, "(no method)", |visit| Box::pin(no_method(visit)));
 
+/// What stands for the route of all that has none.
+pub static UNROUTED: &[&Row] = &[&NO_ROUTE, &NO_METHOD];
+
 /// Registers the table with actix.
 pub fn register(app: &Arc<App>, config: &mut web::ServiceConfig) {
     for pattern in patterns() {

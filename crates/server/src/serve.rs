@@ -14,7 +14,7 @@ use socket2::SockRef;
 
 use crate::app::{App, Settings};
 use crate::auth::Authenticator;
-use crate::{panic, routes, tls as transport};
+use crate::{admin, panic, routes, tls as transport};
 
 mod tls;
 
@@ -35,12 +35,13 @@ pub enum ServeError {
     BrokeOff(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
+/// Serves until SIGTERM or SIGINT, metrics and health at `admin` as well; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
 ///
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(
     listener: TcpListener,
+    admin: Option<TcpListener>,
     engine: Engine,
     auth: Authenticator,
     settings: Settings,
@@ -53,7 +54,7 @@ pub async fn serve(
         let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
         futures_util::future::select(std::pin::pin!(terminated), std::pin::pin!(interrupted)).await;
     };
-    serve_until(stop, listener, engine, auth, settings, on_ready).await
+    serve_until(stop, listener, admin, engine, auth, settings, on_ready).await
 }
 
 /// As [`serve`], until `stop` is over.
@@ -63,6 +64,7 @@ pub async fn serve(
 pub async fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
     listener: TcpListener,
+    admin: Option<TcpListener>,
     engine: Engine,
     auth: Authenticator,
     settings: Settings,
@@ -73,6 +75,10 @@ pub async fn serve_until(
     let app = Arc::new(App::new(settings, engine, auth, address));
     let settings = &app.settings;
     let (workers, grace) = (settings.workers.max(1), settings.shutdown_grace.as_secs());
+    let admin = admin
+        .map(|listener| admin::start(listener, Arc::clone(&app)))
+        .transpose()
+        .map_err(ServeError::Socket)?;
     let watched = settings
         .tls
         .clone()
@@ -105,6 +111,13 @@ pub async fn serve_until(
     let ended = server.await.map_err(ServeError::BrokeOff);
     if let Some(watched) = watched {
         watched.abort();
+    }
+    if let Some(spans) = &app.spans {
+        spans.close();
+    }
+    // Last: until here somebody may want to see how the end goes.
+    if let Some(admin) = admin {
+        admin.stop(false).await;
     }
     ended
 }

@@ -151,6 +151,21 @@ pub fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
+/// Binds the socket of the admin address, if there is to be one.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn bind_admin(settings: &Settings) -> anyhow::Result<Option<(TcpListener, SocketAddr)>> {
+    let Some(wanted) = settings.admin_listen.as_deref() else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(wanted)
+        .with_context(|| format!("cannot listen on {wanted}; choose another --admin-listen address"))?;
+    let address = listener.local_addr().context("the admin socket has no address")?;
+    tracing::info!(%address, "metrics and health");
+    Ok(Some((listener, address)))
+}
+
 /// `passerelle serve`.
 ///
 /// # Errors
@@ -160,7 +175,8 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async {
         let prepared = prepare(settings).await?;
         let (listener, _) = bind(settings)?;
-        run(listener, prepared).await
+        let admin = bind_admin(settings)?;
+        run(listener, admin.map(|(listener, _)| listener), prepared).await
     })
 }
 
@@ -168,7 +184,11 @@ pub fn serve(settings: &Settings) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// A sentence for the operator.
-pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()> {
+pub async fn run(
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    prepared: Prepared,
+) -> anyhow::Result<()> {
     let Prepared {
         store,
         engine,
@@ -177,7 +197,7 @@ pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()
         settings,
     } = prepared;
     let ready = |address| tracing::info!(%address, "serving");
-    let result = app::serve(listener, engine, auth.clone(), settings, ready).await;
+    let result = app::serve(listener, admin, engine, auth.clone(), settings, ready).await;
     auth.stop();
     let closed = store.close().await;
     // What came last is sealed too; what cannot be is at the next start.
@@ -188,7 +208,7 @@ pub async fn run(listener: TcpListener, prepared: Prepared) -> anyhow::Result<()
     closed.context("the database could not be closed")
 }
 
-fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
+pub(crate) fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
     let defaults = app::Settings::default();
     let trusted_proxies = settings.trusted_proxies.iter().map(|text| {
         text.parse()
@@ -206,6 +226,7 @@ fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings> {
             .unwrap_or(defaults.max_concurrent_requests),
         workers: settings.workers.unwrap_or(defaults.workers),
         cors_origins: settings.cors_origins.clone(),
+        collector: settings.otlp_endpoint.as_deref().map(str::parse).transpose()?,
         partner: settings.partner()?,
         client_certificate_header: settings.client_certificate_header()?,
         tls: settings.tls()?,
@@ -222,7 +243,7 @@ pub fn start_log(settings: &Settings) {
         .with_writer(std::io::stderr);
     // A second start in one process keeps the first log.
     let _ = match settings.log_format.as_deref() {
-        Some("json") => builder.json().try_init(),
+        Some("json") => builder.json().flatten_event(true).try_init(),
         _ => builder.with_ansi(false).try_init(),
     };
 }

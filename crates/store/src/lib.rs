@@ -16,6 +16,7 @@ pub mod error;
 pub mod inspect;
 mod job;
 pub mod ledger;
+pub mod meters;
 mod migrate;
 pub mod options;
 #[doc(hidden)]
@@ -41,6 +42,7 @@ pub use api::{
 pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
+pub use meters::{Levels, Meters};
 pub use options::{Durability, Options};
 pub use postgres::{ScrubStep, Scrubbed};
 pub use store::{SpaceStore, Store};

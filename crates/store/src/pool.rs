@@ -15,6 +15,7 @@ use diesel::r2d2::{self, ManageConnection, PooledConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use crate::error::StoreError;
+use crate::meters::Waits;
 
 /// So many connections may hang before no new one is tried: each holds a thread.
 const MOST_FORSAKEN: u32 = 64;
@@ -91,9 +92,10 @@ impl<C: Send + 'static> Pool<C> {
     pub(crate) fn take(
         &self,
         patience: Duration,
+        waits: &Waits,
         connect: impl FnOnce() -> Result<C, StoreError>,
     ) -> Result<Lease<C>, StoreError> {
-        let mut lease = self.lease(patience)?;
+        let mut lease = self.lease(patience, waits)?;
         if let Some(slot) = lease.empty_slot() {
             if self.hanging() >= MOST_FORSAKEN {
                 return Err(StoreError::Unavailable("too many connections hang".to_owned()));
@@ -104,17 +106,20 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     /// A slot, with a connection if one is idle.
-    fn lease(&self, patience: Duration) -> Result<Lease<C>, StoreError> {
+    fn lease(&self, patience: Duration, waits: &Waits) -> Result<Lease<C>, StoreError> {
+        let era = self.era();
+        if let Some(slot) = era.slots.try_get()
+            && let Some(lease) = Lease::of(slot, era)
+        {
+            return Ok(lease);
+        }
+        let _waiting = waits.begin();
         let until = Instant::now() + patience;
         loop {
             let era = self.era();
             let rest = until.saturating_duration_since(Instant::now());
             if let Ok(slot) = era.slots.get_timeout(rest.min(LOOK)) {
-                let lease = Lease {
-                    slot: Some(era.warmest(slot)),
-                    era,
-                };
-                if !lease.era.is_over() {
+                if let Some(lease) = Lease::of(slot, era) {
                     return Ok(lease);
                 }
             } else if rest.is_zero() {
@@ -136,6 +141,11 @@ impl<C: Send + 'static> Pool<C> {
             .filter_map(Weak::upgrade)
             .map(|era| era.lent())
             .sum()
+    }
+
+    /// How many connections are in use.
+    pub(crate) fn lent(&self) -> u32 {
+        self.era().lent()
     }
 
     /// Gives up on every connection: none of them gets an answer. New ones may be made, and those that are
@@ -215,6 +225,15 @@ pub(crate) struct Lease<C: Send + 'static> {
 }
 
 impl<C: Send + 'static> Lease<C> {
+    /// `None`: the era has ended meanwhile.
+    fn of(slot: LentSlot<C>, era: Arc<Era<C>>) -> Option<Lease<C>> {
+        let lease = Lease {
+            slot: Some(era.warmest(slot)),
+            era,
+        };
+        (!lease.era.is_over()).then_some(lease)
+    }
+
     pub(crate) fn connection(&mut self) -> Result<&mut C, StoreError> {
         self.slot
             .as_deref_mut()

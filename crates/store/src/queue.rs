@@ -50,6 +50,12 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes and audit rows that wait, and how many rows may.
+    pub(crate) fn lengths(&self) -> (usize, usize, usize) {
+        let state = self.lock();
+        (state.jobs.len(), state.audit.len(), self.audit_limit)
+    }
+
     /// Adds a write; it comes back when the store is closing.
     pub(crate) fn push(&self, job: Box<dyn Job>) -> Result<(), Box<dyn Job>> {
         let mut state = self.lock();

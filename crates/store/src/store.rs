@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::error::{StoreError, classify};
 use crate::inspect::{Inspector, Mender};
 use crate::ledger::Erasures;
+use crate::meters::{Levels, Meters};
 use crate::migrate::{self, Migrate as _};
 use crate::options::Options;
 use crate::pause;
@@ -55,6 +56,7 @@ impl Store {
             cursor_key: OnceLock::new(),
             ledger: OnceLock::new(),
             durability: options.durability,
+            meters: Meters::default(),
         });
         let shared = Arc::clone(&context);
         let database = match url.split_once(':') {
@@ -155,6 +157,22 @@ impl Store {
     /// The time, by the store's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What has been counted since the store was opened.
+    pub fn meters(&self) -> &Meters {
+        match &*self.database {
+            Database::Sqlite(store) => store.meters(),
+            Database::Postgres(store) => store.meters(),
+        }
+    }
+
+    /// How things stand just now. Takes locks for an instant, and looks at the files of SQLite.
+    pub fn levels(&self) -> Levels {
+        match &*self.database {
+            Database::Sqlite(store) => store.levels(),
+            Database::Postgres(store) => store.levels(),
+        }
     }
 
     /// The handle of one space.

@@ -19,6 +19,7 @@ use crate::audit::AuditEntry;
 use crate::clock::Clock;
 use crate::error::{StoreError, classify};
 use crate::ledger::{Erasure, Ledger};
+use crate::meters::Meters;
 use crate::options::Durability;
 use crate::settings;
 use crate::sql::{Dialect, ResourceRow, Sql};
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     /// The key of the cursors, once it has been read.
     pub(crate) cursor_key: OnceLock<[u8; 32]>,
+    pub(crate) meters: Meters,
     /// Where erasures are recorded, once it is known.
     pub(crate) ledger: OnceLock<Ledger>,
     /// Whether an erasure may do without.

@@ -14,10 +14,12 @@
     reason = "test code: a panic is how a test fails, and no input from outside reaches this crate"
 )]
 
+pub mod collector;
 pub mod fixtures;
 pub mod harness;
 pub mod history;
 pub mod http;
+pub mod metrics;
 pub mod mutate;
 pub mod postgres;
 pub mod proxy;

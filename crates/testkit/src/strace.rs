@@ -37,7 +37,7 @@ impl Traced {
         };
         // -D: the process itself stays the child, so that it can be killed and waited for.
         let script = format!(
-            "#!/bin/sh\nexec strace -D -f -y -tt -s 64 -e trace=fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg \
+            "#!/bin/sh\nexec strace -D -f -y -tt -s 64 -e trace=connect,fdatasync,fsync,pwrite64,write,writev,sendto,sendmsg \
              -o '{}' -- '{}' \"$@\"\n",
             traced.file().display(),
             binary.display()
@@ -58,11 +58,24 @@ impl Traced {
     /// # Panics
     /// When the end of the trace does not come.
     pub fn events(&self) -> Vec<Event> {
+        events(&self.text())
+    }
+
+    /// Whatever it tried to connect to, as strace writes an address: `{sa_family=AF_UNIX, sun_path="…"}`. Call it after
+    /// the process has ended.
+    ///
+    /// # Panics
+    /// As [`Traced::events`].
+    pub fn connections(&self) -> Vec<String> {
+        connections(&self.text())
+    }
+
+    fn text(&self) -> String {
         let text = poll(END_LIMIT, || {
             let text = String::from_utf8_lossy(&std::fs::read(self.file()).ok()?).into_owned();
             text.trim_end().ends_with("+++").then_some(text)
         });
-        events(&text.expect("strace closes its file when the process ends"))
+        text.expect("strace closes its file when the process ends")
     }
 
     fn file(&self) -> PathBuf {
@@ -102,6 +115,17 @@ fn events(trace: &str) -> Vec<Event> {
         }
     }
     reading.events
+}
+
+/// The addresses of all calls of `connect`, those that failed too.
+fn connections(trace: &str) -> Vec<String> {
+    let calls = trace.lines().filter_map(|line| line.split_once(" connect("));
+    calls
+        .map(|(_, call)| {
+            let address = call.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+            address.map_or_else(|| call.to_owned(), |(address, _)| format!("{{{address}}}"))
+        })
+        .collect()
 }
 
 /// A trace that has been read up to some line.

@@ -90,9 +90,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             "http"
         };
         let base = format!("{scheme}://{address}");
-        write_whole(&file, &describe(&base, &doors))?;
+        let (admin, admin_address) = start::bind_admin(&settings)?.unzip();
+        let mut description = describe(&base, &doors);
+        if let (Value::Object(entries), Some(address)) = (&mut description, admin_address) {
+            entries.insert("admin".to_owned(), format!("http://{address}").into());
+        }
+        write_whole(&file, &description)?;
         print_welcome(&base, &doors, &file)?;
-        start::run(listener, prepared).await
+        start::run(listener, admin, prepared).await
     })
 }
 

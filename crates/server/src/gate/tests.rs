@@ -16,7 +16,13 @@ use super::*;
 
 #[test]
 fn a_sane_request_id_is_kept() {
-    for sent in ["a", "3f2c-1_x.Y", &"a".repeat(64)] {
+    for sent in [
+        "a",
+        "3f2c-1_x.Y",
+        "12345678",
+        "550e8400-e29b-41d4-a716-446655440000",
+        &"a".repeat(64),
+    ] {
         let request = TestRequest::default()
             .insert_header((X_REQUEST_ID, sent))
             .to_http_request();
@@ -26,7 +32,18 @@ fn a_sane_request_id_is_kept() {
 
 #[test]
 fn any_other_request_id_is_replaced() {
-    for sent in ["", "a b", "é", "a\"b", "a\tb", &"a".repeat(65)] {
+    let (number, key) = ("285057800608441", "sk_test_0123_4567");
+    for sent in [
+        "",
+        "a b",
+        "é",
+        "a\"b",
+        "a\tb",
+        number,
+        "06-12-34-59-87",
+        key,
+        &"a".repeat(65),
+    ] {
         let request = TestRequest::default()
             .insert_header((X_REQUEST_ID, sent.as_bytes()))
             .to_http_request();

@@ -28,6 +28,7 @@ mod search;
 mod support;
 mod tls;
 mod token;
+mod watch;
 
 use testkit::harness::Suite;
 
@@ -56,6 +57,7 @@ fn main() {
         tls::add,
         token::add,
         audit::add,
+        watch::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

@@ -42,7 +42,7 @@ impl Database {
     }
 
     fn take(&self, pool: &Pool<Connection>) -> Lease<Connection> {
-        pool.take(LONG, || self.connect()).unwrap()
+        pool.take(LONG, &Waits::default(), || self.connect()).unwrap()
     }
 }
 
@@ -57,7 +57,9 @@ fn number(lease: &mut Lease<Connection>) -> usize {
 }
 
 fn refusal(pool: &Pool<Connection>, database: &Database) -> StoreError {
-    pool.take(SHORT, || database.connect()).map(|_| ()).unwrap_err()
+    pool.take(SHORT, &Waits::default(), || database.connect())
+        .map(|_| ())
+        .unwrap_err()
 }
 
 fn none_is_free() -> StoreError {
@@ -195,7 +197,7 @@ fn why_connecting_failed_is_heard_at_once() {
     let (database, pool) = (Database::default(), Pool::new(1));
     let asked = Instant::now();
     for _ in 0..ROUNDS {
-        let outcome = pool.take(LONG, || Err(away())).map(|_| ());
+        let outcome = pool.take(LONG, &Waits::default(), || Err(away())).map(|_| ());
         assert_eq!(outcome, Err(away()));
     }
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
@@ -206,7 +208,8 @@ fn why_connecting_failed_is_heard_at_once() {
 fn a_panic_while_connecting_costs_no_slot() {
     let (database, pool) = (Database::default(), Pool::new(1));
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        pool.take(LONG, || resume_unwind(Box::new("a panic"))).map(|_| ())
+        pool.take(LONG, &Waits::default(), || resume_unwind(Box::new("a panic")))
+            .map(|_| ())
     }));
     assert!(outcome.is_err());
     assert_eq!(number(&mut database.take(&pool)), 0);
@@ -219,13 +222,13 @@ fn who_cannot_connect_does_not_stand_before_connections_that_are_idle() {
     drop(two);
     let lent = [database.take(&pool), database.take(&pool)];
     // The server takes no third.
-    assert!(pool.take(LONG, || Err(away())).is_err());
+    assert!(pool.take(LONG, &Waits::default(), || Err(away())).is_err());
     let [first, mut second] = lent;
     drop(first);
     second.discard();
     drop(second);
     // An empty slot came back last; the connection that lies below is found.
-    let mut found = pool.take(LONG, || Err(away())).unwrap();
+    let mut found = pool.take(LONG, &Waits::default(), || Err(away())).unwrap();
     assert!(found.connection().is_ok());
     assert_eq!(database.made(), 2);
 }
@@ -318,7 +321,9 @@ fn when_too_many_hang_no_new_one_is_tried_until_one_comes_back() {
         hanging.extend([database.take(&pool), database.take(&pool)]);
         pool.forsake();
     }
-    let refused = pool.take(LONG, || database.connect()).map(|_| ());
+    let refused = pool
+        .take(LONG, &Waits::default(), || database.connect())
+        .map(|_| ());
     let text = "too many connections hang".to_owned();
     assert_eq!(refused, Err(StoreError::Unavailable(text)));
     assert_eq!(database.made(), most);

@@ -17,6 +17,7 @@ use crate::api::{LockSet, SpaceKey};
 use crate::audit::AuditEntry;
 use crate::error::{StoreError, classify};
 use crate::job::{Job, Ran, Write};
+use crate::meters::{Levels, Meters};
 use crate::migrate::Migrate as _;
 use crate::options::Options;
 use crate::pause;
@@ -182,6 +183,24 @@ impl PostgresStore {
         self.shared.queue.push_audit(entry)
     }
 
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.shared.context.meters
+    }
+
+    pub(crate) fn levels(&self) -> Levels {
+        let (queued_writes, audit_rows, audit_limit) = self.shared.queue.lengths();
+        Levels {
+            database: "postgres",
+            connections_in_use: self.shared.pool.lent().into(),
+            connections_limit: self.shared.options.connections.max(2) as u64,
+            queued_writes: queued_writes as u64,
+            audit_rows: audit_rows as u64,
+            audit_limit: audit_limit as u64,
+            file_bytes: None,
+            log_bytes: None,
+        }
+    }
+
     pub(crate) fn begin_close(&self) {
         self.shared.queue.close();
     }
@@ -193,6 +212,10 @@ impl PostgresStore {
 
     /// Waits for a turn, as long as the database answers others.
     async fn place(&self, started: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+        if let Ok(place) = self.shared.places.try_acquire() {
+            return Ok(place);
+        }
+        let _waiting = self.shared.context.meters.waits.begin();
         let mut turn = pin!(self.shared.places.acquire());
         loop {
             match tokio::time::timeout(LOOK, &mut turn).await {
@@ -257,10 +280,12 @@ impl Shared {
     /// A connection, and whether it was made for this.
     fn take(&self) -> Result<(Lease<PgConnection>, bool), StoreError> {
         let mut fresh = false;
-        let lease = self.pool.take(self.options.patience, || {
-            fresh = true;
-            open::connect(&self.url, &self.options)
-        })?;
+        let lease = self
+            .pool
+            .take(self.options.patience, &self.context.meters.waits, || {
+                fresh = true;
+                open::connect(&self.url, &self.options)
+            })?;
         Ok((lease, fresh))
     }
 
@@ -340,6 +365,7 @@ impl Shared {
         for tried in 1..=TRIES {
             match self.attempt(locks, job) {
                 Ok(Ran::Again) if tried < TRIES && started.elapsed() < TRY_LIMIT => {
+                    self.context.meters.reruns.add();
                     std::thread::sleep(jitter(tried));
                 }
                 Ok(_) => return,
@@ -388,13 +414,16 @@ impl Shared {
             return Ok(Ran::Undo);
         }
         pause::at(pause::COMMITTING);
+        let committing = Instant::now();
         if let Err(error) = connection.execute(&Statement::new("COMMIT")) {
+            self.context.meters.failed_commits.add();
             // It may have happened or not: that is no success, and another run could do it twice.
             let failure = classify(Dialect::Postgres, "committing, with an unknown outcome", &error);
             lease.discard();
             job.fail(failure.error);
             return Ok(Ran::Undo);
         }
+        self.context.meters.commit.record_duration(committing.elapsed());
         self.note_answer();
         pause::at(pause::COMMITTED);
         Ok(Ran::Keep)

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection as _;
@@ -18,6 +18,7 @@ use crate::error::StoreError;
 use crate::options::Options;
 use crate::sql::Sql as _;
 use crate::statement::Statement;
+use crate::transaction::Context;
 
 /// Pages that one passive checkpoint should find.
 const PAGES_PER_PASS: i64 = 4_096;
@@ -40,6 +41,7 @@ pub(super) struct Checkpoints {
     restart: AtomicBool,
     /// The log still holds who was erased: a reader kept it from being emptied.
     owed: AtomicBool,
+    context: Arc<Context>,
 }
 
 struct State {
@@ -48,7 +50,11 @@ struct State {
 }
 
 /// Starts the thread.
-pub(super) fn start(path: &str, options: &Options) -> Result<Arc<Checkpoints>, StoreError> {
+pub(super) fn start(
+    path: &str,
+    options: &Options,
+    context: Arc<Context>,
+) -> Result<Arc<Checkpoints>, StoreError> {
     // A server that was killed may have left a log in which somebody stands who was erased.
     let left = std::fs::metadata(format!("{path}-wal")).is_ok_and(|log| log.len() > 0);
     let connection = open::checkpointer(path, options)?;
@@ -61,6 +67,7 @@ pub(super) fn start(path: &str, options: &Options) -> Result<Arc<Checkpoints>, S
         wake: Condvar::new(),
         restart: AtomicBool::new(false),
         owed: AtomicBool::new(left),
+        context,
     });
     let shared = Arc::clone(&checkpoints);
     std::thread::Builder::new()
@@ -89,7 +96,7 @@ impl Checkpoints {
     pub(super) fn finish(&self, connection: &mut SqliteConnection, busy_timeout: Duration) {
         self.restart.store(false, Ordering::Relaxed);
         let done = wait_at_most(connection, LONGEST_WAIT)
-            .and_then(|()| checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)"))
+            .and_then(|()| self.checkpoint(connection, "PRAGMA wal_checkpoint(RESTART)"))
             .and_then(|_| wait_at_most(connection, busy_timeout));
         if let Err(error) = done {
             tracing::warn!(%error, "a checkpoint failed");
@@ -154,14 +161,14 @@ impl Checkpoints {
                 .0;
             state.dirty = false;
             drop(state);
-            match pass(&mut connection) {
+            match self.pass(&mut connection) {
                 Ok(pages) => {
                     // A shorter log than last time was started anew.
                     let grown = if pages >= before { pages - before } else { pages };
                     pause = next_pause(pause, grown);
                     before = pages;
                     if pages > PAGES_TO_RESTART {
-                        before = close_in(&mut connection, pages);
+                        before = self.close_in(&mut connection, pages);
                         self.restart.store(true, Ordering::Relaxed);
                     }
                 }
@@ -172,41 +179,37 @@ impl Checkpoints {
             state.dirty |= !paid;
         }
     }
-}
 
-/// Copies what of the log can be copied; how many pages it has.
-fn pass(connection: &mut SqliteConnection) -> QueryResult<i64> {
-    checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")
-}
+    /// Copies what of the log can be copied; how many pages it has.
+    fn pass(&self, connection: &mut SqliteConnection) -> QueryResult<i64> {
+        self.checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)")
+    }
 
-/// Copies all of the log and cuts it to nothing; false when a reader or writer is in the way.
-fn empty(connection: &mut SqliteConnection) -> QueryResult<bool> {
-    let rows = connection.checkpoints(&Statement::new("PRAGMA wal_checkpoint(TRUNCATE)"))?;
-    Ok(rows.first().is_some_and(|(busy, _, _)| *busy == 0))
-}
+    fn checkpoint(&self, connection: &mut SqliteConnection, how: &'static str) -> QueryResult<i64> {
+        let started = Instant::now();
+        let rows = connection.checkpoints(&Statement::new(how))?;
+        self.context.meters.checkpoint.record_duration(started.elapsed());
+        Ok(rows.first().map_or(0, |(_, pages, _)| *pages))
+    }
 
-fn checkpoint(connection: &mut SqliteConnection, how: &'static str) -> QueryResult<i64> {
-    let rows = connection.checkpoints(&Statement::new(how))?;
-    Ok(rows.first().map_or(0, |(_, pages, _)| *pages))
+    /// Each pass takes less time than the one before, so that the log grows by less meanwhile.
+    fn close_in(&self, connection: &mut SqliteConnection, mut pages: i64) -> i64 {
+        for _ in 0..CLOSING_PASSES {
+            let before = pages;
+            pages = match self.pass(connection) {
+                Ok(pages) => pages,
+                Err(_) => break,
+            };
+            if pages - before < PAGES_FOR_THE_WRITER {
+                break;
+            }
+        }
+        pages
+    }
 }
 
 fn wait_at_most(connection: &mut SqliteConnection, limit: Duration) -> QueryResult<()> {
     connection.batch_execute(&format!("PRAGMA busy_timeout = {}", limit.as_millis()))
-}
-
-/// Each pass takes less time than the one before, so that the log grows by less meanwhile.
-fn close_in(connection: &mut SqliteConnection, mut pages: i64) -> i64 {
-    for _ in 0..CLOSING_PASSES {
-        let before = pages;
-        pages = match pass(connection) {
-            Ok(pages) => pages,
-            Err(_) => break,
-        };
-        if pages - before < PAGES_FOR_THE_WRITER {
-            break;
-        }
-    }
-    pages
 }
 
 /// So long that the next pass finds about [`PAGES_PER_PASS`].
@@ -215,4 +218,10 @@ fn next_pause(pause: Duration, grown: i64) -> Duration {
     pause
         .mul_f64(factor.clamp(0.1, 4.0))
         .clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+}
+
+/// Copies all of the log and cuts it to nothing; false when a reader or writer is in the way.
+fn empty(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    let rows = connection.checkpoints(&Statement::new("PRAGMA wal_checkpoint(TRUNCATE)"))?;
+    Ok(rows.first().is_some_and(|(busy, _, _)| *busy == 0))
 }

@@ -15,6 +15,7 @@ use crate::api::SpaceKey;
 use crate::audit::AuditEntry;
 use crate::error::{StoreError, classify};
 use crate::job::{Job, Write};
+use crate::meters::{Levels, Meters};
 use crate::migrate::Migrate;
 use crate::options::Options;
 use crate::pool::Pool;
@@ -53,7 +54,7 @@ impl SqliteStore {
         let mut connection = open::writer(path, &options)?;
         connection.pending()?;
         let queue = Arc::new(Queue::new(options.audit_queue, options.audit_delay));
-        let checkpoints = checkpoint::start(path, &options)?;
+        let checkpoints = checkpoint::start(path, &options, Arc::clone(&context))?;
         writer::start(
             path,
             &options,
@@ -113,9 +114,9 @@ impl SqliteStore {
     where
         E: From<StoreError>,
     {
-        let mut lease = self
-            .readers
-            .take(self.options.patience, || open::reader(&self.path, &self.options))?;
+        let waits = &self.context.meters.waits;
+        let connect = || open::reader(&self.path, &self.options);
+        let mut lease = self.readers.take(self.options.patience, waits, connect)?;
         let connection = lease.connection()?;
         let control = |connection: &mut SqliteConnection, text: &'static str| match snapshot {
             Snapshot::OneStatement => Ok(()),
@@ -186,6 +187,25 @@ impl SqliteStore {
 
     pub(crate) fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.queue.push_audit(entry)
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.context.meters
+    }
+
+    pub(crate) fn levels(&self) -> Levels {
+        let (queued_writes, audit_rows, audit_limit) = self.queue.lengths();
+        let size = |path: &str| std::fs::metadata(path).ok().map(|file| file.len());
+        Levels {
+            database: "sqlite",
+            connections_in_use: self.readers.lent().into(),
+            connections_limit: self.options.connections.max(1) as u64,
+            queued_writes: queued_writes as u64,
+            audit_rows: audit_rows as u64,
+            audit_limit: audit_limit as u64,
+            file_bytes: size(&self.path),
+            log_bytes: size(&format!("{}-wal", self.path)),
+        }
     }
 
     pub(crate) fn begin_close(&self) {

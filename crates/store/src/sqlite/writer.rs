@@ -1,6 +1,7 @@
 //! The writer thread: takes what is queued, commits it as one, and only then answers.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use diesel::SqliteConnection;
 
@@ -61,6 +62,7 @@ impl Writer {
         while let Some(taken) = self.queue.take(self.options.group.max(1)) {
             let Taken { mut jobs, mut audit } = taken;
             if let Err(error) = self.commit(&mut jobs, &mut audit) {
+                self.context.meters.failed_commits.add();
                 tracing::error!(%error, writes = jobs.len(), "a group of writes failed");
                 self.queue.return_audit(audit);
                 if jobs.is_empty() && self.queue.is_closing() {
@@ -147,7 +149,12 @@ impl Writer {
             tx.write_audit(&rows)?;
         }
         pause::at(pause::COMMITTING);
+        let started = Instant::now();
         control(connection, "committing a group", "COMMIT")?;
+        self.context.meters.commit.record_duration(started.elapsed());
+        if !jobs.is_empty() {
+            self.context.meters.group.record(jobs.len() as u64);
+        }
         audit.clear();
         pause::at(pause::COMMITTED);
         let log_is_long = self.checkpoints.committed(jobs.len());
@@ -197,6 +204,7 @@ fn run_anew(
     context: &Context,
     group: &mut Group,
 ) -> Result<(), StoreError> {
+    context.meters.reruns.add();
     // A full disk makes SQLite take all of it back by itself: then there is nothing to roll back. A transaction that is
     // left all the same is told by the BEGIN.
     let _ = connection.execute(&Statement::new("ROLLBACK"));

@@ -73,6 +73,8 @@ pub struct Server {
     process: Option<Child>,
     doors: HashMap<String, Credential>,
     base: String,
+    /// The URL of the admin address, when there is one.
+    admin: Option<String>,
     data: PathBuf,
     log: PathBuf,
     // Dropped after the process has been killed, in this order.
@@ -100,6 +102,7 @@ impl Server {
             process: None,
             doors: HashMap::new(),
             base: String::new(),
+            admin: None,
             data,
             log,
             database,
@@ -148,6 +151,13 @@ impl Server {
             Some(tls) => client.with_tls(tls),
             None => client,
         }
+    }
+
+    /// A client of the admin address, for a server started with [`Settings::admin`].
+    #[track_caller]
+    pub fn admin(&self) -> Client {
+        let url = self.admin.as_deref().expect("a server with an admin address");
+        Client::at(url)
     }
 
     /// The process number.
@@ -344,6 +354,7 @@ impl Server {
             process: None,
             doors: HashMap::new(),
             base: String::new(),
+            admin: None,
             data,
             log,
             database: self.database.clone(),
@@ -427,6 +438,7 @@ impl Server {
             return false;
         };
         self.base = base.to_owned();
+        self.admin = demo["admin"].as_str().map(str::to_owned);
         self.doors = doors
             .iter()
             .filter_map(|(door, entry)| {

@@ -73,6 +73,11 @@ impl Settings {
         self
     }
 
+    /// With an admin address of its own; see [`Server::admin`].
+    pub fn admin(self) -> Settings {
+        self.argument("--admin-listen").argument("127.0.0.1:0")
+    }
+
     /// With one more environment variable.
     pub fn environment(mut self, name: &str, value: &str) -> Settings {
         self.environment.push((name.to_owned(), value.to_owned()));

@@ -1,4 +1,4 @@
-use super::{Durability, answers, check_flushed, events};
+use super::{Durability, answers, check_flushed, connections, events};
 
 /// A write of the log, its flush, and the answer, as the traced server does them. A short thread number is padded.
 const GOOD: &str = "\
@@ -138,4 +138,21 @@ fn a_flush_that_began_before_the_last_write_does_not_count() {
 11 09:00:00.4 <... fdatasync resumed>)  = 0
 10 09:00:00.5 write(9<TCP:[1]>, \"HTTP/1.1 201 Created\\r\\n\"..., 30) = 30";
     assert_eq!(answers(&events(trace)), [(201, Durability::Unflushed)]);
+}
+
+#[test]
+fn every_attempt_to_connect_is_seen() {
+    let trace = "71 10:00:00.1 connect(9<UNIX-STREAM:[12]>, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 110) = 0\n\
+                 72 10:00:00.2 write(2<pipe:[3]>, \"disconnect(\", 11) = 11\n\
+                 72 10:00:00.3 connect(10<TCP:[13]>, {sa_family=AF_INET, sin_port=htons(443), \
+                 sin_addr=inet_addr(\"192.0.2.1\")}, 16 <unfinished ...>\n\
+                 73 10:00:00.4 connect(11<UDP:[14]>, NULL, 0) = -1 EFAULT (Bad address)\n";
+    assert_eq!(
+        connections(trace),
+        [
+            "{sa_family=AF_UNIX, sun_path=\"/run/x\"}",
+            "{sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr(\"192.0.2.1\")}",
+            "11<UDP:[14]>, NULL, 0) = -1 EFAULT (Bad address)",
+        ]
+    );
 }

@@ -371,6 +371,8 @@ fn help_names_every_flag(context: &Context) {
     let settings = [
         "--config",
         "--listen",
+        "--admin-listen",
+        "--otlp-endpoint",
         "--database",
         "--base-url",
         "--naming-base",

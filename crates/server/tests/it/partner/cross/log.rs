@@ -32,7 +32,7 @@ const CANARIES: [&str; 16] = [
 ];
 
 /// A session of every door: what works, what is refused, what is asked for in paths and queries.
-fn session(doors: &Doors) {
+pub fn session(doors: &Doors) {
     let key = |nir: &str| json!({ "nir": nir, "rang": "01" });
     let made = doors.cloud_post(json!({
         "firstName": "Zinnober", "lastName": "Grünspecht", "email": "specht@example.org", "phone": "+33699887766",

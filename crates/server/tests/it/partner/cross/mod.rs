@@ -1,10 +1,12 @@
 //! What the doors do across each other (`adapters.md` 5 to 8): all five bound to one space, as in the demo.
 
+mod canaries;
 mod erasure;
 mod gender;
 mod keys;
 mod log;
 mod matrix;
+mod outbound;
 mod quiet;
 mod refusals;
 mod rich;
@@ -25,11 +27,13 @@ use crate::support::*;
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
     suite
+        .both(canaries::TESTS)
         .both(erasure::TESTS)
         .both(gender::TESTS)
         .both(keys::TESTS)
         .both(log::TESTS)
         .both(matrix::TESTS)
+        .both(outbound::TESTS)
         .both(quiet::TESTS)
         .both(refusals::TESTS)
         .both(rich::TESTS)
