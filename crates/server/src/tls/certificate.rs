@@ -65,7 +65,7 @@ impl CertificateFault {
     pub fn text(self) -> &'static str {
         match self {
             CertificateFault::Unreadable => {
-                "The client certificate cannot be read. The proxy in front sends it as URL-encoded PEM or as RFC 9440 says."
+                "The client certificate cannot be read. Present another; a proxy in front sends it as URL-encoded PEM or as RFC 9440 says."
             }
             CertificateFault::Repeated => {
                 "More than one client certificate was named. The proxy in front has to replace the header, not add to it."
