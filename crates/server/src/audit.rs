@@ -33,7 +33,10 @@ type Answer = Result<HttpResponse, Failure>;
 /// <https://hl7.org/fhir/R4/http.html#read>
 pub async fn read(ask: Ask<'_>) -> Answer {
     let id = ask.segment("id");
-    let position = audit::position(id).ok_or_else(|| error::no_audit_event(id))?;
+    let position = audit::position(id).ok_or_else(|| match id.chars().next() {
+        Some('$' | '_') => error::unknown_operation(id),
+        _ => error::no_audit_event(),
+    })?;
     let Reply::AuditEvent(recorded) = ask.run(Interaction::ReadAudit(position)).await? else {
         return Err(unexpected());
     };

@@ -280,10 +280,7 @@ pub fn not_published(kind: Kind, id: &str) -> Refusal {
 }
 
 /// 404 of an id that no AuditEvent can have.
-pub fn no_audit_event(id: &str) -> Refusal {
-    if id.starts_with(['$', '_']) {
-        return unknown_operation(id);
-    }
+pub fn no_audit_event() -> Refusal {
     let text = "There is no AuditEvent of that id: ids are numbers. Search for it by date, entity or agent.";
     Refusal::new(404, Issue::error(IssueCode::NotFound, text))
 }

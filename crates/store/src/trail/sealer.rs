@@ -118,9 +118,20 @@ impl Drop for Sealer {
 impl Work {
     fn run(&self, runtime: &tokio::runtime::Runtime) {
         let mut retained: Option<Instant> = None;
+        let mut failing = false;
         while !self.wait() {
-            if let Err(error) = runtime.block_on(self.round()) {
-                tracing::error!(%error, "the audit trail could not be sealed");
+            match runtime.block_on(self.round()) {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!("the audit trail is sealed again");
+                }
+                Ok(()) => {}
+                // Once, and not with every round for as long as the database is away.
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(%error, "the audit trail could not be sealed; trying again");
+                }
+                Err(_) => {}
             }
             let due = retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL);
             if let (Some(kept), true) = (self.options.retention, due) {

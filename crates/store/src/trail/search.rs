@@ -132,12 +132,13 @@ fn page(tx: &mut Transaction<'_>, space: SpaceKey, query: &AuditQuery) -> Result
             below
         }
     };
-    let wanted = usize::try_from(query.count).unwrap_or(usize::MAX);
-    let mut page = AuditPage::default();
     let Some(last) = seal::last(tx, space.0)? else {
-        page.total = Some(0);
-        return Ok(page);
+        return Ok(AuditPage {
+            total: Some(0),
+            ..AuditPage::default()
+        });
     };
+    let mut page = AuditPage::default();
     if query.is_bare() {
         let first = seal::behind(tx, space.0, 0, 1)?.into_iter().next().flatten();
         let gone = first
@@ -145,18 +146,36 @@ fn page(tx: &mut Transaction<'_>, space: SpaceKey, query: &AuditQuery) -> Result
             .map_or(0, |first| first.end());
         page.total = u64::try_from(last.end() - gone).ok();
     }
-    if wanted == 0 {
+    if query.count == 0 {
         return Ok(page);
     }
+    let below = below.min(last.end().saturating_add(1));
+    let (rows, more) = matches(tx, space, query, below)?;
+    page.rows = rows;
+    page.next = more.map(|position| cursor::seal_numbers(&key, &context, [position]));
+    if page.total.is_none() && page.next.is_none() && query.cursor.is_none() {
+        page.total = u64::try_from(page.rows.len()).ok();
+    }
+    Ok(page)
+}
+
+/// The newest matches below a position, and the position below which there may be more.
+fn matches(
+    tx: &mut Transaction<'_>,
+    space: SpaceKey,
+    query: &AuditQuery,
+    below: i64,
+) -> Result<(Vec<Recorded>, Option<i64>), StoreError> {
+    let wanted = usize::try_from(query.count).unwrap_or(usize::MAX);
     let filter = Filter::of(query);
-    let mut block = seal::block_of(below.min(last.end().saturating_add(1)) - 1);
+    let mut rows: Vec<Recorded> = Vec::new();
+    let mut block = seal::block_of(below - 1);
     let (mut looked, mut step) = (0, 1);
-    let mut more = None;
-    'blocks: while block > 0 {
+    while block > 0 {
         if looked >= BLOCKS_PER_PAGE {
-            // The position before the first row of the block that was looked at last.
-            more = Some(block * i64::try_from(super::block::MAX_ROWS).unwrap_or(i64::MAX) + 1);
-            break;
+            // Behind the last row of the block that comes next.
+            let end = block.saturating_mul(i64::try_from(super::block::MAX_ROWS).unwrap_or(i64::MAX));
+            return Ok((rows, Some(end.saturating_add(1))));
         }
         let statement = seal::select()
             .bind(space.0)
@@ -164,12 +183,13 @@ fn page(tx: &mut Transaction<'_>, space: SpaceKey, query: &AuditQuery) -> Result
             .bind(block)
             .sql(" ORDER BY block DESC LIMIT ")
             .bind(step);
-        let sealed = seal::load(tx, space.0, &statement)?;
-        let Some(lowest) = sealed.last().cloned().map(seal::sound).transpose()? else {
+        let found = seal::load(tx, space.0, &statement)?;
+        if found.is_empty() {
             break;
-        };
-        for sealed in sealed {
+        }
+        for sealed in found {
             let sealed = seal::sound(sealed)?;
+            block = sealed.block.number - 1;
             if !filter.may_hold(&sealed) {
                 continue;
             }
@@ -177,22 +197,17 @@ fn page(tx: &mut Transaction<'_>, space: SpaceKey, query: &AuditQuery) -> Result
                 if recorded.position >= below || !filter.accepts(&recorded) {
                     continue;
                 }
-                if page.rows.len() == wanted {
-                    more = page.rows.last().map(|last| last.position);
-                    break 'blocks;
+                if rows.len() == wanted {
+                    let last = rows.last().map(|last| last.position);
+                    return Ok((rows, last));
                 }
-                page.rows.push(recorded);
+                rows.push(recorded);
             }
         }
-        block = lowest.block.number - 1;
         looked += step;
         step = (step * 2).min(BLOCKS_AT_ONCE);
     }
-    page.next = more.map(|position| cursor::seal_numbers(&key, &context, [position]));
-    if page.total.is_none() && page.next.is_none() && query.cursor.is_none() {
-        page.total = u64::try_from(page.rows.len()).ok();
-    }
-    Ok(page)
+    Ok((rows, None))
 }
 
 /// The rows of a block with their positions, in order.
