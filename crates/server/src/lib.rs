@@ -37,4 +37,4 @@ mod serve;
 mod start;
 mod transaction;
 
-pub use routes::routes_of_fhir;
+pub use routes::{routes, routes_of_fhir};

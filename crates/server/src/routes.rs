@@ -192,10 +192,17 @@ pub static ROUTES: &[Row] = &[
     partner(Method::GET, "/v1/patients/{id}/safe", Door::PatientGraph, |ask| Box::pin(patient_graph::read_safe(ask))),
 ];
 
-/// Method and pattern of every route of the FHIR API, for tests that leave none out.
-pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
-    let rows = ROUTES.iter().filter(|row| row.pattern.starts_with("/fhir"));
+/// Method and pattern of every route, for tests that leave none out.
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    let rows = ROUTES.iter();
     rows.map(|row| (row.method.as_str(), row.pattern)).collect()
+}
+
+/// The same of the FHIR API alone.
+pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
+    let mut routes = routes();
+    routes.retain(|(_, pattern)| pattern.starts_with("/fhir"));
+    routes
 }
 
 /// What stands for the route where there is none: its pattern is what the log shows.

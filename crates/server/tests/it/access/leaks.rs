@@ -1,0 +1,3 @@
+//! T22.
+use testkit::harness::Test;
+pub const TESTS: &[Test] = &[];
