@@ -1,3 +1,0 @@
-//! T22.
-use testkit::harness::Test;
-pub const TESTS: &[Test] = &[];
