@@ -5,6 +5,7 @@ mod bodies;
 mod mutations;
 mod partners;
 mod paths;
+mod tampered;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ pub fn add(suite: Suite) -> Suite {
         .both(partners::TESTS)
         .both(bodies::TESTS)
         .both(paths::TESTS)
+        .both(tampered::TESTS)
 }
 
 /// Mutants per kind. The parsers are the same on both databases: the second run looks for what its SQL
