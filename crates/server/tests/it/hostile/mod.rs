@@ -2,6 +2,8 @@
 //! stays alive and small.
 
 mod bodies;
+mod files;
+mod limits;
 mod mutations;
 mod partners;
 mod paths;
@@ -19,6 +21,8 @@ pub fn add(suite: Suite) -> Suite {
         .both(mutations::TESTS)
         .both(partners::TESTS)
         .both(bodies::TESTS)
+        .both(files::TESTS)
+        .both(limits::TESTS)
         .both(paths::TESTS)
         .both(tampered::TESTS)
 }
