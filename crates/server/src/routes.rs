@@ -16,7 +16,11 @@ use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{capability, conformance, gate, health, rest, transaction};
 
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod panicking;
+#[cfg(test)]
+pub(crate) mod served;
 #[cfg(test)]
 mod tests;
 
