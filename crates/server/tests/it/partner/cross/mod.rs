@@ -1,6 +1,7 @@
 //! What the doors do across each other (`adapters.md` 5 to 8): all five bound to one space, as in the demo.
 
 mod erasure;
+mod failures;
 mod gender;
 mod keys;
 mod log;
@@ -26,6 +27,7 @@ use crate::support::*;
 pub fn add(suite: Suite) -> Suite {
     suite
         .both(erasure::TESTS)
+        .both(failures::TESTS)
         .both(gender::TESTS)
         .both(keys::TESTS)
         .both(log::TESTS)
