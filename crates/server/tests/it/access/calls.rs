@@ -62,11 +62,20 @@ pub fn at<'d>(doors: &'d Doors, pattern: &str) -> &'d Client {
     }
 }
 
-/// A request for a route, about somebody, in the words of a space. `None`: nobody has said yet how this route is asked.
-pub fn call(route: (&'static str, &'static str), about: &About, words: Words) -> Option<Call> {
+/// What `{type}` stands for in a route of FHIR.
+pub const KINDS: [&str; 2] = ["Patient", "Practitioner"];
+
+/// A request for a route, about somebody of a type, in the words of a space. `None`: nobody has said yet how this route
+/// is asked.
+pub fn call(
+    route: (&'static str, &'static str),
+    kind: &'static str,
+    about: &About,
+    words: Words,
+) -> Option<Call> {
     let (method, pattern) = route;
     let (target, body) = match pattern.starts_with("/fhir") || pattern.starts_with("/health") {
-        true => fhir(method, pattern, about)?,
+        true => fhir(method, pattern, kind, about)?,
         false => partner(method, pattern, about, words)?,
     };
     Some(Call { method, target, body })
@@ -91,34 +100,31 @@ fn form(target: &str, body: String) -> Option<Asked> {
 
 const FHIR: &str = "application/fhir+json";
 
-fn fhir(method: &str, pattern: &str, about: &About) -> Option<Asked> {
-    let id = &about.fhir;
+fn fhir(method: &str, pattern: &str, kind: &str, about: &About) -> Option<Asked> {
+    let id = about.id_of(kind);
     let by = by_local(&about.number);
-    let body = patient(&about.number);
+    let body = resource(kind, LOCAL, &about.number);
     let named = with(body.clone(), "id", json!(id));
     let source = percent_encode(&format!("{LOCAL}|{}", about.number));
     let active = json!({ "active": true });
-    let resource = format!("/fhir/Patient/{id}");
+    let all = format!("/fhir/{kind}");
+    let one = format!("/fhir/{kind}/{id}");
     let published = pattern
         .strip_prefix("/fhir/{type:")
         .and_then(|rest| rest.split_once('}'));
     match (method, pattern) {
         (_, "/health/live" | "/health/ready" | "/fhir/metadata") => plain(pattern),
-        ("POST", "/fhir") => sent(FHIR, "/fhir", &transaction(about)),
-        ("GET", "/fhir") => plain(format!("/fhir?_type=Patient&_id={id}")),
-        ("POST", "/fhir/_search") => form("/fhir/_search", format!("_type=Patient&_id={id}")),
+        ("POST", "/fhir") => sent(FHIR, "/fhir", &transaction(about, kind)),
+        ("GET", "/fhir") => plain(format!("/fhir?_type={kind}&_id={id}")),
+        ("POST", "/fhir/_search") => form("/fhir/_search", format!("_type={kind}&_id={id}")),
         ("GET", "/fhir/_history") => plain("/fhir/_history"),
-        ("GET", "/fhir/{type}") => plain(format!("/fhir/Patient?{by}&_total=accurate")),
-        ("POST", "/fhir/{type}") => sent(FHIR, "/fhir/Patient", &body),
-        ("PUT", "/fhir/{type}") => sent(FHIR, format!("/fhir/Patient?{by}"), &body),
-        ("PATCH", "/fhir/{type}") => sent(
-            "application/merge-patch+json",
-            format!("/fhir/Patient?{by}"),
-            &active,
-        ),
-        ("DELETE", "/fhir/{type}") => plain(format!("/fhir/Patient?{by}")),
-        ("GET", "/fhir/{type}/_history") => plain("/fhir/Patient/_history"),
-        ("POST", "/fhir/{type}/_search") => form("/fhir/Patient/_search", format!("{by}&_id={id}")),
+        ("GET", "/fhir/{type}") => plain(format!("{all}?{by}&_total=accurate")),
+        ("POST", "/fhir/{type}") => sent(FHIR, all, &body),
+        ("PUT", "/fhir/{type}") => sent(FHIR, format!("{all}?{by}"), &body),
+        ("PATCH", "/fhir/{type}") => sent("application/merge-patch+json", format!("{all}?{by}"), &active),
+        ("DELETE", "/fhir/{type}") => plain(format!("{all}?{by}")),
+        ("GET", "/fhir/{type}/_history") => plain(format!("{all}/_history")),
+        ("POST", "/fhir/{type}/_search") => form(&format!("{all}/_search"), format!("{by}&_id={id}")),
         ("POST", "/fhir/Patient/$match") => sent(FHIR, "/fhir/Patient/$match", &likeness(about)),
         ("GET", "/fhir/Patient/$ihe-pix") => {
             plain(format!("/fhir/Patient/$ihe-pix?sourceIdentifier={source}"))
@@ -129,15 +135,15 @@ fn fhir(method: &str, pattern: &str, about: &About) -> Option<Asked> {
             let body = json!({ "resourceType": "Parameters", "parameter": parameter });
             sent(FHIR, "/fhir/Patient/$ihe-pix", &body)
         }
-        (_, "/fhir/Patient/{id}/$everything") => plain(format!("{resource}/$everything")),
-        ("POST", "/fhir/{type}/$validate") => sent(FHIR, "/fhir/Patient/$validate", &body),
-        ("POST", "/fhir/{type}/{id}/$validate") => sent(FHIR, format!("{resource}/$validate"), &named),
-        ("GET", "/fhir/{type}/{id}/$validate") => plain(format!("{resource}/$validate")),
-        ("GET" | "DELETE", "/fhir/{type}/{id}") => plain(resource),
-        ("PUT", "/fhir/{type}/{id}") => sent(FHIR, resource, &named),
-        ("PATCH", "/fhir/{type}/{id}") => sent("application/merge-patch+json", resource, &active),
-        ("GET", "/fhir/{type}/{id}/_history") => plain(format!("{resource}/_history")),
-        ("GET", "/fhir/{type}/{id}/_history/{vid}") => plain(format!("{resource}/_history/1")),
+        (_, "/fhir/Patient/{id}/$everything") => plain(format!("{one}/$everything")),
+        ("POST", "/fhir/{type}/$validate") => sent(FHIR, format!("{all}/$validate"), &body),
+        ("POST", "/fhir/{type}/{id}/$validate") => sent(FHIR, format!("{one}/$validate"), &named),
+        ("GET", "/fhir/{type}/{id}/$validate") => plain(format!("{one}/$validate")),
+        ("GET" | "DELETE", "/fhir/{type}/{id}") => plain(one),
+        ("PUT", "/fhir/{type}/{id}") => sent(FHIR, one, &named),
+        ("PATCH", "/fhir/{type}/{id}") => sent("application/merge-patch+json", one, &active),
+        ("GET", "/fhir/{type}/{id}/_history") => plain(format!("{one}/_history")),
+        ("GET", "/fhir/{type}/{id}/_history/{vid}") => plain(format!("{one}/_history/1")),
         _ => match (method, published?.1) {
             ("GET", "") => plain("/fhir/NamingSystem?name=Medicapp"),
             ("POST", "/_search") => form("/fhir/CodeSystem/_search", "name=ehealth".to_owned()),
@@ -147,10 +153,10 @@ fn fhir(method: &str, pattern: &str, about: &About) -> Option<Asked> {
     }
 }
 
-fn transaction(about: &About) -> Value {
+fn transaction(about: &About, kind: &str) -> Value {
     let entry = |url: String| json!({ "request": { "method": "GET", "url": url } });
     json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
-        entry(format!("Patient?{}", by_local(&about.number))), entry(format!("Patient/{}", about.fhir)) ] })
+        entry(format!("{kind}?{}", by_local(&about.number))), entry(format!("{kind}/{}", about.id_of(kind))) ] })
 }
 
 /// Somebody who looks like all that are made here.
@@ -169,6 +175,7 @@ fn partner(method: &str, pattern: &str, about: &About, words: Words) -> Option<A
         medicapp,
         registry,
         number,
+        ..
     } = about;
     let Words { trust_space, brand } = words;
     let email = json!({ "email": "b@example.org" });

@@ -5,6 +5,7 @@
 //! T21 holds what must be true of any such table, and that no route is without a line.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use server::routes;
@@ -12,7 +13,7 @@ use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
 use testkit::tests;
 
-use super::calls::{Call, Words, at, call};
+use super::calls::{Call, KINDS, Words, at, call};
 use super::compare::comparable;
 use super::world::{About, OTHER_BRAND, OTHER_TRUST_SPACE, SECRET, World};
 use crate::partner::cross::{BRAND, TRUST_SPACE};
@@ -44,7 +45,38 @@ const OTHER: Words = Words {
     brand: OTHER_BRAND,
 };
 
-type Route = (&'static str, &'static str);
+/// A route, and the type that is asked for there.
+#[derive(Clone, Copy)]
+struct Route {
+    method: &'static str,
+    pattern: &'static str,
+    kind: &'static str,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of a {}", self.method, self.pattern, self.kind)
+    }
+}
+
+/// Each route, once for each type that can be asked for there.
+fn all_routes() -> Vec<Route> {
+    let kinds = |pattern: &str| match pattern {
+        _ if pattern.contains("{type}") => &KINDS[..],
+        "/fhir" | "/fhir/_search" => &KINDS,
+        _ => &KINDS[..1],
+    };
+    let each = |(method, pattern)| {
+        let of = move |kind: &&'static str| Route {
+            method,
+            pattern,
+            kind,
+        };
+        kinds(pattern).iter().map(of)
+    };
+    routes().into_iter().flat_map(each).collect()
+}
+
 type Line = [u16; 5];
 
 /// The lines of the table: method and pattern, and what each column is answered.
@@ -70,7 +102,7 @@ fn table() -> BTreeMap<String, Line> {
 fn write_table(told: &[(Route, Line)]) {
     let columns: String = COLUMNS.map(|column| format!("{column:<10}")).concat();
     let mut text = format!("{HEADING}# {}\n", columns.trim_end());
-    for ((method, pattern), line) in told {
+    for (Route { method, pattern, .. }, line) in told.iter().filter(|(route, _)| route.kind == KINDS[0]) {
         let statuses: String = line.map(|status| format!("{status:<10}")).concat();
         text.push_str(&format!("  {statuses}{method:<7} {pattern}\n"));
     }
@@ -80,9 +112,8 @@ fn write_table(told: &[(Route, Line)]) {
 }
 
 fn asked(route: Route, about: &About, words: Words) -> Call {
-    let (method, pattern) = route;
-    let asked = call(route, about, words);
-    asked.unwrap_or_else(|| panic!("{method} {pattern} is asked nowhere: say how in access/calls.rs"))
+    let asked = call((route.method, route.pattern), route.kind, about, words);
+    asked.unwrap_or_else(|| panic!("{route} is asked nowhere: say how in access/calls.rs"))
 }
 
 /// A client with a wrong key, from an address of its own.
@@ -117,10 +148,10 @@ impl World {
     /// What the other space's client is answered about somebody of this space: the same as about nobody.
     #[track_caller]
     fn strange(&self, route: Route, method: &'static str, theirs: &About, missing: &About) -> u16 {
-        let client = at(&self.other, route.1);
+        let client = at(&self.other, route.pattern);
         let ask = |about: &About| {
             let call = asked(route, about, OTHER);
-            let answer = match method == route.0 {
+            let answer = match method == route.method {
                 true => call.send(client),
                 false => call.by(method).send(client),
             };
@@ -128,7 +159,7 @@ impl World {
         };
         let (expected, _) = ask(missing);
         let (told, answer) = ask(theirs);
-        let about = format!("{method} {}", route.1);
+        let about = format!("{method} {} of a {}", route.pattern, route.kind);
         assert_eq!(told, expected, "{about}: of another space, and of nobody");
         tells_nothing(&answer, &about);
         answer.status
@@ -137,7 +168,7 @@ impl World {
     /// A line of the table, and that nobody but the owner has changed anything.
     #[track_caller]
     fn line(&self, route: Route) -> Line {
-        let (method, pattern) = route;
+        let Route { method, pattern, .. } = route;
         let theirs = About::somebody(&self.own);
         let own = at(&self.own, pattern);
         let call = asked(route, &theirs, OWN);
@@ -147,9 +178,9 @@ impl World {
         let strange = self.strange(route, method, &theirs, &About::nobody());
         let scopeless = self.refused_unseen(route, &theirs);
         for answer in [&nobody, &wrong_key, &scopeless] {
-            tells_nothing(answer, &format!("{method} {pattern}"));
+            tells_nothing(answer, &route.to_string());
             let challenge = answer.header("WWW-Authenticate").is_some();
-            assert_eq!(challenge, answer.status == 401, "{method} {pattern}: {answer:?}");
+            assert_eq!(challenge, answer.status == 401, "{route}: {answer:?}");
         }
         if method == "GET" {
             self.head(
@@ -161,7 +192,7 @@ impl World {
         assert_eq!(
             self.states(&theirs),
             before,
-            "{method} {pattern} was refused and changed something"
+            "{route} was refused and changed something"
         );
         let own = call.send(own).status;
         [nobody.status, wrong_key.status, strange, scopeless.status, own]
@@ -170,14 +201,14 @@ impl World {
     /// What a client without a scope is answered about somebody of its space: the same as about nobody.
     #[track_caller]
     fn refused_unseen(&self, route: Route, theirs: &About) -> Response {
-        let client = at(&self.scopeless, route.1);
+        let client = at(&self.scopeless, route.pattern);
         let ask = |about: &About| asked(route, about, OWN).send(client);
         let nobody = About::nobody();
         let (told, missing) = (ask(theirs), ask(&nobody));
         assert_eq!(
             comparable(&told, &theirs.hidden()),
             comparable(&missing, &nobody.hidden()),
-            "{route:?} without a scope"
+            "{route} without a scope"
         );
         told
     }
@@ -185,7 +216,7 @@ impl World {
     /// HEAD is answered as GET is, without a body.
     #[track_caller]
     fn head(&self, route: Route, theirs: &About, [nobody, wrong_key, scopeless]: [u16; 3]) {
-        let (_, pattern) = route;
+        let Route { pattern, .. } = route;
         let call = asked(route, theirs, OWN).by("HEAD");
         let own = at(&self.own, pattern);
         let answers = [
@@ -205,12 +236,14 @@ impl World {
     }
 
     /// All that the owner sees of somebody.
-    fn states(&self, about: &About) -> [String; 2] {
-        [&about.fhir, &about.registry].map(|id| {
-            let history = self
-                .own
-                .fhir
-                .get(format!("/Patient/{id}/_history?_total=accurate"));
+    fn states(&self, about: &About) -> [String; 3] {
+        let all = [
+            ("Patient", &about.fhir),
+            ("Practitioner", &about.practitioner),
+            ("Patient", &about.registry),
+        ];
+        all.map(|(kind, id)| {
+            let history = self.own.fhir.get(format!("/{kind}/{id}/_history"));
             let bundle = history.send().expect(200).json();
             format!("{} {}", bundle["total"], bundle["entry"])
         })
@@ -221,9 +254,7 @@ fn t20_every_route_answers_everybody_as_the_table_says_and_another_spaces_id_as_
     context: &Context,
 ) {
     let world = World::new(context);
-    let routes = routes();
-    assert!(routes.len() > 40, "{routes:?}");
-    let told: Vec<(Route, Line)> = routes
+    let told: Vec<(Route, Line)> = all_routes()
         .into_iter()
         .map(|route| (route, world.line(route)))
         .collect();
@@ -232,18 +263,18 @@ fn t20_every_route_answers_everybody_as_the_table_says_and_another_spaces_id_as_
     }
     let table = table();
     let mut wrong = Vec::new();
-    for ((method, pattern), line) in &told {
-        let name = format!("{method} {pattern}");
-        match table.get(&name) {
+    for (route, line) in &told {
+        match table.get(&format!("{} {}", route.method, route.pattern)) {
             Some(expected) if expected == line => {}
             expected => wrong.push(format!(
-                "{name} answers {line:?} to {COLUMNS:?}, by the table {expected:?}"
+                "{route} answers {line:?} to {COLUMNS:?}, by the table {expected:?}"
             )),
         }
     }
+    assert!(told.len() > 60, "{} routes", told.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     eprintln!(
-        "{}: {} routes × {} callers",
+        "{}: {} routes and types × {} callers",
         context.name(),
         told.len(),
         COLUMNS.len()
@@ -257,14 +288,15 @@ fn t20_a_verb_that_a_path_does_not_take_is_refused_alike_whoever_asks_about_what
     let world = World::new(context);
     let routes = routes();
     let mut paths: Vec<Route> = Vec::new();
-    for route in &routes {
-        if !paths.iter().any(|(_, pattern)| *pattern == route.1) {
-            paths.push(*route);
+    for route in all_routes() {
+        let is_same = |known: &Route| (known.pattern, known.kind) == (route.pattern, route.kind);
+        if !paths.iter().any(is_same) {
+            paths.push(route);
         }
     }
     let mut cases = 0;
     for route in paths {
-        let (_, pattern) = route;
+        let Route { pattern, .. } = route;
         let theirs = About::somebody(&world.own);
         let before = world.states(&theirs);
         let taken = |verb: &str| {

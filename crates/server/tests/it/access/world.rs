@@ -36,7 +36,11 @@ pub fn other_space(context: &Context, server: &Server) -> Doors {
         "binding add --door patient-graph --word {OTHER_BRAND} --space other"
     ));
     run("binding add --door ehealth --word other-realm --space other");
-    let fhir = ["system/Patient.cruds", "system/Practitioner.cruds"];
+    let fhir = [
+        "system/Patient.cruds",
+        "system/Practitioner.cruds",
+        "system/AuditEvent.rs",
+    ];
     let scopes = Scopes {
         fhir: &fhir,
         medicapp: "partner:administrative",
@@ -50,7 +54,7 @@ pub fn other_space(context: &Context, server: &Server) -> Doors {
 #[track_caller]
 pub fn scopeless(context: &Context, server: &Server) -> Doors {
     let scopes = Scopes {
-        fhir: &["system/AuditEvent.rs"],
+        fhir: &["nothing:here"],
         medicapp: "nothing:here",
         graph: "nothing:here",
         ehealth: "nothing:here",
@@ -127,18 +131,32 @@ impl World {
             "trusted-proxies = ['127.0.0.1']\n[patient-graph]\nrequired-scopes = ['patient-graph:all']\n";
         let server = with_file(context, text);
         World {
-            own: Doors::of(&server),
-            other: other_space(context, &server),
-            scopeless: scopeless(context, &server),
+            own: named(Doors::of(&server)),
+            other: named(other_space(context, &server)),
+            scopeless: named(scopeless(context, &server)),
             _server: server,
         }
     }
 }
 
+/// Clients that name their requests: the names that a server gives have no fixed length.
+fn named(doors: Doors) -> Doors {
+    let named = |client: Client| client.with_header("X-Request-Id", "the-request");
+    Doors {
+        fhir: named(doors.fhir),
+        cloud: named(doors.cloud),
+        connect: named(doors.connect),
+        graph: named(doors.graph),
+        ehealth: named(doors.ehealth),
+    }
+}
+
 /// By what a patient is asked for. Values of one kind have one length, so that no Content-Length tells them apart.
 pub struct About {
-    /// The FHIR id.
+    /// The FHIR id of the patient.
     pub fhir: String,
+    /// The FHIR id of a practitioner of the same number.
+    pub practitioner: String,
     /// The id at the Medicapp doors.
     pub medicapp: String,
     /// The id at the eHealth door.
@@ -159,13 +177,14 @@ impl About {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         About {
             fhir: format!("00000000-0000-4000-8000-{count:012x}"),
+            practitioner: format!("00000000-0000-4000-a000-{count:012x}"),
             medicapp: format!("pat_{count:016x}"),
             registry: format!("00000000-0000-4000-9000-{count:012x}"),
             number: number(),
         }
     }
 
-    /// A patient of the demo's space, and somebody unknown in its registry: two versions of the first.
+    /// A patient of the demo's space, of two versions, a practitioner, and somebody unknown in its registry.
     #[track_caller]
     pub fn somebody(own: &Doors) -> About {
         let number = number();
@@ -181,10 +200,17 @@ impl About {
             let local = json!({ "system": LOCAL, "value": number });
             patient["identifier"].as_array_mut().expect("its ids").push(local);
         });
+        let practitioner = with(
+            resource("Practitioner", LOCAL, &number),
+            "name",
+            json!([{ "family": SECRET }]),
+        );
+        let practitioner = own.fhir.post("/Practitioner").json(&practitioner).send();
         let body = json!({ "external_id": number, "gender": "MALE", "first_name": "Кетцалькоатль" });
         let registry = ehealth::data(&send(&own.ehealth, "POST", "/prepersons", &body), 201);
         About {
             fhir,
+            practitioner: practitioner.expect(201).id(),
             medicapp,
             registry: ehealth::id(&registry).to_owned(),
             number,
@@ -192,12 +218,21 @@ impl About {
     }
 
     /// What is hidden of answers about it.
-    pub fn hidden(&self) -> [(&str, &str); 4] {
+    pub fn hidden(&self) -> [(&str, &str); 5] {
         [
             (&self.fhir, "(fhir)"),
+            (&self.practitioner, "(practitioner)"),
             (&self.medicapp, "(medicapp)"),
             (&self.registry, "(registry)"),
             (&self.number, "(number)"),
         ]
+    }
+
+    /// The FHIR id of whom a type means.
+    pub fn id_of(&self, kind: &str) -> &str {
+        match kind {
+            "Practitioner" => &self.practitioner,
+            _ => &self.fhir,
+        }
     }
 }
