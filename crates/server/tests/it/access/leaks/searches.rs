@@ -76,6 +76,26 @@ pub const LINKED: &[Try] = &[
         put_own(a.fhir, "Practitioner", &format!("{}-p", a.n), resource("Practitioner", LOCAL, &a.own));
         a.fhir.get(format!("/Practitioner?_has:Patient:general-practitioner:family={FAMILY}&_total=accurate")).send()
     }),
+    ("by _has from a patient that points there", |a| {
+        put_own(a.fhir, "Patient", &a.own, pointing(&a.n, &a.own));
+        a.fhir.get(format!("/Practitioner?_has:Patient:general-practitioner:identifier={LOCAL}%7C{}&_total=accurate", a.own)).send()
+    }),
+    ("by _has of a link that points there", |a| {
+        put_own(a.fhir, "Patient", &a.own, pointing(&a.n, &a.own));
+        a.fhir.get(format!("/Patient?_has:Patient:link:identifier={LOCAL}%7C{}&_total=accurate", a.own)).send()
+    }),
+    ("by _has of a link that points there, of one id", |a| {
+        put_own(a.fhir, "Patient", &a.own, pointing(&a.n, &a.own));
+        a.fhir.get(format!("/Patient?_id={}-v&_has:Patient:link:identifier={LOCAL}%7C{}&_total=accurate", a.n, a.own)).send()
+    }),
+    ("by a chain to a practitioner of the same id", |a| {
+        put_own(a.fhir, "Practitioner", &format!("{}-p", a.n), resource("Practitioner", LOCAL, &a.own));
+        a.fhir.get(format!("/Patient?general-practitioner.identifier={LOCAL}%7C{}&_total=accurate", a.own)).send()
+    }),
+    ("by a chain of two steps over a patient of the same id", |a| {
+        put_own(a.fhir, "Patient", &format!("{}-v", a.n), pointing(&a.own, &a.own));
+        a.fhir.get(format!("/Patient?link.identifier={LOCAL}%7C{}&_total=accurate", a.own)).send()
+    }),
     ("by a link", |a| a.fhir.get(format!("/Patient?link=Patient/{}-r", a.n)).send()),
     ("_include of a practitioner", |a| {
         put_own(a.fhir, "Patient", &a.own, pointing(&a.n, &a.own));
