@@ -176,6 +176,12 @@ impl World {
         let nobody = call.send(&anonymous(own));
         let wrong_key = call.send(&wrong(own));
         let strange = self.strange(route, method, &theirs, &About::nobody());
+        if pattern.contains("{id}") {
+            // Who was there and is deleted is no less missing.
+            let gone = About::somebody(&self.own).deleted(&self.own);
+            let told = self.strange(route, method, &gone, &About::nobody());
+            assert_eq!(told, strange, "{route}: of who is deleted in another space");
+        }
         let scopeless = self.refused_unseen(route, &theirs);
         for answer in [&nobody, &wrong_key, &scopeless] {
             tells_nothing(answer, &route.to_string());

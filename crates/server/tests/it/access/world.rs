@@ -217,6 +217,19 @@ impl About {
         }
     }
 
+    /// The same, deleted.
+    #[track_caller]
+    pub fn deleted(self, own: &Doors) -> About {
+        for (kind, id) in [
+            ("Patient", &self.fhir),
+            ("Practitioner", &self.practitioner),
+            ("Patient", &self.registry),
+        ] {
+            own.fhir.delete(format!("/{kind}/{id}")).send().expect(204);
+        }
+        self
+    }
+
     /// What is hidden of answers about it.
     pub fn hidden(&self) -> [(&str, &str); 5] {
         [
