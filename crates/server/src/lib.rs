@@ -44,4 +44,4 @@ mod start;
 pub mod tls;
 mod transaction;
 
-pub use routes::{all_routes, routes_of_fhir};
+pub use routes::{all_routes, routes, routes_of_fhir};

@@ -16,7 +16,11 @@ use crate::partner::{cloud, connect, ehealth, patient_graph};
 use crate::{audit, capability, conformance, gate, health, rest, smart, transaction};
 
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod panicking;
+#[cfg(test)]
+pub(crate) mod served;
 #[cfg(test)]
 mod tests;
 
@@ -212,13 +216,17 @@ pub static ROUTES: &[Row] = &[
     partner(Method::GET, "/v1/patients/{id}/safe", Door::PatientGraph, |ask| Box::pin(patient_graph::read_safe(ask))),
 ];
 
-/// Method and pattern of every route of the FHIR API, for tests that leave none out. What SMART wants told in JSON alone
-/// is not one of them.
-pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
-    let rows = ROUTES
-        .iter()
-        .filter(|row| row.pattern.starts_with("/fhir") && row.pattern != smart::CONFIGURATION_PATH);
+/// Method and pattern of every route, for tests that leave none out.
+pub fn routes() -> Vec<(&'static str, &'static str)> {
+    let rows = ROUTES.iter();
     rows.map(|row| (row.method.as_str(), row.pattern)).collect()
+}
+
+/// The same of the FHIR API alone. What SMART wants told in JSON alone is not one of them.
+pub fn routes_of_fhir() -> Vec<(&'static str, &'static str)> {
+    let mut routes = routes();
+    routes.retain(|(_, pattern)| pattern.starts_with("/fhir") && *pattern != smart::CONFIGURATION_PATH);
+    routes
 }
 
 /// Method, pattern and door of every route of every door, for the same.

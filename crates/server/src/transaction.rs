@@ -5,6 +5,8 @@
 
 mod answer;
 mod entry;
+#[cfg(test)]
+mod four_ways;
 mod patch;
 
 use actix_web::{HttpResponse, web};

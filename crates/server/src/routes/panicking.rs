@@ -1,22 +1,14 @@
 //! T37: handlers that panic, beside the real ones on one server, on SQLite and on PostgreSQL.
 
-use std::sync::mpsc::channel;
-
-use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
-use engine::{Engine, KeySystems, RandomIds};
 use fhir::canonical::Canonical;
+use fhir::interaction::{Interaction, Precondition};
 use fhir::{Id, Resource, ResourceType, Target};
 use serde_json::{Value, json};
-use store::access::Client;
-use store::{Class, LockSet, NewResource, Options, Store, StoreError};
-use testkit::http;
-use testkit::postgres::Postgres;
-use testkit::sweep::TemporaryFolder;
+use store::{Class, LockSet, NewResource, StoreError, SystemClock};
+use testkit::http::Response;
 
+use super::served::{Served, on_postgres, on_sqlite};
 use super::*;
-use crate::app::Settings;
-use crate::auth::{Authenticator, new_key};
 
 /// What a panic may quote and nobody may be told.
 const SECRET: &str = "1 85 05 78 006 084 36";
@@ -77,7 +69,34 @@ static PANICKING_AT_DOORS: &[Row] = &[
     open(Method::GET, "/api/panics", |_| {
         Box::pin(async { panic!("{SECRET}") })
     }),
+    // What an adapter makes of a stored patient is made inside the write.
+    known(
+        Method::GET,
+        "/cloud/partner/v5/panics/adapting",
+        "update",
+        |ask| Box::pin(adapting(ask)),
+    ),
+    known(Method::GET, "/v5/panics/adapting", "update", |ask| {
+        Box::pin(adapting(ask))
+    }),
+    known(Method::GET, "/v1/panics/adapting", "update", |ask| {
+        Box::pin(adapting(ask))
+    }),
+    known(Method::GET, "/api/panics/adapting", "update", |ask| {
+        Box::pin(adapting(ask))
+    }),
 ];
+
+/// A partner's change that panics on the patient it is given.
+async fn adapting(ask: Ask<'_>) -> Result<HttpResponse, Failure> {
+    let interaction = Interaction::Edit {
+        target: target(CONTESTED),
+        edit: Box::new(|_| panic!("{SECRET}")),
+        precondition: Precondition::None,
+    };
+    ask.session().run(interaction).await?;
+    Ok(HttpResponse::Ok().finish())
+}
 
 fn target(id: &str) -> Target {
     Target {
@@ -101,80 +120,10 @@ fn new(family: &str) -> NewResource {
     }
 }
 
-/// One request at a time, and two connections: what a panic kept would be missed by the next request.
-async fn app(url: &str) -> (Arc<App>, String) {
-    let options = Options {
-        connections: 2,
-        ..Options::default()
-    };
-    let store = Store::open(url, options).expect("a store");
-    store.migrate().expect("a schema");
-    let access = store.access();
-    access.add_space("space", true).await.expect("a space");
-    let client = Client {
-        id: "client".to_owned(),
-        name: "Client".to_owned(),
-        spaces: vec!["space".to_owned()],
-        doors: vec![Door::Fhir.as_str().to_owned()],
-        scopes: vec!["system/*.cruds".to_owned()],
-        policy: None,
-        attributes: Vec::new(),
-        enabled: true,
-    };
-    access.put_client(client).await.expect("a client");
-    let (key, row) = new_key("client", true, store.now().micros(), None);
-    access.issue_key(row).await.expect("a key");
-    let engine = Engine::new(store.clone(), Arc::new(RandomIds), KeySystems::default());
-    let auth = Authenticator::start(
-        store,
-        &engine,
-        "https://naming.example",
-        std::collections::BTreeMap::new(),
-    )
-    .await
-    .expect("a directory");
-    let settings = Settings {
-        max_concurrent_requests: 1,
-        ..Settings::default()
-    };
-    let address = ([127, 0, 0, 1], 8080).into();
-    (Arc::new(App::new(settings, engine, auth, address)), key)
-}
-
-/// A server on this database with the panicking routes beside its own; the client of its FHIR door, and what
-/// stops it.
-fn served(url: String) -> (http::Client, std::thread::JoinHandle<()>, ServerHandle) {
-    let (tell, told) = channel();
-    let thread = std::thread::spawn(move || {
-        actix_web::rt::System::new().block_on(async move {
-            let (app, key) = app(&url).await;
-            let stopping = Arc::clone(&app);
-            let server = HttpServer::new(move || {
-                actix_web::App::new().configure(|config| {
-                    for row in PANICKING.iter().chain(PANICKING_AT_DOORS) {
-                        config.route(
-                            row.pattern,
-                            web::method(row.method.clone()).to(answering(&app, row)),
-                        );
-                    }
-                    register(&app, config);
-                })
-            });
-            let server = server.workers(2).bind(("127.0.0.1", 0)).expect("a port");
-            let address = *server.addrs().first().expect("an address");
-            let server = server.run();
-            tell.send((address, key, server.handle()))
-                .expect("the test waits");
-            server.await.expect("a server");
-            stopping.auth.stop();
-        });
-    });
-    let (address, key, handle) = told.recv().expect("a server");
-    (http::Client::new(address).with_bearer(&key), thread, handle)
-}
-
 fn a_panic_harms_nobody_else(url: String) {
-    let (client, thread, server) = served(url);
+    let rows = PANICKING.iter().chain(PANICKING_AT_DOORS).collect();
+    let server = Served::start(url, rows, Arc::new(SystemClock));
+    let client = &server.client;
     let path = format!("/fhir/Patient/{CONTESTED}");
     let body = |turn: usize| {
         json!({
@@ -213,35 +162,50 @@ fn a_panic_harms_nobody_else(url: String) {
         assert_eq!(read.json(), answer.json());
         client.get("/health/ready").send().expect(200);
     }
-    for row in PANICKING_AT_DOORS {
-        let answer = client.get(row.pattern).send().expect(500);
-        assert!(!answer.text().contains(SECRET), "{answer:?}");
-        let body = answer.json();
-        let text = |pointer: &str| body.pointer(pointer).and_then(serde_json::Value::as_str);
-        let in_shape = match row.pattern {
-            "/v1/panics" => text("/error") == Some("internal_error") && body.get("message").is_some(),
-            "/api/panics" => text("/error/type") == Some("internal_error") && body.get("meta").is_some(),
-            _ => text("/error/code") == Some("INTERNAL_ERROR"),
-        };
-        assert!(in_shape, "{}: {body}", row.pattern);
+    for turn in 6..=10 {
+        for row in PANICKING_AT_DOORS {
+            let request = client.get(row.pattern).header("X-Request-Id", "the-request");
+            told_in_shape(&request.send().expect(500), row.pattern);
+        }
+        let answer = client.put(&path).json(&body(turn)).send().expect(200);
+        assert_eq!(answer.version(), turn as u64 + 1);
     }
     client.get("/fhir/Patient/half-done").send().expect(404);
     let found = client.get("/fhir/Patient?family=half-done").send().expect(200);
     assert_eq!(found.json().get("total"), Some(&json!(0)));
-    drop(server.stop(true));
-    thread.join().expect("the server ends by itself");
+    server.stop();
+}
+
+/// Asserts that a 500 has the shape of the door below whose path it was asked for, and the request's id.
+#[track_caller]
+fn told_in_shape(answer: &Response, path: &str) {
+    assert!(!answer.text().contains(SECRET), "{answer:?}");
+    assert_eq!(answer.header("X-Request-Id"), Some("the-request"), "{answer:?}");
+    let body = answer.json();
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+    let (kind, request_id) = match path.split('/').nth(1) {
+        Some("v1") => (text("/error") == Some("internal_error"), None),
+        Some("api") => (
+            text("/error/type") == Some("internal_error"),
+            text("/meta/request_id"),
+        ),
+        _ => (
+            text("/error/code") == Some("INTERNAL_ERROR"),
+            text("/error/requestId"),
+        ),
+    };
+    assert!(kind, "{path}: {body}");
+    // The patient-graph door has no place for it but the header.
+    let expected = (!path.starts_with("/v1/")).then_some("the-request");
+    assert_eq!(request_id, expected, "{path}: {body}");
 }
 
 #[test]
-fn t37_a_panic_in_a_handler_or_a_transaction_harms_nobody_else_on_sqlite() {
-    let folder = TemporaryFolder::new("panicking");
-    a_panic_harms_nobody_else(format!("sqlite:{}", folder.path().join("panicking.db").display()));
+fn t37_a_panic_in_a_handler_a_transaction_or_an_adapter_harms_nobody_else_on_sqlite() {
+    on_sqlite(a_panic_harms_nobody_else);
 }
 
 #[test]
-fn t37_a_panic_in_a_handler_or_a_transaction_harms_nobody_else_on_postgres() {
-    if Postgres::available() {
-        let database = Postgres::shared().fresh_database();
-        a_panic_harms_nobody_else(database.url());
-    }
+fn t37_a_panic_in_a_handler_a_transaction_or_an_adapter_harms_nobody_else_on_postgres() {
+    on_postgres(a_panic_harms_nobody_else);
 }

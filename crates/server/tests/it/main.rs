@@ -41,11 +41,11 @@ fn main() {
         .both(crash::TESTS)
         .sqlite(flush::SQLITE)
         .postgres(flush::POSTGRES)
-        .both(access::TESTS)
         .both(errors::TESTS)
         .fixtures("http", fixtures("fhir/http"), "fhir")
         .fixtures("sas", fixtures("sas"), "sas");
     let parts = [
+        access::add,
         rest::add,
         formats::add,
         search::add,

@@ -101,12 +101,15 @@ fn t16_endless_and_exploding_bodies_are_cut_off(context: &Context) {
 
     let growth = memory_kib(&server, "VmHWM").saturating_sub(before);
     assert!(growth < GROWTH_KIB, "grown by {growth} KiB at most");
+    eprintln!("{}: grown by {growth} KiB at most", context.name());
     fhir.get("/Patient").send().expect(200);
 }
 
 fn t16_a_body_that_ends_early_or_late_is_refused(context: &Context) {
     let server = impatient(context);
     let fhir = server.client("fhir");
+    fhir.get("/Patient").send().expect(200);
+    let before = memory_kib(&server, "VmHWM");
     let body = patient("short").to_string();
     // Too few bytes: the rest never comes.
     let early = [
@@ -159,6 +162,8 @@ fn t16_a_body_that_ends_early_or_late_is_refused(context: &Context) {
         assert!((400..500).contains(&answer.status), "{broken:?}: {answer:?}");
     }
     assert_eq!(count_local(&fhir, "short"), 0);
+    let growth = memory_kib(&server, "VmHWM").saturating_sub(before);
+    assert!(growth < GROWTH_KIB, "grown by {growth} KiB at most");
 }
 
 fn t16_a_slow_body_is_given_up_on(context: &Context) {

@@ -2,9 +2,12 @@
 //! stays alive and small.
 
 mod bodies;
+mod files;
+mod limits;
 mod mutations;
 mod partners;
 mod paths;
+mod tampered;
 
 use std::borrow::Cow;
 
@@ -18,7 +21,10 @@ pub fn add(suite: Suite) -> Suite {
         .both(mutations::TESTS)
         .both(partners::TESTS)
         .both(bodies::TESTS)
+        .both(files::TESTS)
+        .both(limits::TESTS)
         .both(paths::TESTS)
+        .both(tampered::TESTS)
 }
 
 /// Mutants per kind. The parsers are the same on both databases: the second run looks for what its SQL

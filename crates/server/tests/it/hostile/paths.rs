@@ -5,11 +5,13 @@ use testkit::harness::{Context, Test};
 use testkit::tests;
 
 use super::{connection, fault, may_be_no_http};
+use crate::partner::cross::Doors;
 use crate::support::*;
 
 /// All tests of this file.
 pub const TESTS: &[Test] = tests![
     t17_odd_paths_are_answered,
+    t17_odd_ids_at_the_partners_doors_are_nobodys,
     t17_nothing_is_injected_into_an_answers_headers,
     t17_many_and_long_headers_are_answered,
     t17_odd_methods_are_answered,
@@ -108,6 +110,63 @@ fn t17_odd_paths_are_answered(context: &Context) {
                 answer.header("X-Injected").is_none() && !answer.text().contains("root:x:"),
                 "{answer:?}"
             );
+        }
+    }
+}
+
+fn t17_odd_ids_at_the_partners_doors_are_nobodys(context: &Context) {
+    let doors = Doors::of(shared(context));
+    let long = "a".repeat(5000);
+    let odd = [
+        "%00",
+        "a%00b",
+        "%ff",
+        "%c3%28",
+        "%2e%2e",
+        "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "a%2fb",
+        "%",
+        "%zz",
+        "%0d%0aX-Injected:%201",
+        "pat_%0d%0aX-Injected:%201",
+        "a'--",
+        "a;b",
+        "*",
+        "$",
+        "..;",
+        "00000000-0000-4000-8000-00000000dead%00",
+        "%F0%9F%92%A9",
+        "?x",
+        long.as_str(),
+    ];
+    let calls = [
+        (&doors.cloud, "/patients", &["GET", "PUT"][..]),
+        (&doors.connect, "/patients", &["GET", "PUT", "DELETE"]),
+        (&doors.graph, "/patients", &["GET"]),
+        (&doors.ehealth, "/prepersons", &["GET", "PATCH"]),
+    ];
+    for (client, collection, methods) in calls {
+        for (id, method) in odd
+            .iter()
+            .flat_map(|id| methods.iter().map(move |method| (id, method)))
+        {
+            let client = connection(client, may_be_no_http(id.as_bytes()));
+            let request = client
+                .request(method, format!("{collection}/{id}"))
+                .header("Content-Type", "application/json");
+            let answer = match *method {
+                "GET" | "DELETE" => request.send(),
+                _ => request.body("{}").send(),
+            };
+            assert!(
+                (400..500).contains(&answer.status),
+                "{method} {collection}/{id}: {answer:?}"
+            );
+            assert!(answer.header("X-Injected").is_none(), "{answer:?}");
+            assert!(!answer.text().contains("root:x:"), "{answer:?}");
+            // What the HTTP parser refuses by itself has no body.
+            let told = answer.body.is_empty() && answer.status == 400;
+            assert!(told || !answer.json()["error"].is_null(), "{answer:?}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The partner doors over HTTP.
 
 mod alias;
-mod cross;
+pub mod cross;
 pub mod ehealth;
 mod medicapp;
 mod patient_graph;
 mod rate;
-mod switches;
+pub mod switches;
 
 use testkit::harness::Suite;
 

@@ -9,6 +9,7 @@ use crate::support::*;
 /// All tests of this file.
 pub const TESTS: &[Test] = tests![
     version_and_time_are_set_here,
+    t36_the_time_zone_of_the_machine_changes_no_time,
     the_rest_of_meta_is_kept,
     what_identifies_the_resource_survives_each_way_of_writing,
 ];
@@ -21,6 +22,20 @@ fn version_and_time_are_set_here(context: &Context) {
     assert_eq!(created["meta"]["versionId"], "1");
     let updated = created["meta"]["lastUpdated"].as_str().unwrap();
     assert!(updated > "2024", "{updated}");
+}
+
+fn t36_the_time_zone_of_the_machine_changes_no_time(context: &Context) {
+    for zone in ["Europe/Paris", "Pacific/Kiritimati", "America/St_Johns"] {
+        let server = context.settings().environment("TZ", zone).start();
+        let before = chrono::Utc::now();
+        let created = server.client("fhir").post("/Patient").json(&patient("1")).send();
+        let after = chrono::Utc::now();
+        let told = created.expect(201).json()["meta"]["lastUpdated"].clone();
+        let told = told.as_str().unwrap();
+        assert!(told.ends_with('Z'), "{zone}: {told}");
+        let time = chrono::DateTime::parse_from_rfc3339(told).unwrap();
+        assert!(before <= time && time <= after, "{zone}: {before} {told} {after}");
+    }
 }
 
 fn the_rest_of_meta_is_kept(context: &Context) {

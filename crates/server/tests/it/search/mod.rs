@@ -1,7 +1,6 @@
 //! Search: parameters, modifiers, paging, and what the Bundle says about itself.
 
 mod bundle;
-mod cursors;
 mod damage;
 mod dates;
 mod linked;
@@ -21,7 +20,6 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(bundle::TESTS)
         .both(paging::TESTS)
-        .both(cursors::TESTS)
         .both(wildcards::TESTS)
         .both(damage::TESTS)
         .both(sorting::TESTS)

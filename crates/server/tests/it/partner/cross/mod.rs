@@ -2,6 +2,7 @@
 
 mod canaries;
 mod erasure;
+mod failures;
 mod gender;
 mod keys;
 mod log;
@@ -29,6 +30,7 @@ pub fn add(suite: Suite) -> Suite {
     suite
         .both(canaries::TESTS)
         .both(erasure::TESTS)
+        .both(failures::TESTS)
         .both(gender::TESTS)
         .both(keys::TESTS)
         .both(log::TESTS)

@@ -10,7 +10,7 @@ use super::*;
 use crate::support::*;
 
 /// All tests of this file.
-pub const TESTS: &[Test] = tests![the_same_failure_is_the_same_alone_in_a_batch_and_in_a_transaction];
+pub const TESTS: &[Test] = tests![t27_the_same_failure_is_the_same_alone_in_a_batch_and_in_a_transaction];
 
 /// A request that is refused.
 struct Row {
@@ -279,7 +279,7 @@ fn patches(there: &There, by_free: &str) -> Vec<Row> {
     ]
 }
 
-fn the_same_failure_is_the_same_alone_in_a_batch_and_in_a_transaction(context: &Context) {
+fn t27_the_same_failure_is_the_same_alone_in_a_batch_and_in_a_transaction(context: &Context) {
     let fhir = shared_fhir(context);
     let there = There::made(&fhir);
     let mut wrong = Vec::new();

@@ -1,0 +1,145 @@
+//! Scopes, by interaction and type.
+
+use testkit::harness::{Context, Test};
+use testkit::http::{Client, Request};
+use testkit::tests;
+
+use serde_json::json;
+
+use super::client_key;
+use crate::support::*;
+
+/// All tests of this file.
+pub const TESTS: &[Test] = tests![
+    another_doors_key_is_forbidden,
+    scopes_are_enforced_by_interaction_and_type,
+];
+
+fn another_doors_key_is_forbidden(context: &Context) {
+    let server = shared(context);
+    for door in ["medicapp-cloud", "medicapp-connect", "patient-graph", "ehealth"] {
+        let key = &server.credential(door).bearer;
+        let client = server.anonymous().with_prefix("/fhir").with_bearer(key);
+        refused(client.get("/Patient").send(), 403, "forbidden");
+        refused(
+            client.post("/Patient").json(&patient("1")).send(),
+            403,
+            "forbidden",
+        );
+        refused(client.get("/Practitioner/nobody").send(), 403, "forbidden");
+    }
+}
+
+/// Each interaction on a type, with the letter it needs.
+fn interactions<'c>(client: &'c Client, kind: &str, stored: &str) -> Vec<(char, &'static str, Request<'c>)> {
+    let number = unique();
+    let body = resource(kind, LOCAL, &number);
+    let known = with(resource(kind, LOCAL, stored), "id", json!(stored));
+    let criteria = by_local(&number);
+    vec![
+        ('r', "read", client.get(format!("/{kind}/{stored}"))),
+        ('r', "read of nobody", client.get(format!("/{kind}/nobody"))),
+        ('r', "head", client.head(format!("/{kind}/{stored}"))),
+        ('r', "vread", client.get(format!("/{kind}/{stored}/_history/1"))),
+        ('r', "history", client.get(format!("/{kind}/{stored}/_history"))),
+        (
+            's',
+            "history of the type",
+            client.get(format!("/{kind}/_history")),
+        ),
+        ('s', "search", client.get(format!("/{kind}?_id={stored}"))),
+        (
+            's',
+            "posted search",
+            client.post(format!("/{kind}/_search")).form("_count=1"),
+        ),
+        ('c', "create", client.post(format!("/{kind}")).json(&body)),
+        (
+            'c',
+            "conditional create",
+            client
+                .post(format!("/{kind}"))
+                .header("If-None-Exist", &criteria)
+                .json(&body),
+        ),
+        (
+            'u',
+            "update",
+            client.put(format!("/{kind}/{stored}")).json(&known),
+        ),
+        (
+            'u',
+            "conditional update",
+            client.put(format!("/{kind}?{criteria}")).json(&body),
+        ),
+        ('d', "delete", client.delete(format!("/{kind}/{}", unique()))),
+        (
+            'd',
+            "conditional delete",
+            client.delete(format!("/{kind}?{criteria}")),
+        ),
+    ]
+}
+
+fn scopes_are_enforced_by_interaction_and_type(context: &Context) {
+    let (server, fhir) = context.fhir();
+    let grants: [(&str, &str, &str); 9] = [
+        ("c", "c", ""),
+        ("r", "r", ""),
+        ("u", "u", ""),
+        ("d", "d", ""),
+        ("s", "s", ""),
+        ("rs", "rs", "cruds"),
+        ("cruds", "cruds", ""),
+        ("none", "", "cruds"),
+        ("crud", "crud", "s"),
+    ];
+    let mut clients = Vec::new();
+    for (name, patient, practitioner) in grants {
+        let mut scopes = Vec::new();
+        if !patient.is_empty() {
+            scopes.push(format!("system/Patient.{patient}"));
+        }
+        if !practitioner.is_empty() {
+            scopes.push(format!("system/Practitioner.{practitioner}"));
+        }
+        let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+        clients.push((
+            client_key(context, &server, &format!("grant-{name}"), &["demo"], &scopes),
+            patient,
+            practitioner,
+        ));
+    }
+    // `*` is both types.
+    clients.push((
+        client_key(context, &server, "grant-all", &["demo"], &["system/*.rs"]),
+        "rs",
+        "rs",
+    ));
+    let mut stored = Vec::new();
+    for kind in ["Patient", "Practitioner"] {
+        let id = unique();
+        let body = with(resource(kind, LOCAL, &id), "id", json!(id));
+        fhir.put(format!("/{kind}/{id}")).json(&body).send().expect(201);
+        stored.push((kind, id));
+    }
+    for (key, patient, practitioner) in &clients {
+        let client = fhir_with_key(&server, key);
+        for (kind, id) in &stored {
+            let granted = if *kind == "Patient" { patient } else { practitioner };
+            for (letter, name, request) in interactions(&client, kind, id) {
+                let answer = request.send();
+                let about = format!("{name} of {kind} with '{granted}': {answer:?}");
+                if granted.contains(letter) {
+                    assert!(matches!(answer.status, 200 | 201 | 204 | 404), "{about}");
+                } else {
+                    assert_eq!(answer.status, 403, "{about}");
+                    assert!(
+                        name == "head" || answer.issues().iter().any(|issue| issue.code == "forbidden"),
+                        "{about}"
+                    );
+                }
+            }
+        }
+    }
+}
