@@ -17,6 +17,7 @@ mod flush;
 mod formats;
 mod hostile;
 mod identity;
+mod outages;
 mod partner;
 mod races;
 mod register;
@@ -48,6 +49,7 @@ fn main() {
         identity::add,
         partner::add,
         cli::add,
+        outages::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

@@ -6,9 +6,11 @@
 pub mod crash;
 pub mod if_match;
 pub mod mix;
+pub mod pusher;
 pub mod register;
 pub mod same_id;
 mod subject;
+pub mod terminate;
 pub mod upsert;
 
 pub use subject::{Key, Subject};

@@ -1,0 +1,63 @@
+//! What the programme consists of.
+
+use testkit::server::Backend;
+
+use crate::programme::Programme;
+use crate::{outages, races};
+
+/// A part that can be chosen by name.
+pub struct Part {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// What it tries, for `--help`.
+    pub about: &'static str,
+    /// The databases that it makes sense on.
+    pub databases: &'static [Backend],
+    /// Runs its rounds.
+    pub run: fn(&mut Programme<'_>),
+}
+
+const BOTH: &[Backend] = &[Backend::Sqlite, Backend::Postgres];
+
+/// Every part, in the order in which they run.
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "t1",
+        about: "64 clients push the same resource at once: one is left, with versions in order;
+         on PostgreSQL also through two server processes",
+        databases: BOTH,
+        run: races::upserts,
+    },
+    Part {
+        name: "t2",
+        about: "64 clients mix conditional PUT, If-None-Exist and POST on one identifier",
+        databases: BOTH,
+        run: races::mixes,
+    },
+    Part {
+        name: "t3",
+        about: "64 clients write on the condition of the same If-Match: one gets through",
+        databases: BOTH,
+        run: races::if_match,
+    },
+    Part {
+        name: "t5",
+        about: "16 clients read and write registers: what they saw is linearizable; once undisturbed, once with kills",
+        databases: BOTH,
+        run: races::registers,
+    },
+    Part {
+        name: "t6",
+        about: "kill -9 under load: everything acknowledged is there afterwards",
+        databases: BOTH,
+        run: races::kills,
+    },
+    Part {
+        name: "t33",
+        about:
+            "SIGTERM under load: every request let in is answered, the end comes within 10 s; with 20 drippers
+         in every fifth round",
+        databases: BOTH,
+        run: outages::terminate,
+    },
+];
