@@ -20,6 +20,7 @@ mod demo;
 mod error;
 mod gate;
 mod health;
+mod log;
 mod media;
 #[cfg(test)]
 mod mutants;

@@ -17,6 +17,7 @@ use crate::app;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::conformance::Catalogue;
+use crate::log;
 
 /// The setting under which the naming base lies in the database.
 pub const NAMING_BASE: &str = "naming-base";
@@ -201,7 +202,9 @@ pub fn start_log(settings: &Settings) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(log::writer)
+        // It would be told on standard error, where the line itself could not be written: with a panic.
+        .log_internal_errors(false);
     // A second start in one process keeps the first log.
     let _ = match settings.log_format.as_deref() {
         Some("json") => builder.json().try_init(),

@@ -14,6 +14,7 @@
     reason = "test code: a panic is how a test fails, and no input from outside reaches this crate"
 )]
 
+pub mod disk;
 pub mod fixtures;
 pub mod harness;
 pub mod history;

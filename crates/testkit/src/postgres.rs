@@ -31,6 +31,8 @@ pub struct Postgres {
 #[derive(Debug)]
 pub struct Database {
     name: String,
+    /// Where its tables lie, when they have a disk of their own.
+    tablespace: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,7 +105,53 @@ impl Postgres {
             "postgres",
             &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
         );
-        Database { name }
+        Database {
+            name,
+            tablespace: None,
+        }
+    }
+
+    /// A new, empty database whose tables lie in this folder: to be called on [`Postgres::shared`], and to be dropped
+    /// before the folder goes.
+    pub fn database_in(&self, folder: &Path) -> Database {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (name, tablespace) = (format!("apart{number}"), format!("space{number}"));
+        if running_as_root() {
+            let account = postgres_account().expect("a user called postgres");
+            chown(folder, Some(account.user), Some(account.group)).expect("root may give folders away");
+        }
+        self.query(
+            "postgres",
+            &format!("CREATE TABLESPACE {tablespace} LOCATION '{}'", folder.display()),
+        );
+        self.query(
+            "postgres",
+            &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0 TABLESPACE {tablespace}"),
+        );
+        Database {
+            name,
+            tablespace: Some(tablespace),
+        }
+    }
+
+    /// The command that runs SQL at a URL, of whatever cluster; rows come back as lines, columns parted by `|`.
+    pub fn psql_at(&self, url: &str, sql: &str) -> Command {
+        let mut psql = Command::new(&self.binaries.psql);
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            url,
+            "-c",
+            sql,
+        ])
+        .stdin(Stdio::null());
+        psql
     }
 
     /// Runs SQL in `database` through psql; rows come back as lines, columns parted by `|`.
@@ -118,23 +166,8 @@ impl Postgres {
     }
 
     fn try_query(&self, database: &str, sql: &str) -> Result<String, String> {
-        let output = Command::new(&self.binaries.psql)
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-d",
-                database,
-                "-h",
-            ])
-            .arg(&self.socket_folder)
-            .args(["-c", sql])
-            .stdin(Stdio::null())
+        let output = self
+            .psql_at(&self.url("postgres", database), sql)
             .output()
             .map_err(|error| error.to_string())?;
         if output.status.success() {
@@ -174,6 +207,10 @@ impl Drop for Database {
             "postgres",
             &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
         );
+        if let Some(tablespace) = &self.tablespace {
+            let _ =
+                Postgres::shared().try_query("postgres", &format!("DROP TABLESPACE IF EXISTS {tablespace}"));
+        }
     }
 }
 

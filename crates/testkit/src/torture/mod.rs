@@ -4,12 +4,16 @@
 //! A round panics when a promise is broken; the message shows the answers that break it.
 
 pub mod crash;
+pub mod database_away;
+pub mod disk_full;
 pub mod if_match;
+pub mod lost_answer;
 pub mod mix;
 pub mod pusher;
 pub mod register;
 pub mod same_id;
 mod subject;
+mod tables;
 pub mod terminate;
 pub mod upsert;
 

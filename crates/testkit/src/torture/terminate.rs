@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::pusher::{self, Pushed, Pusher};
+use super::tables;
 use crate::http::{Client, Stage};
 use crate::random::Random;
 use crate::server::Server;
@@ -75,6 +76,7 @@ impl Terminated {
         );
         self.server.restart();
         // A pusher whose connection was refused goes on with the next; nothing of it is unsettled.
+        tables::check(&self.server);
         let kept = pusher::check_all(&self.server, &self.pushers);
         Round { answered, exit, kept }
     }

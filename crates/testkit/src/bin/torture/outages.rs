@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use testkit::torture::database_away::{self, Away, Way};
+use testkit::torture::disk_full::Full;
+use testkit::torture::lost_answer::Lossy;
 use testkit::torture::terminate::{Plan, Terminated};
 
 use crate::programme::Programme;
@@ -28,6 +31,83 @@ pub fn terminate(programme: &mut Programme<'_>) {
             round.answered,
             round.exit.as_millis(),
             round.kept
+        )
+    });
+}
+
+/// T9: the database goes away and comes back.
+pub fn database_away(programme: &mut Programme<'_>) {
+    let plan = database_away::Plan {
+        outage: Duration::from_secs(3),
+        answer_limit: Duration::from_secs(2),
+        recovery_limit: Duration::from_secs(5),
+    };
+    let settings = programme.settings();
+    let Some(mut away) = programme.round("T9 start", || (Away::new(settings, plan), String::new())) else {
+        return;
+    };
+    let cycles = programme.options.share(20);
+    for way in Way::ALL {
+        let done = programme.rounds(&format!("T9 {}", way.name()), cycles, |_| {
+            let cycle = away.cycle(way);
+            format!(
+                "{} told so, the slowest after {} ms; served again after {} ms; {} writes kept",
+                cycle.refused,
+                cycle.slowest.as_millis(),
+                cycle.recovery.as_millis(),
+                cycle.kept
+            )
+        });
+        if done.is_none() {
+            return;
+        }
+    }
+}
+
+/// T10: the answer to a COMMIT is lost.
+pub fn lost_answer(programme: &mut Programme<'_>) {
+    let settings = programme.settings();
+    let Some(mut lossy) = programme.round("T10 start", || (Lossy::new(settings), String::new())) else {
+        return;
+    };
+    let wanted = programme.options.share(200);
+    programme.told("T10 all", || {
+        let (mut own, mut tries) = (0, 0);
+        while own < wanted {
+            tries += 1;
+            own += u64::from(lossy.round());
+            assert!(
+                tries < 3 * wanted,
+                "only {own} of {tries} COMMITs that were lost were the request's"
+            );
+        }
+        lossy.check();
+        format!(
+            "{own} lost COMMITs of a PUT, {} of the audit trail: one resource each time",
+            tries - own
+        )
+    });
+}
+
+/// T11: the disk is full, and that of the log.
+pub fn disk_full(programme: &mut Programme<'_>) {
+    let (settings, backend) = (programme.settings(), programme.backend);
+    let started = programme.round("T11 start", || {
+        let full = Full::new(settings, backend, Duration::from_secs(5));
+        (
+            full.expect("small disks can be mounted: run it as root"),
+            String::new(),
+        )
+    });
+    let Some(mut full) = started else { return };
+    let cycles = programme.options.share(10);
+    programme.rounds("T11", cycles, |_| {
+        let cycle = full.cycle();
+        format!(
+            "{} writes fitted, then 507 and reads; writing again after {} ms; {} writes kept",
+            cycle.fitted,
+            cycle.recovery.as_millis(),
+            cycle.kept
         )
     });
 }

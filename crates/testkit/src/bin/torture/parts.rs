@@ -19,6 +19,8 @@ pub struct Part {
 
 const BOTH: &[Backend] = &[Backend::Sqlite, Backend::Postgres];
 
+const POSTGRES: &[Backend] = &[Backend::Postgres];
+
 /// Every part, in the order in which they run.
 pub const PARTS: &[Part] = &[
     Part {
@@ -51,6 +53,24 @@ pub const PARTS: &[Part] = &[
         about: "kill -9 under load: everything acknowledged is there afterwards",
         databases: BOTH,
         run: races::kills,
+    },
+    Part {
+        name: "t9",
+        about: "the database is away (refuses, resets, swallows): 503 within 2 s, served again within 5 s of its return",
+        databases: POSTGRES,
+        run: outages::database_away,
+    },
+    Part {
+        name: "t10",
+        about: "the answer to a COMMIT is lost 200 times: 503, and one resource after the same request again",
+        databases: POSTGRES,
+        run: outages::lost_answer,
+    },
+    Part {
+        name: "t11",
+        about: "the disk is full, the log's too: 507 for writes, 200 for reads, writing again by itself",
+        databases: BOTH,
+        run: outages::disk_full,
     },
     Part {
         name: "t33",
