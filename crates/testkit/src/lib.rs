@@ -21,6 +21,7 @@ pub mod history;
 pub mod http;
 pub mod mutate;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 pub mod race;
 pub mod random;

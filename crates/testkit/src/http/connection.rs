@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use super::Response;
 
@@ -122,8 +124,27 @@ pub struct Connection {
 impl Connection {
     /// Connects to `address`.
     pub fn open(address: SocketAddr, timeouts: Timeouts) -> Result<Connection, Failure> {
+        Connection::over(timeouts, || {
+            TcpStream::connect_timeout(&address, timeouts.connect)
+        })
+    }
+
+    /// Connects to `address` from the address `from` of this machine.
+    pub fn open_from(from: IpAddr, address: SocketAddr, timeouts: Timeouts) -> Result<Connection, Failure> {
+        Connection::over(timeouts, || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+            socket.connect_timeout(&address.into(), timeouts.connect)?;
+            Ok(socket.into())
+        })
+    }
+
+    fn over(
+        timeouts: Timeouts,
+        connected: impl FnOnce() -> std::io::Result<TcpStream>,
+    ) -> Result<Connection, Failure> {
         let connect = || {
-            let stream = TcpStream::connect_timeout(&address, timeouts.connect)?;
+            let stream = connected()?;
             stream.set_nodelay(true)?;
             stream.set_write_timeout(Some(timeouts.write))?;
             stream.set_read_timeout(Some(timeouts.read))?;

@@ -9,7 +9,7 @@ mod tests;
 pub use connection::{AnswerBody, Connection, Failure, Piece, Stage, Timeouts};
 pub use response::{Headers, Issue, Response};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub struct Client {
     prefix: String,
     defaults: Vec<(String, Vec<u8>)>,
     timeouts: Timeouts,
+    from: Option<IpAddr>,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -33,6 +34,7 @@ impl Clone for Client {
             prefix: self.prefix.clone(),
             defaults: self.defaults.clone(),
             timeouts: self.timeouts,
+            from: self.from,
             connection: Mutex::new(None),
         }
     }
@@ -46,6 +48,7 @@ impl Client {
             prefix: String::new(),
             defaults: Vec::new(),
             timeouts: Timeouts::default(),
+            from: None,
             connection: Mutex::new(None),
         }
     }
@@ -85,6 +88,12 @@ impl Client {
     /// With other deadlines.
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Client {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Connecting from this address of this machine, such as another of the loopback network's.
+    pub fn from_address(mut self, address: IpAddr) -> Client {
+        self.from = Some(address);
         self
     }
 
@@ -154,7 +163,7 @@ impl Client {
 
     /// Sends exactly these bytes on a fresh connection and reads one answer.
     pub fn raw(&self, bytes: &[u8]) -> Result<Response, Failure> {
-        let mut connection = Connection::open(self.address, self.timeouts)?;
+        let mut connection = self.connect()?;
         let mut response = Response::default();
         connection.exchange(bytes, AnswerBody::Announced, &mut response)?;
         Ok(response)
@@ -162,7 +171,10 @@ impl Client {
 
     /// A fresh connection, for tests that need it bare.
     pub fn connect(&self) -> Result<Connection, Failure> {
-        Connection::open(self.address, self.timeouts)
+        match self.from {
+            None => Connection::open(self.address, self.timeouts),
+            Some(from) => Connection::open_from(from, self.address, self.timeouts),
+        }
     }
 
     fn run(
@@ -173,7 +185,7 @@ impl Client {
         // A kept connection that the server has closed meanwhile is replaced before anything is sent.
         let mut connection = match slot.take().filter(Connection::is_open) {
             Some(connection) => connection,
-            None => Connection::open(self.address, self.timeouts)?,
+            None => self.connect()?,
         };
         let mut response = Response::default();
         exchange(&mut connection, &mut response)?;

@@ -7,6 +7,7 @@
     reason = "a test program: a panic is how a round fails, and its progress goes to standard output"
 )]
 
+mod load;
 mod options;
 mod outages;
 mod parts;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use testkit::torture::database_away::{self, Away, Way};
 use testkit::torture::disk_full::Full;
 use testkit::torture::lost_answer::Lossy;
+use testkit::torture::migrations::Migrated;
 use testkit::torture::terminate::{Plan, Terminated};
 
 use crate::programme::Programme;
@@ -110,4 +111,31 @@ pub fn disk_full(programme: &mut Programme<'_>) {
             cycle.kept
         )
     });
+}
+
+/// T35: from each earlier schema, with data, killed on the way.
+pub fn migrations(programme: &mut Programme<'_>) {
+    let (settings, options) = (programme.settings(), programme.options);
+    let resources = options.share(100_000);
+    let filled = programme.round("T35 import", || {
+        let migrated = Migrated::new(settings, &options.binary, resources);
+        (migrated, format!(", {resources} resources"))
+    });
+    let Some(mut migrated) = filled else { return };
+    let kills = u32::try_from(options.share(20)).unwrap();
+    let mut random = programme.random();
+    for number in migrated.numbers() {
+        let done = programme.told(&format!("T35 from schema {number}"), || {
+            let way = migrated.from(number, kills, &mut random);
+            format!(
+                "{} ms to bring it up to date; {kills} kills: {} left the old schema whole, {} came too late; the same data",
+                way.took.as_millis(),
+                way.undone,
+                way.done
+            )
+        });
+        if done.is_none() {
+            return;
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use testkit::server::Backend;
 
 use crate::programme::Programme;
-use crate::{outages, races};
+use crate::{load, outages, races};
 
 /// A part that can be chosen by name.
 pub struct Part {
@@ -19,6 +19,7 @@ pub struct Part {
 
 const BOTH: &[Backend] = &[Backend::Sqlite, Backend::Postgres];
 
+const SQLITE: &[Backend] = &[Backend::Sqlite];
 const POSTGRES: &[Backend] = &[Backend::Postgres];
 
 /// Every part, in the order in which they run.
@@ -55,6 +56,12 @@ pub const PARTS: &[Part] = &[
         run: races::kills,
     },
     Part {
+        name: "t7",
+        about: "500 writes under strace: each is flushed before its answer",
+        databases: SQLITE,
+        run: load::flush_order,
+    },
+    Part {
         name: "t9",
         about: "the database is away (refuses, resets, swallows): 503 within 2 s, served again within 5 s of its return",
         databases: POSTGRES,
@@ -79,5 +86,35 @@ pub const PARTS: &[Part] = &[
          in every fifth round",
         databases: BOTH,
         run: outages::terminate,
+    },
+    Part {
+        name: "t25",
+        about: "10,000 wrong keys from one address and from 50: 429 after the free ones, and the owner gets in",
+        databases: BOTH,
+        run: load::brute_force,
+    },
+    Part {
+        name: "t35",
+        about: "from each earlier schema with 100,000 resources up, down and up, killed 20 times: the same data",
+        databases: BOTH,
+        run: outages::migrations,
+    },
+    Part {
+        name: "t29",
+        about: "1,000 idle clients, 200 slow headers, 200 slow bodies beside 50 honest requests/s, 60 s",
+        databases: BOTH,
+        run: load::slow_clients,
+    },
+    Part {
+        name: "t30",
+        about: "three times the peak for 60 s: refusals within 50 ms, 80 % of the peak served, normal 5 s after",
+        databases: BOTH,
+        run: load::overload,
+    },
+    Part {
+        name: "t32",
+        about: "10 minutes at 80 % of the peak: memory, descriptors, latency and write-ahead log stay as they are",
+        databases: BOTH,
+        run: load::soak,
     },
 ];
