@@ -7,6 +7,7 @@ pub mod brute_force;
 pub mod crash;
 pub mod database_away;
 pub mod disk_full;
+pub mod failover;
 pub mod flush_order;
 pub mod if_match;
 pub mod load;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use testkit::torture::database_away::{self, Away, Way};
 use testkit::torture::disk_full::Full;
+use testkit::torture::failover::{self, Failover};
 use testkit::torture::lost_answer::Lossy;
 use testkit::torture::migrations::Migrated;
 use testkit::torture::terminate::{Plan, Terminated};
@@ -138,4 +139,37 @@ pub fn migrations(programme: &mut Programme<'_>) {
             return;
         }
     }
+}
+
+/// The primary of two PostgreSQL servers dies.
+pub fn failover(programme: &mut Programme<'_>) {
+    let rounds = programme.options.share(10);
+    let mut random = programme.random();
+    let settings = programme.settings();
+    let done = programme.rounds("failover", rounds, |_| {
+        let plan = failover::Plan {
+            load: Duration::from_millis(random.between(500, 3_000)),
+            headless: Duration::from_millis(random.between(0, 3_000)),
+            recovery_limit: Duration::from_secs(5),
+        };
+        let outcome = Failover::new(settings.clone()).primary_dies(plan);
+        format!(
+            "{} acknowledged before the primary died, {} refused meanwhile, served again {} ms after the promotion, \
+             {} acknowledged writes kept, 0 lost",
+            outcome.before,
+            outcome.refused,
+            outcome.recovery.as_millis(),
+            outcome.kept
+        )
+    });
+    if done.is_none() {
+        return;
+    }
+    programme.told("failover without a standby", || {
+        let (refused, slowest, kept) = Failover::new(settings).standby_dies_first();
+        format!(
+            "{refused} writes that no standby had were refused, the slowest after {} ms; {kept} acknowledged writes kept, 0 lost",
+            slowest.as_millis()
+        )
+    });
 }

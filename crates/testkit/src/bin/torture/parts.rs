@@ -80,6 +80,12 @@ pub const PARTS: &[Part] = &[
         run: outages::disk_full,
     },
     Part {
+        name: "failover",
+        about: "two PostgreSQL servers, the primary is killed, the standby promoted: nothing acknowledged is lost",
+        databases: POSTGRES,
+        run: outages::failover,
+    },
+    Part {
         name: "t33",
         about:
             "SIGTERM under load: every request let in is answered, the end comes within 10 s; with 20 drippers

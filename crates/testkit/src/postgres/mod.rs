@@ -3,10 +3,14 @@
 //! Each listens on a Unix socket in its folder only, trusts everyone who can reach that, and flushes as a
 //! real one does: the server under test refuses to start on `fsync=off`.
 
+mod pair;
+
+pub use pair::Pair;
+
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +44,8 @@ struct Binaries {
     initdb: PathBuf,
     postgres: PathBuf,
     psql: PathBuf,
+    /// Only a pair needs it.
+    pg_basebackup: Option<PathBuf>,
 }
 
 /// The operating-system user a cluster runs as when the tests run as root.
@@ -215,19 +221,26 @@ impl Drop for Database {
 }
 
 fn start(name: &str) -> Postgres {
-    let binaries = binaries().expect("PostgreSQL's programs are installed; ask Postgres::available() first");
-    let socket_folder = sweep::run_folder().join(name);
-    std::fs::create_dir(&socket_folder).expect("a folder for the cluster");
-    let account = running_as_root().then(|| postgres_account().expect("a user called postgres"));
-    if let Some(account) = account {
-        chown(&socket_folder, Some(account.user), Some(account.group)).expect("root may give folders away");
-    }
-    initialise(&binaries, &socket_folder, account);
-    launch(&binaries, &socket_folder, account);
+    let (binaries, folder, account) = prepare(name);
+    initialise(&binaries, &folder, account);
+    // It ends with this process; nobody waits for it.
+    launch(&binaries, &folder, account);
     Postgres {
         binaries,
-        socket_folder,
+        socket_folder: folder,
     }
+}
+
+/// What every cluster needs: the programs, an empty folder, and whom to run as.
+fn prepare(name: &str) -> (Binaries, PathBuf, Option<Account>) {
+    let binaries = binaries().expect("PostgreSQL's programs are installed; ask Postgres::available() first");
+    let folder = sweep::run_folder().join(name);
+    std::fs::create_dir(&folder).expect("a folder for the cluster");
+    let account = running_as_root().then(|| postgres_account().expect("a user called postgres"));
+    if let Some(account) = account {
+        chown(&folder, Some(account.user), Some(account.group)).expect("root may give folders away");
+    }
+    (binaries, folder, account)
 }
 
 fn initialise(binaries: &Binaries, folder: &Path, account: Option<Account>) {
@@ -257,9 +270,13 @@ fn initialise(binaries: &Binaries, folder: &Path, account: Option<Account>) {
     );
 }
 
-fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) {
+fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) -> Child {
     let log_path = folder.join("log");
-    let log = std::fs::File::create(&log_path).expect("a log file for the cluster");
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .expect("a log file for the cluster");
     let mut postgres = Command::new(&binaries.postgres);
     postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
     for setting in [
@@ -298,6 +315,7 @@ fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) {
             std::fs::read_to_string(&log_path).unwrap_or_default()
         );
     }
+    process
 }
 
 fn run_as(command: &mut Command, account: Option<Account>) {
@@ -317,6 +335,7 @@ fn binaries() -> Option<Binaries> {
             initdb: find("initdb")?,
             postgres: find("postgres")?,
             psql: find("psql")?,
+            pg_basebackup: find("pg_basebackup"),
         })
     };
     FOUND.get_or_init(find).clone()
