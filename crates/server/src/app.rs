@@ -62,8 +62,8 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             cors_origins: Vec::new(),
             shutdown_notice: Duration::from_millis(200),
-            // The process has 10 s in all; the store's last commit wants some of it.
-            shutdown_grace: Duration::from_secs(8),
+            // The process has 10 s in all: 0.6 s until the door is closed, and 2 s for the store's last commit.
+            shutdown_grace: Duration::from_secs(7),
             partner: PartnerSettings::default(),
         }
     }

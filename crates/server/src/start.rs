@@ -1,5 +1,6 @@
 //! From settings to a running server, and to a clean end.
 
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,11 +148,17 @@ pub fn bind(settings: &Settings) -> anyhow::Result<(TcpListener, SocketAddr)> {
 /// A sentence for the operator.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     start_log(settings);
-    actix_web::rt::System::new().block_on(async {
+    block_on(async {
         let prepared = prepare(settings).await?;
         let (listener, _) = bind(settings)?;
         run(listener, prepared).await
     })
+}
+
+/// Runs a server, as the last thing that its process does. The runtime is not taken down: that would wait for threads
+/// that hang in a database which answers nobody, for as long as it does.
+pub fn block_on<T>(server: impl Future<Output = T>) -> T {
+    ManuallyDrop::new(actix_web::rt::System::new()).block_on(server)
 }
 
 /// Serves until told to stop, then drains and closes the store.

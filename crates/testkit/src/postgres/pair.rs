@@ -97,10 +97,10 @@ impl Pair {
     /// # Panics
     /// When it does not.
     pub fn promote_standby(&self) {
-        let promoted = self
-            .standby
-            .server
-            .query("postgres", &format!("SELECT pg_promote(true, {})", LIMIT.as_secs()));
+        let promoted = self.standby.server.query(
+            "postgres",
+            &format!("SELECT pg_promote(true, {})", LIMIT.as_secs()),
+        );
         assert_eq!(promoted, "t", "the standby cannot be promoted");
     }
 }
@@ -118,7 +118,9 @@ impl Node {
     }
 
     fn kill9(&mut self) {
-        let Some(mut process) = self.process.take() else { return };
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
         let pid = process.id();
         let shared_memory = shared_memory(self.server.folder());
         // Stopped first, so that it starts nothing more; its children are in sessions of their own.
@@ -151,7 +153,17 @@ fn copy(binaries: &Binaries, from: &Path, to: &Path, account: Option<Account>) {
         .expect("pg_basebackup is installed; ask Pair::available() first");
     let mut basebackup = Command::new(program);
     basebackup
-        .args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "--no-sync", "-h"])
+        .args([
+            "-U",
+            "postgres",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+            "-h",
+        ])
         .arg(from)
         .arg("-D")
         .arg(to.join("data"))
@@ -176,7 +188,8 @@ fn shared_memory(folder: &Path) -> Option<String> {
 fn children(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").expect("/proc is there").flatten();
     let pids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|(_, of)| of == parent)).collect()
+    pids.filter(|pid| stat(*pid).is_some_and(|(_, of)| of == parent))
+        .collect()
 }
 
 /// State letter and parent of a process.

@@ -131,6 +131,41 @@ impl Away {
         Cycle { kept, ..cycle }
     }
 
+    /// SIGTERM while the database swallows everything, with requests that hang in it: they are answered, and the end
+    /// comes in time. How long it took.
+    ///
+    /// # Panics
+    /// When it takes longer than `limit`.
+    #[track_caller]
+    pub fn ends_in_the_dark(&mut self, limit: Duration) -> Duration {
+        let sas = self.server.client("sas");
+        // So that every pusher's connection is in the pool.
+        crate::race::race(PUSHERS, |_| {
+            sas.clone().get("/Practitioner?_count=1").send().expect(200)
+        });
+        Way::BlackHole.begin(&self.proxy);
+        std::thread::scope(|scope| {
+            for pusher in &mut self.pushers {
+                let sas = sas.clone();
+                scope.spawn(move || match pusher.push(&sas).0 {
+                    Pushed::Refused(answer) => unavailable(&answer),
+                    other => panic!("in the dark: {other:?}"),
+                });
+            }
+        });
+        let begin = Instant::now();
+        self.server.signal_terminate();
+        let status = self.server.wait();
+        let took = begin.elapsed();
+        self.proxy.come_back();
+        assert!(
+            took <= limit,
+            "{took:?} from SIGTERM to the end ({status}), allowed are {limit:?}:\n{}",
+            self.server.log()
+        );
+        took
+    }
+
     fn outage(&mut self, way: Way) -> Cycle {
         let (proxy, plan) = (&self.proxy, self.plan);
         let clock = &Clock {

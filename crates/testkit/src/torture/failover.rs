@@ -137,9 +137,9 @@ impl Failover {
                         let (pushed, took) = pusher.push(&client);
                         match &pushed {
                             Pushed::Refused(answer) => unavailable(answer),
-                            other => panic!(
-                                "after {took:?}, a write that the standby does not have: {other:?}"
-                            ),
+                            other => {
+                                panic!("after {took:?}, a write that the standby does not have: {other:?}")
+                            }
                         }
                         took
                     })

@@ -50,10 +50,7 @@ impl Migrated {
     pub fn new(settings: Settings, binary: &Path, resources: u64) -> Migrated {
         let mut server = settings.start();
         let backend = server.backend();
-        assert!(
-            backend == Backend::Postgres || tables::has_sqlite3(),
-            "sqlite3 is not installed"
-        );
+        assert!(Migrated::available(backend), "sqlite3 is not installed");
         server.terminate();
         let migrated = Migrated {
             server,
@@ -62,6 +59,11 @@ impl Migrated {
         };
         migrated.import(resources);
         migrated
+    }
+
+    /// Whether this machine has the program that SQLite's file is changed with.
+    pub fn available(backend: Backend) -> bool {
+        backend == Backend::Postgres || tables::has_sqlite3()
     }
 
     /// The numbers that a database may come from: every one but the last.

@@ -19,6 +19,8 @@ const ACCOUNTS: u64 = 5_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a normal load is, beside the peak.
 const NORMAL: f64 = 0.5;
+/// So much slower than before a normal load may be afterwards: noise, and a larger database.
+const SLOWER: f64 = 2.0;
 
 /// What is promised.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +60,76 @@ pub struct Outcome {
 /// When a promise is broken.
 #[track_caller]
 pub fn run(server: &Server, plan: Plan) -> Outcome {
-    let turn = &AtomicU64::new(0);
-    let pace = |clients, pace, stretch| -> Vec<Sample> {
+    let writers = Writers {
+        server,
+        turn: AtomicU64::new(0),
+    };
+    // Not counted: connections are made, accounts created.
+    writers.write(PEAK_CLIENTS, Pace::FlatOut, plan.peak / 4);
+    let flat_out = writers.write(PEAK_CLIENTS, Pace::FlatOut, plan.peak);
+    let peak = load::served_per_second(&flat_out, plan.peak);
+    let normal = Pace::Rate(peak * NORMAL);
+    let before = writers.write(PEAK_CLIENTS, normal, plan.peak);
+    let too_much = writers.write(CLIENTS, Pace::Rate(3.0 * peak), plan.stretch);
+    let after = writers.write(PEAK_CLIENTS, normal, plan.normal_after + plan.peak);
+    let settled: Vec<Sample> = after
+        .into_iter()
+        .filter(|sample| sample.due >= plan.normal_after)
+        .collect();
+    let outcome = judge(plan, peak, &too_much, (p99(&before), p99(&settled)));
+    assert!(
+        settled.iter().all(load::is_served),
+        "not as before {:?} after it was over: {:?}, {outcome:?}",
+        plan.normal_after,
+        load::statuses(&settled)
+    );
+    outcome
+}
+
+#[track_caller]
+fn judge(plan: Plan, peak: f64, too_much: &[Sample], normal: (Duration, Duration)) -> Outcome {
+    let ends = too_much.iter().map(|sample| sample.due + sample.took);
+    let lasted = ends.max().unwrap_or(plan.stretch);
+    let (refused, others): (Vec<Sample>, Vec<Sample>) =
+        too_much.iter().partition(|sample| sample.status == Some(429));
+    assert!(
+        others.iter().all(load::is_served),
+        "answered {:?}; 0 stands for no answer",
+        load::statuses(too_much)
+    );
+    let outcome = Outcome {
+        peak,
+        offered: (3.0 * peak, too_much.len() as f64 / lasted.as_secs_f64()),
+        served: load::served_per_second(too_much, lasted),
+        refused: refused.len(),
+        refusals: load::percentile(refused.iter().map(|sample| sample.service), 99.0),
+        normal,
+    };
+    let problems = [
+        (refused.is_empty(), "nobody was refused, so it was not too much"),
+        (outcome.refusals > plan.refusal_limit, "refusals take too long"),
+        (outcome.served < plan.served * peak, "too few are served"),
+        (
+            normal.1 > normal.0.mul_f64(SLOWER),
+            "afterwards it is slower than before",
+        ),
+    ];
+    let found: Vec<&str> = problems
+        .iter()
+        .filter_map(|(is, what)| is.then_some(*what))
+        .collect();
+    assert!(found.is_empty(), "{found:?}: {outcome:?}");
+    outcome
+}
+
+/// Clients that push changes to a few thousand accounts.
+struct Writers<'s> {
+    server: &'s Server,
+    turn: AtomicU64,
+}
+
+impl Writers<'_> {
+    fn write(&self, clients: usize, pace: Pace, stretch: Duration) -> Vec<Sample> {
         let timeouts = Timeouts {
             connect: PATIENCE,
             read: PATIENCE,
@@ -69,66 +139,14 @@ pub fn run(server: &Server, plan: Plan) -> Outcome {
             clients,
             pace,
             stretch,
-            |_| server.client("sas").with_timeouts(timeouts),
+            |_| self.server.client("sas").with_timeouts(timeouts),
             |client: &mut Client, _| {
-                let turn = turn.fetch_add(1, Ordering::Relaxed);
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
                 let answer = push(client, turn % ACCOUNTS, Some(turn)).ok()?;
                 Some(answer.status)
             },
         )
-    };
-    // Not counted: connections are made, accounts created.
-    pace(PEAK_CLIENTS, Pace::FlatOut, plan.peak / 4);
-    let flat_out = pace(PEAK_CLIENTS, Pace::FlatOut, plan.peak);
-    let peak = load::served_per_second(&flat_out, plan.peak);
-    let normal = Pace::Rate(peak * NORMAL);
-    let before = p99(&pace(PEAK_CLIENTS, normal, plan.peak));
-    let offered = 3.0 * peak;
-    let too_much = pace(CLIENTS, Pace::Rate(offered), plan.stretch);
-    let lasted = too_much
-        .iter()
-        .map(|sample| sample.due + sample.took)
-        .max()
-        .unwrap_or(plan.stretch);
-    let after = pace(PEAK_CLIENTS, normal, plan.normal_after + plan.peak);
-    let settled: Vec<Sample> = after
-        .into_iter()
-        .filter(|sample| sample.due >= plan.normal_after)
-        .collect();
-    let (refused, others): (Vec<Sample>, Vec<Sample>) =
-        too_much.iter().partition(|sample| sample.status == Some(429));
-    assert!(
-        others.iter().all(load::is_served),
-        "answered {:?}; 0 stands for no answer",
-        load::statuses(&too_much)
-    );
-    let outcome = Outcome {
-        peak,
-        offered: (offered, too_much.len() as f64 / lasted.as_secs_f64()),
-        served: load::served_per_second(&too_much, lasted),
-        refused: refused.len(),
-        refusals: load::percentile(refused.iter().map(|sample| sample.service), 99.0),
-        normal: (before, p99(&settled)),
-    };
-    assert!(
-        !refused.is_empty(),
-        "nobody was refused, so it was not too much: {outcome:?}"
-    );
-    assert!(
-        outcome.refusals <= plan.refusal_limit,
-        "refusals take too long: {outcome:?}"
-    );
-    assert!(
-        outcome.served >= plan.served * peak,
-        "too few are served: {outcome:?}"
-    );
-    assert!(
-        settled.iter().all(load::is_served) && outcome.normal.1 <= outcome.normal.0.mul_f64(2.0),
-        "not as before {:?} after it was over: {outcome:?}, {:?}",
-        plan.normal_after,
-        load::statuses(&settled)
-    );
-    outcome
+    }
 }
 
 fn p99(samples: &[Sample]) -> Duration {

@@ -64,6 +64,10 @@ pub fn database_away(programme: &mut Programme<'_>) {
             return;
         }
     }
+    programme.told("T9 SIGTERM in a black hole", || {
+        let took = away.ends_in_the_dark(Duration::from_secs(10));
+        format!("ended after {} ms", took.as_millis())
+    });
 }
 
 /// T10: the answer to a COMMIT is lost.
