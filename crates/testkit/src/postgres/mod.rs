@@ -223,7 +223,10 @@ impl Drop for Database {
 fn start(name: &str) -> Postgres {
     let (binaries, folder, account) = prepare(name);
     initialise(&binaries, &folder, account);
-    // It ends with this process; nobody waits for it.
+    #[allow(
+        clippy::zombie_processes,
+        reason = "it ends with this process: the sweeper sees to that"
+    )]
     launch(&binaries, &folder, account);
     Postgres {
         binaries,

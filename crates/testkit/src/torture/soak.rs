@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn the_slope_of_a_line_is_found_through_noise() {
         let line: Vec<(f64, f64)> = (0..100)
-            .map(|step| f64::from(step))
+            .map(f64::from)
             .map(|x| (x, 5.0 + 3.0 * x + if x as i32 % 2 == 0 { 0.5 } else { -0.5 }))
             .collect();
         assert!((slope(&line) - 3.0).abs() < 0.01, "{}", slope(&line));
