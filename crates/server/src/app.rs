@@ -72,8 +72,8 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             cors_origins: Vec::new(),
             shutdown_notice: Duration::from_millis(200),
-            // The process has 10 s in all. The store's last commit wants some of it, up to 2.2 s with a PostgreSQL
-            // that hangs.
+            // The process has 10 s in all: 0.6 s until the door is closed, and up to 2.2 s for the store's last commit with a
+            // PostgreSQL that hangs.
             shutdown_grace: Duration::from_secs(7),
             collector: None,
             partner: PartnerSettings::default(),

@@ -10,6 +10,8 @@ use actix_web::HttpServer;
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::rt::time::sleep;
 use engine::Engine;
+#[cfg(target_os = "linux")]
+use socket2::SockFilter;
 use socket2::SockRef;
 
 use crate::app::{App, Settings};
@@ -18,6 +20,8 @@ use crate::{admin, panic, routes, tls as transport};
 
 mod tls;
 
+/// How long connections that the kernel has taken may wait to be accepted, once no new ones come.
+const ACCEPTING: Duration = Duration::from_millis(100);
 /// How long connections that were accepted last have to send their request, before idle ones are closed.
 const SETTLING: Duration = Duration::from_millis(300);
 
@@ -128,9 +132,32 @@ async fn until_stopped(stop: impl Future<Output = ()>, app: Arc<App>, door: TcpL
     // Balancers see it, and open connections end with their next answer.
     app.stop();
     sleep(app.settings.shutdown_notice).await;
+    if ignore_new_connections(&door) {
+        sleep(ACCEPTING).await;
+    }
     refuse_connections(&door);
     sleep(SETTLING).await;
     tracing::info!("stopping: finishing what was accepted");
+}
+
+/// From now on the kernel drops what would open a connection, and whoever asks tries again within a second: so
+/// those that it has taken are accepted before the door closes. Closing a door resets who still waits behind it, with the
+/// request perhaps sent. Whether it works: only Linux can, and nobody is refused anything by not being able to.
+#[cfg(target_os = "linux")]
+fn ignore_new_connections(door: &TcpListener) -> bool {
+    /// Of a packet's TCP header (where the filter's view begins): the flags, with SYN and ACK among them.
+    const LOAD_FLAGS: SockFilter = SockFilter::new(0x30, 0, 0, 13);
+    const KEEP_SYN_AND_ACK: SockFilter = SockFilter::new(0x54, 0, 0, 0x12);
+    const PASS_UNLESS_SYN_ALONE: SockFilter = SockFilter::new(0x15, 0, 1, 0x02);
+    const DROP: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+    const PASS: SockFilter = SockFilter::new(0x06, 0, 0, u32::MAX);
+    let filter = [LOAD_FLAGS, KEEP_SYN_AND_ACK, PASS_UNLESS_SYN_ALONE, DROP, PASS];
+    SockRef::from(door).attach_filter(&filter).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ignore_new_connections(_: &TcpListener) -> bool {
+    false
 }
 
 /// From now on a connection is refused by the kernel, while those that are open live on. actix can only

@@ -1,5 +1,6 @@
 //! From settings to a running server, and to a clean end.
 
+use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::auth::Authenticator;
 use crate::auth::token::Issuers;
 use crate::config::Settings;
 use crate::conformance::Catalogue;
-use crate::erasures;
+use crate::{erasures, log};
 
 /// The setting under which the naming base lies in the database.
 pub const NAMING_BASE: &str = "naming-base";
@@ -172,12 +173,18 @@ pub fn bind_admin(settings: &Settings) -> anyhow::Result<Option<(TcpListener, So
 /// A sentence for the operator.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
     start_log(settings);
-    actix_web::rt::System::new().block_on(async {
+    block_on(async {
         let prepared = prepare(settings).await?;
         let (listener, _) = bind(settings)?;
         let admin = bind_admin(settings)?;
         run(listener, admin.map(|(listener, _)| listener), prepared).await
     })
+}
+
+/// Runs a server, as the last thing that its process does. The runtime is not taken down: that would wait for threads
+/// that hang in a database which answers nobody, for as long as it does.
+pub fn block_on<T>(server: impl Future<Output = T>) -> T {
+    ManuallyDrop::new(actix_web::rt::System::new()).block_on(server)
 }
 
 /// Serves until told to stop, then drains and closes the store.
@@ -240,7 +247,9 @@ pub fn start_log(settings: &Settings) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(log::writer)
+        // It would be told on standard error, where the line itself could not be written: with a panic.
+        .log_internal_errors(false);
     // A second start in one process keeps the first log.
     let _ = match settings.log_format.as_deref() {
         Some("json") => builder.json().flatten_event(true).try_init(),

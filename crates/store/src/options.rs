@@ -59,7 +59,7 @@ impl Default for Options {
             limit_mebibytes: None,
             busy_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
-            patience: Duration::from_millis(1_900),
+            patience: Duration::from_millis(1_700),
             queue: 1_024,
             group: 256,
             audit_queue: 16_384,

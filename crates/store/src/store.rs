@@ -30,8 +30,9 @@ use crate::transaction::{Context, Transaction};
 
 /// How long [`Store::ready`] waits for an answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long [`Store::close`] waits for what was accepted.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long [`Store::close`] waits for what was accepted. A server that ends has 10 s in all, and gives most of them to
+/// requests.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A database. Clones are handles of the same one.
 #[derive(Clone)]

@@ -15,6 +15,7 @@
 )]
 
 pub mod collector;
+pub mod disk;
 pub mod fixtures;
 pub mod harness;
 pub mod history;
@@ -22,6 +23,7 @@ pub mod http;
 pub mod metrics;
 pub mod mutate;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 pub mod race;
 pub mod random;

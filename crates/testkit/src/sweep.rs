@@ -27,6 +27,7 @@ turn=0
 for entry in $list; do
   while kill -0 "${entry%%:*}" 2>/dev/null && [ $turn -lt 100 ]; do sleep 0.05; turn=$((turn+1)); done
 done
+for disk in "$1"/disk*; do [ -d "$disk" ] && umount -l "$disk" 2>/dev/null; done
 rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
 

@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         .or_else(|| Some(options.data.join("passerelle.erasures")));
     start::start_log(&settings);
     let file = options.data.join("demo.json");
-    actix_web::rt::System::new().block_on(async {
+    start::block_on(async {
         let prepared = start::prepare(&settings).await?;
         let doors = set_up(&prepared.store, &read_back(&file)).await?;
         // First: those who are loaded get their ids for the doors.

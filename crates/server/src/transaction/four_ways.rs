@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use engine::error::{CrossReference, Unresolved};
-use engine::{Door, Error};
+use engine::{Door, Error, Permission};
 use fhir::{Id, IssueCode, ResourceType, Target, VersionId};
 use serde_json::Value;
 use store::{Policy, StoreError, SystemClock};

@@ -1,11 +1,9 @@
 //! A write is on the disk before it is answered.
 
 use testkit::harness::{Context, Test, not_run};
-use testkit::http::Response;
-use testkit::server::Settings;
-use testkit::strace::{self, Traced};
+use testkit::strace;
 use testkit::tests;
-use testkit::torture::{Key, Subject, put_by};
+use testkit::torture::flush_order;
 
 /// Tests of SQLite, whose flushes are the server's own.
 pub const SQLITE: &[Test] = tests![t7_each_write_is_flushed_before_its_answer];
@@ -19,34 +17,7 @@ fn t7_each_write_is_flushed_before_its_answer(context: &Context) {
     if !strace::available() {
         not_run("strace is not installed, or tracing is forbidden");
     }
-    let traced = Traced::new(context.binary());
-    let mut server = Settings::new(traced.binary(), context.backend()).start();
-    // One client, one request after the other: what is written between two answers belongs to the second.
-    let answered: Vec<u16> = (0..WRITES)
-        .map(|number| {
-            let subject = [Subject::Account, Subject::Keyed(Key::BuiltIn)][number as usize % 2];
-            let client = server.client(subject.door());
-            let write = |family: &str| {
-                let body = subject.body_called(number / 4, family);
-                put_by(&client, subject.kind(), &subject.named(number / 4), &body)
-            };
-            made_a_version(&write(&format!("Ecriture{number}")))
-        })
-        .collect();
-    server.terminate();
-    if let Err(problem) = strace::check_flushed(&traced.events(), &answered) {
-        panic!("{problem}");
-    }
-}
-
-/// The status of a write that made a version.
-fn made_a_version(answer: &Response) -> u16 {
-    let version = answer.version();
-    assert!(
-        (answer.status == 201 && version == 1) || (answer.status == 200 && version > 1),
-        "{answer:?}"
-    );
-    answer.status
+    flush_order::run(context.binary(), WRITES);
 }
 
 fn t7_a_database_that_does_not_flush_is_refused(context: &Context) {

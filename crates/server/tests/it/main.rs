@@ -19,6 +19,7 @@ mod formats;
 mod hostile;
 mod identity;
 mod keep;
+mod outages;
 mod partner;
 mod races;
 mod register;
@@ -58,6 +59,7 @@ fn main() {
         token::add,
         audit::add,
         watch::add,
+        outages::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

@@ -36,7 +36,7 @@ const TRY_LIMIT: Duration = Duration::from_secs(5);
 /// The longest pause before another try, milliseconds.
 const LONGEST_JITTER_MILLIS: u64 = 40;
 /// How often a waiting request looks whether the database still answers anybody.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a request waits for a database that is alive but busy.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, HandshakeKind, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 use super::Response;
 use crate::tls::Tls;
@@ -184,17 +185,26 @@ impl Write for Stream {
 impl Connection {
     /// Connects to `address`.
     pub fn open(address: SocketAddr, timeouts: Timeouts) -> Result<Connection, Failure> {
-        Connection::speaking(address, timeouts, None)
+        Connection::speaking(None, address, timeouts, None)
     }
 
-    /// Connects to `address`, with TLS where it is given.
+    /// Connects to `address`: from the address `from` of this machine, with TLS, where they are given.
     pub fn speaking(
+        from: Option<IpAddr>,
         address: SocketAddr,
         timeouts: Timeouts,
         tls: Option<&Tls>,
     ) -> Result<Connection, Failure> {
         let connect = || {
-            let stream = TcpStream::connect_timeout(&address, timeouts.connect)?;
+            let stream: TcpStream = match from {
+                None => TcpStream::connect_timeout(&address, timeouts.connect)?,
+                Some(from) => {
+                    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+                    socket.bind(&SocketAddr::new(from, 0).into())?;
+                    socket.connect_timeout(&address.into(), timeouts.connect)?;
+                    socket.into()
+                }
+            };
             stream.set_nodelay(true)?;
             stream.set_write_timeout(Some(timeouts.write))?;
             stream.set_read_timeout(Some(timeouts.read))?;

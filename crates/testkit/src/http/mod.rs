@@ -9,7 +9,7 @@ mod tests;
 pub use connection::{AnswerBody, Connection, Failure, Piece, Stage, Timeouts};
 pub use response::{Headers, Issue, Response};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub struct Client {
     defaults: Vec<(String, Vec<u8>)>,
     timeouts: Timeouts,
     tls: Option<Tls>,
+    from: Option<IpAddr>,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -37,6 +38,7 @@ impl Clone for Client {
             defaults: self.defaults.clone(),
             timeouts: self.timeouts,
             tls: self.tls.clone(),
+            from: self.from,
             connection: Mutex::new(None),
         }
     }
@@ -51,6 +53,7 @@ impl Client {
             defaults: Vec::new(),
             timeouts: Timeouts::default(),
             tls: None,
+            from: None,
             connection: Mutex::new(None),
         }
     }
@@ -97,6 +100,12 @@ impl Client {
     pub fn with_tls(mut self, tls: &Tls) -> Client {
         self.tls = Some(tls.clone());
         self.connection = Mutex::new(None);
+        self
+    }
+
+    /// Connecting from this address of this machine, such as another of the loopback network's.
+    pub fn from_address(mut self, address: IpAddr) -> Client {
+        self.from = Some(address);
         self
     }
 
@@ -166,7 +175,7 @@ impl Client {
 
     /// Sends exactly these bytes on a fresh connection and reads one answer.
     pub fn raw(&self, bytes: &[u8]) -> Result<Response, Failure> {
-        let mut connection = Connection::speaking(self.address, self.timeouts, self.tls.as_ref())?;
+        let mut connection = self.connect()?;
         let mut response = Response::default();
         connection.exchange(bytes, AnswerBody::Announced, &mut response)?;
         Ok(response)
@@ -174,7 +183,7 @@ impl Client {
 
     /// A fresh connection, for tests that need it bare.
     pub fn connect(&self) -> Result<Connection, Failure> {
-        Connection::speaking(self.address, self.timeouts, self.tls.as_ref())
+        Connection::speaking(self.from, self.address, self.timeouts, self.tls.as_ref())
     }
 
     fn run(
@@ -185,7 +194,7 @@ impl Client {
         // A kept connection that the server has closed meanwhile is replaced before anything is sent.
         let mut connection = match slot.take().filter(Connection::is_open) {
             Some(connection) => connection,
-            None => Connection::speaking(self.address, self.timeouts, self.tls.as_ref())?,
+            None => self.connect()?,
         };
         let mut response = Response::default();
         exchange(&mut connection, &mut response)?;

@@ -18,6 +18,9 @@ use stream::{Listener, Stream, Upstream};
 use crate::postgres::{Postgres, SOCKET_NAME};
 use crate::sweep::TemporaryFolder;
 
+/// What the socket is called while it is away.
+const VANISHED: &str = "vanished";
+
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -77,6 +80,8 @@ struct State {
     admission: Admission,
     /// Lose the answer to the client's bytes that hold this, after so many occurrences more.
     trigger: Option<(Vec<u8>, usize)>,
+    /// Lose the server's answer to the next COMMIT of a transaction that inserted something.
+    lose_commit: bool,
     connections: HashMap<usize, (Stream, Stream)>,
     next_connection: usize,
 }
@@ -106,6 +111,7 @@ impl Proxy {
             to_client: Mode::Pass,
             admission: Admission::Accept,
             trigger: None,
+            lose_commit: false,
             connections: HashMap::new(),
             next_connection: 0,
         };
@@ -171,18 +177,40 @@ impl Proxy {
         self.cut();
     }
 
+    /// Closes every connection and takes the socket away, so that the kernel refuses new ones: nobody listens.
+    ///
+    /// # Panics
+    /// When it is a TCP proxy.
+    pub fn vanish(&self) {
+        let folder = self.folder();
+        // It is there unless this was called before.
+        let _ = std::fs::rename(folder.join(SOCKET_NAME), folder.join(VANISHED));
+        self.cut();
+    }
+
     /// Passes everything again: the server is back.
     pub fn come_back(&self) {
+        if let Some(folder) = &self.folder {
+            // Fails when it had not vanished.
+            let _ = std::fs::rename(folder.path().join(VANISHED), folder.path().join(SOCKET_NAME));
+        }
         let mut state = self.shared.locked();
         (state.to_server, state.to_client) = (Mode::Pass, Mode::Pass);
         state.admission = Admission::Accept;
         state.trigger = None;
+        state.lose_commit = false;
     }
 
     /// Once: passes the client's bytes that hold `needle` on to the server, after `skip` earlier
     /// occurrences, and closes the connection instead of passing the server's answer to them.
     pub fn lose_answer_after(&self, needle: &[u8], skip: usize) {
         self.shared.locked().trigger = Some((needle.to_vec(), skip));
+    }
+
+    /// Once: before PostgreSQL, closes the connection instead of passing on that a transaction which has inserted
+    /// something is committed. It is committed then.
+    pub fn lose_next_commit(&self) {
+        self.shared.locked().lose_commit = true;
     }
 
     /// How many answers were lost that way so far.
@@ -229,12 +257,41 @@ impl Shared {
         false
     }
 
+    /// Whether this answer tells of the commit that is to be lost.
+    fn loses_commit(&self, tags: &mut Tags, answer: &[u8]) -> bool {
+        tags.committed(answer) && std::mem::take(&mut self.locked().lose_commit)
+    }
+
     /// How much of the end of one read may be the beginning of the needle.
     fn needle_length(&self) -> usize {
         self.locked()
             .trigger
             .as_ref()
             .map_or(0, |(needle, _)| needle.len())
+    }
+}
+
+/// What the command tags of PostgreSQL's answers tell of a connection's transaction.
+#[derive(Default)]
+struct Tags {
+    inserted: bool,
+}
+
+impl Tags {
+    /// Reads an answer; whether a transaction that has inserted something ends in it.
+    fn committed(&mut self, answer: &[u8]) -> bool {
+        let mut committed = false;
+        for start in 0..answer.len() {
+            let rest = &answer[start..];
+            if rest.starts_with(b"BEGIN\0") {
+                self.inserted = false;
+            } else if rest.starts_with(b"INSERT 0 ") {
+                self.inserted = true;
+            } else if rest.starts_with(b"COMMIT\0") {
+                committed |= std::mem::take(&mut self.inserted);
+            }
+        }
+        committed
     }
 }
 
@@ -277,6 +334,7 @@ fn accept(listener: &Listener, shared: &Arc<Shared>) {
 fn pump(shared: &Shared, direction: Direction, mut from: Stream, mut to: Stream, muted: &AtomicBool) {
     let mut buffer = vec![0; 16 * 1024];
     let mut tail: Vec<u8> = Vec::new();
+    let mut tags = Tags::default();
     while let Ok(read) = from.read(&mut buffer) {
         if read == 0 {
             break;
@@ -294,6 +352,10 @@ fn pump(shared: &Shared, direction: Direction, mut from: Stream, mut to: Stream,
                 tail.drain(..tail.len() - kept);
             }
             Direction::ToClient if muted.load(Ordering::SeqCst) => {
+                shared.lost.fetch_add(1, Ordering::SeqCst);
+                break;
+            }
+            Direction::ToClient if shared.loses_commit(&mut tags, bytes) => {
                 shared.lost.fetch_add(1, Ordering::SeqCst);
                 break;
             }

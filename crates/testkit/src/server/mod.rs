@@ -95,8 +95,8 @@ impl Server {
         database: DatabaseHold,
         folder: Arc<TemporaryFolder>,
         data: PathBuf,
+        log: PathBuf,
     ) -> Server {
-        let log = data.with_extension("stderr");
         let mut server = Server {
             settings,
             process: None,

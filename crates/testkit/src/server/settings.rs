@@ -27,6 +27,8 @@ pub struct Settings {
     pub(super) arguments: Vec<String>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) tls: Option<Tls>,
+    place: Option<PathBuf>,
+    log: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +48,21 @@ impl Settings {
             arguments: Vec::new(),
             environment: Vec::new(),
             tls: None,
+            place: None,
+            log: None,
         }
+    }
+
+    /// With its data folder in this folder instead of a temporary one of its own.
+    pub fn data_in(mut self, folder: &Path) -> Settings {
+        self.place = Some(folder.to_owned());
+        self
+    }
+
+    /// With its log in this file.
+    pub fn log_file(mut self, file: &Path) -> Settings {
+        self.log = Some(file.to_owned());
+        self
     }
 
     /// On the database at this URL, which is left alone afterwards.
@@ -104,8 +120,13 @@ impl Settings {
             }
             DatabaseChoice::Url(url) => DatabaseHold::Elsewhere(url.clone()),
         };
-        let data = folder.path().join("data");
+        let data = self.place.as_deref().unwrap_or(folder.path()).join("data");
         std::fs::create_dir(&data).expect("a data folder");
-        Server::launch(self, database, folder, data)
+        // Not beside the data: a full disk there must not take the log with it.
+        let log = self
+            .log
+            .clone()
+            .unwrap_or_else(|| folder.path().join("data.stderr"));
+        Server::launch(self, database, folder, data, log)
     }
 }

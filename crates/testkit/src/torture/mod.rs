@@ -3,12 +3,27 @@
 //!
 //! A round panics when a promise is broken; the message shows the answers that break it.
 
+pub mod brute_force;
 pub mod crash;
+pub mod database_away;
+pub mod disk_full;
+pub mod failover;
+pub mod flush_order;
 pub mod if_match;
+pub mod load;
+pub mod lost_answer;
+pub mod migrations;
 pub mod mix;
+pub mod mixture;
+pub mod overload;
+pub mod pusher;
 pub mod register;
 pub mod same_id;
+pub mod slow_clients;
+pub mod soak;
 mod subject;
+mod tables;
+pub mod terminate;
 pub mod upsert;
 
 pub use subject::{Key, Subject};

@@ -223,7 +223,7 @@ fn http_1_1_is_chosen_and_http_2_alone_is_refused(context: &Context) {
     assert_eq!(both.protocol().as_deref(), Some(&b"http/1.1"[..]));
     assert_eq!(connection(server, &offering(&[])).protocol(), None);
     let h2 = offering(&[b"h2"]);
-    let refused = Connection::speaking(server.address(), Timeouts::default(), Some(&h2)).unwrap_err();
+    let refused = Connection::speaking(None, server.address(), Timeouts::default(), Some(&h2)).unwrap_err();
     assert!(refused.message.contains("NoApplicationProtocol"), "{refused}");
 }
 

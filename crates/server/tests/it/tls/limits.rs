@@ -37,7 +37,7 @@ fn handshake_headers_and_body_have_their_deadlines(context: &Context) {
         read: DEADLINE,
         ..Timeouts::default()
     };
-    let open = || Connection::speaking(server.address(), patient_ones, Some(&site.nobody())).unwrap();
+    let open = || Connection::speaking(None, server.address(), patient_ones, Some(&site.nobody())).unwrap();
     std::thread::scope(|scope| {
         // Says nothing at all, and says half of a ClientHello.
         for half in [&b""[..], &[22, 3, 1, 0, 200, 1, 0]] {

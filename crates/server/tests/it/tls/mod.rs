@@ -178,7 +178,7 @@ pub fn attempt(server: &Server, tls: &Tls) -> Result<Response, String> {
 /// A connection of this client.
 #[track_caller]
 pub fn connection(server: &Server, tls: &Tls) -> Connection {
-    Connection::speaking(server.address(), Timeouts::default(), Some(tls)).expect("a TLS connection")
+    Connection::speaking(None, server.address(), Timeouts::default(), Some(tls)).expect("a TLS connection")
 }
 
 /// The text of the refusal, which has to be a 401 in the door's own shape.

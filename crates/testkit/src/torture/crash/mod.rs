@@ -5,12 +5,12 @@
 
 mod judge;
 mod record;
-mod tables;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::tables;
 use crate::random::Random;
 use crate::server::{Server, Settings};
 use crate::wait::poll;

@@ -3,10 +3,14 @@
 //! Each listens on a Unix socket in its folder only, trusts everyone who can reach that, and flushes as a
 //! real one does: the server under test refuses to start on `fsync=off`.
 
+mod pair;
+
+pub use pair::Pair;
+
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +35,8 @@ pub struct Postgres {
 #[derive(Debug)]
 pub struct Database {
     name: String,
+    /// Where its tables lie, when they have a disk of their own.
+    tablespace: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +44,8 @@ struct Binaries {
     initdb: PathBuf,
     postgres: PathBuf,
     psql: PathBuf,
+    /// Only a pair needs it.
+    pg_basebackup: Option<PathBuf>,
 }
 
 /// The operating-system user a cluster runs as when the tests run as root.
@@ -103,7 +111,53 @@ impl Postgres {
             "postgres",
             &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"),
         );
-        Database { name }
+        Database {
+            name,
+            tablespace: None,
+        }
+    }
+
+    /// A new, empty database whose tables lie in this folder: to be called on [`Postgres::shared`], and to be dropped
+    /// before the folder goes.
+    pub fn database_in(&self, folder: &Path) -> Database {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (name, tablespace) = (format!("apart{number}"), format!("space{number}"));
+        if running_as_root() {
+            let account = postgres_account().expect("a user called postgres");
+            chown(folder, Some(account.user), Some(account.group)).expect("root may give folders away");
+        }
+        self.query(
+            "postgres",
+            &format!("CREATE TABLESPACE {tablespace} LOCATION '{}'", folder.display()),
+        );
+        self.query(
+            "postgres",
+            &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0 TABLESPACE {tablespace}"),
+        );
+        Database {
+            name,
+            tablespace: Some(tablespace),
+        }
+    }
+
+    /// The command that runs SQL at a URL, of whatever cluster; rows come back as lines, columns parted by `|`.
+    pub fn psql_at(&self, url: &str, sql: &str) -> Command {
+        let mut psql = Command::new(&self.binaries.psql);
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            url,
+            "-c",
+            sql,
+        ])
+        .stdin(Stdio::null());
+        psql
     }
 
     /// Runs SQL in `database` through psql; rows come back as lines, columns parted by `|`.
@@ -118,23 +172,8 @@ impl Postgres {
     }
 
     fn try_query(&self, database: &str, sql: &str) -> Result<String, String> {
-        let output = Command::new(&self.binaries.psql)
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-d",
-                database,
-                "-h",
-            ])
-            .arg(&self.socket_folder)
-            .args(["-c", sql])
-            .stdin(Stdio::null())
+        let output = self
+            .psql_at(&self.url("postgres", database), sql)
             .output()
             .map_err(|error| error.to_string())?;
         if output.status.success() {
@@ -174,23 +213,37 @@ impl Drop for Database {
             "postgres",
             &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
         );
+        if let Some(tablespace) = &self.tablespace {
+            let _ =
+                Postgres::shared().try_query("postgres", &format!("DROP TABLESPACE IF EXISTS {tablespace}"));
+        }
     }
 }
 
 fn start(name: &str) -> Postgres {
-    let binaries = binaries().expect("PostgreSQL's programs are installed; ask Postgres::available() first");
-    let socket_folder = sweep::run_folder().join(name);
-    std::fs::create_dir(&socket_folder).expect("a folder for the cluster");
-    let account = running_as_root().then(|| postgres_account().expect("a user called postgres"));
-    if let Some(account) = account {
-        chown(&socket_folder, Some(account.user), Some(account.group)).expect("root may give folders away");
-    }
-    initialise(&binaries, &socket_folder, account);
-    launch(&binaries, &socket_folder, account);
+    let (binaries, folder, account) = prepare(name);
+    initialise(&binaries, &folder, account);
+    #[allow(
+        clippy::zombie_processes,
+        reason = "it ends with this process: the sweeper sees to that"
+    )]
+    launch(&binaries, &folder, account);
     Postgres {
         binaries,
-        socket_folder,
+        socket_folder: folder,
     }
+}
+
+/// What every cluster needs: the programs, an empty folder, and whom to run as.
+fn prepare(name: &str) -> (Binaries, PathBuf, Option<Account>) {
+    let binaries = binaries().expect("PostgreSQL's programs are installed; ask Postgres::available() first");
+    let folder = sweep::run_folder().join(name);
+    std::fs::create_dir(&folder).expect("a folder for the cluster");
+    let account = running_as_root().then(|| postgres_account().expect("a user called postgres"));
+    if let Some(account) = account {
+        chown(&folder, Some(account.user), Some(account.group)).expect("root may give folders away");
+    }
+    (binaries, folder, account)
 }
 
 fn initialise(binaries: &Binaries, folder: &Path, account: Option<Account>) {
@@ -220,9 +273,13 @@ fn initialise(binaries: &Binaries, folder: &Path, account: Option<Account>) {
     );
 }
 
-fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) {
+fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) -> Child {
     let log_path = folder.join("log");
-    let log = std::fs::File::create(&log_path).expect("a log file for the cluster");
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&log_path)
+        .expect("a log file for the cluster");
     let mut postgres = Command::new(&binaries.postgres);
     postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(folder);
     for setting in [
@@ -261,6 +318,7 @@ fn launch(binaries: &Binaries, folder: &Path, account: Option<Account>) {
             std::fs::read_to_string(&log_path).unwrap_or_default()
         );
     }
+    process
 }
 
 fn run_as(command: &mut Command, account: Option<Account>) {
@@ -280,6 +338,7 @@ fn binaries() -> Option<Binaries> {
             initdb: find("initdb")?,
             postgres: find("postgres")?,
             psql: find("psql")?,
+            pg_basebackup: find("pg_basebackup"),
         })
     };
     FOUND.get_or_init(find).clone()

@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 
+use crate::postgres::Postgres;
 use crate::server::{Backend, Server};
 
 /// Each: what must not be, and how many there are of it.
@@ -84,7 +85,8 @@ pub(super) fn check(server: &Server) -> Option<&'static str> {
     None
 }
 
-fn has_sqlite3() -> bool {
+/// Whether the program `sqlite3` is there.
+pub(super) fn has_sqlite3() -> bool {
     let version = Command::new("sqlite3")
         .arg("--version")
         .stdin(Stdio::null())
@@ -96,17 +98,20 @@ fn has_sqlite3() -> bool {
 
 #[track_caller]
 fn query(server: &Server, sql: &str) -> String {
-    if let Some(database) = server.postgres_database() {
-        return database.query(sql);
-    }
-    let output = Command::new("sqlite3")
-        // The server writes its audit trail meanwhile.
-        .args(["-readonly", "-cmd", ".timeout 10000"])
-        .arg(server.data_folder().join("passerelle.db"))
-        .arg(sql)
-        .stdin(Stdio::null())
-        .output()
-        .expect("sqlite3 runs");
+    let mut command = match server.database_url() {
+        Some(url) => Postgres::shared().psql_at(&url, sql),
+        None => {
+            let mut sqlite3 = Command::new("sqlite3");
+            // The server writes its audit trail meanwhile.
+            sqlite3
+                .args(["-readonly", "-cmd", ".timeout 10000"])
+                .arg(server.data_folder().join("passerelle.db"))
+                .arg(sql)
+                .stdin(Stdio::null());
+            sqlite3
+        }
+    };
+    let output = command.output().expect("sqlite3 or psql runs");
     assert!(
         output.status.success(),
         "{sql}: {}",

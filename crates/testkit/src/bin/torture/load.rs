@@ -1,0 +1,139 @@
+//! T7, T25, T29, T30 and T32: what is promised of a server that works.
+
+use std::time::Duration;
+
+use testkit::strace;
+use testkit::torture::{brute_force, flush_order, overload, slow_clients, soak};
+
+use crate::programme::Programme;
+
+/// T7: each write is flushed before its answer.
+pub fn flush_order(programme: &mut Programme<'_>) {
+    let writes = programme.options.share(500);
+    programme.told("T7", || {
+        assert!(
+            strace::available(),
+            "strace is not installed, or tracing is forbidden"
+        );
+        flush_order::run(&programme.options.binary, writes);
+        format!("{writes} of {writes} writes were flushed before their answer")
+    });
+}
+
+/// T25: wrong keys by the thousand.
+pub fn brute_force(programme: &mut Programme<'_>) {
+    let Some(server) = programme.server("T25") else {
+        return;
+    };
+    let guesses = usize::try_from(programme.options.share(10_000)).unwrap();
+    for (net, addresses) in [(1, 1), (2, 50)] {
+        programme.told(&format!("T25 from {addresses}"), || {
+            let attack = brute_force::attack(&server, net, addresses, guesses);
+            format!(
+                "{} wrong keys answered 401, {} 429; the owner got in {} times, the slowest {} ms",
+                attack.denied,
+                attack.slowed,
+                attack.owner,
+                attack.slowest.as_millis()
+            )
+        });
+    }
+}
+
+/// T29: slow clients beside honest ones.
+pub fn slow_clients(programme: &mut Programme<'_>) {
+    let Some(server) = programme.server("T29") else {
+        return;
+    };
+    let plan = slow_clients::Plan {
+        idle: 1_000,
+        slow_heads: 200,
+        slow_bodies: 200,
+        rate: 50.0,
+        // Shorter than the time in which slow ones are cut would show nothing.
+        stretch: Duration::from_secs(programme.options.share(60).max(20)),
+        cut_limit: Duration::from_secs(15),
+        factor: 2.0,
+    };
+    programme.told("T29", || {
+        let outcome = slow_clients::run(&server, plan);
+        format!(
+            "{} slow connections cut, the longest after {:.1} s; p99 of honest requests {:.1} ms alone, {:.1} ms beside; \
+             descriptors {:?} before, at most, after",
+            outcome.cut,
+            outcome.longest.as_secs_f64(),
+            millis(outcome.alone),
+            millis(outcome.beside),
+            outcome.descriptors
+        )
+    });
+}
+
+/// T30: three times the peak.
+pub fn overload(programme: &mut Programme<'_>) {
+    let Some(server) = programme.server("T30") else {
+        return;
+    };
+    let plan = overload::Plan {
+        peak: Duration::from_secs(programme.options.share(10).max(2)),
+        stretch: Duration::from_secs(programme.options.share(60)),
+        refusal_limit: Duration::from_millis(50),
+        served: 0.8,
+        normal_after: Duration::from_secs(5),
+    };
+    programme.told("T30", || {
+        let outcome = overload::run(&server, plan);
+        format!(
+            "peak {:.0} writes/s; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served; {} refused, p99 {:.1} ms; \
+             p99 of a normal load {:.1} ms before, {:.1} ms after",
+            outcome.peak,
+            outcome.offered.0,
+            outcome.offered.1,
+            outcome.served,
+            outcome.refused,
+            millis(outcome.refusals),
+            millis(outcome.normal.0),
+            millis(outcome.normal.1)
+        )
+    });
+}
+
+/// T32: a long day at 80 % of the peak.
+pub fn soak(programme: &mut Programme<'_>) {
+    let Some(server) = programme.server("T32") else {
+        return;
+    };
+    let plan = soak::Plan {
+        peak: Duration::from_secs(programme.options.share(20).max(2)),
+        stretch: Duration::from_secs(programme.options.share(600)),
+        growth_per_hour: 0.01,
+        drift: 0.2,
+        log_limit: 64 * 1024 * 1024,
+        more_descriptors: 8,
+    };
+    programme.told("T32", || {
+        let outcome = soak::run(&server, plan);
+        format!(
+            "peak {:.0} requests/s; {} served; memory {:.1} MiB after the warm-up, {:.1} MiB at the end ({:+.2} % an hour); \
+             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms; write-ahead log at most {:.1} MiB",
+            outcome.peak,
+            outcome.served,
+            mebibytes(outcome.memory.0),
+            mebibytes(outcome.memory.1),
+            outcome.growth_per_hour * 100.0,
+            outcome.descriptors.0,
+            outcome.descriptors.1,
+            millis(outcome.p99.0),
+            millis(outcome.p99.1),
+            mebibytes(outcome.log)
+        )
+    });
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / (1024.0 * 1024.0)
+}

@@ -1,0 +1,154 @@
+//! T30: three times as much as there can be. What is refused is refused fast, most of the peak is served, and all is
+//! as before soon after.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::load::{self, Pace, Sample};
+use super::mixture::push;
+use crate::http::{Client, Timeouts};
+use crate::server::Server;
+
+/// Clients that find out what the peak is.
+const PEAK_CLIENTS: usize = 64;
+/// Clients of the overload: more than a server lets in at once.
+const CLIENTS: usize = 1_500;
+/// Accounts that are written.
+const ACCOUNTS: u64 = 5_000;
+/// A request that takes longer than this is as good as none.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What a normal load is, beside the peak.
+const NORMAL: f64 = 0.5;
+/// So much slower than before a normal load may be afterwards: noise, and a larger database.
+const SLOWER: f64 = 2.0;
+
+/// What is promised.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How long the peak is looked for, and how long the normal load is watched.
+    pub peak: Duration,
+    /// How long there is too much.
+    pub stretch: Duration,
+    /// The p99 of refusals.
+    pub refusal_limit: Duration,
+    /// The part of the peak that is still served.
+    pub served: f64,
+    /// How long after the overload everything is normal again.
+    pub normal_after: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Writes a second, as many as there can be.
+    pub peak: f64,
+    /// Writes a second that were asked for and that were sent.
+    pub offered: (f64, f64),
+    /// Writes a second that were served meanwhile.
+    pub served: f64,
+    /// How many were refused.
+    pub refused: usize,
+    /// The p99 of refusals, from when they were sent.
+    pub refusals: Duration,
+    /// The p99 of a normal load before, and after.
+    pub normal: (Duration, Duration),
+}
+
+/// One run.
+///
+/// # Panics
+/// When a promise is broken.
+#[track_caller]
+pub fn run(server: &Server, plan: Plan) -> Outcome {
+    let writers = Writers {
+        server,
+        turn: AtomicU64::new(0),
+    };
+    // Not counted: connections are made, accounts created.
+    writers.write(PEAK_CLIENTS, Pace::FlatOut, plan.peak / 4);
+    let flat_out = writers.write(PEAK_CLIENTS, Pace::FlatOut, plan.peak);
+    let peak = load::served_per_second(&flat_out, plan.peak);
+    let normal = Pace::Rate(peak * NORMAL);
+    let before = writers.write(PEAK_CLIENTS, normal, plan.peak);
+    let too_much = writers.write(CLIENTS, Pace::Rate(3.0 * peak), plan.stretch);
+    let after = writers.write(PEAK_CLIENTS, normal, plan.normal_after + plan.peak);
+    let settled: Vec<Sample> = after
+        .into_iter()
+        .filter(|sample| sample.due >= plan.normal_after)
+        .collect();
+    let outcome = judge(plan, peak, &too_much, (p99(&before), p99(&settled)));
+    assert!(
+        settled.iter().all(load::is_served),
+        "not as before {:?} after it was over: {:?}, {outcome:?}",
+        plan.normal_after,
+        load::statuses(&settled)
+    );
+    outcome
+}
+
+#[track_caller]
+fn judge(plan: Plan, peak: f64, too_much: &[Sample], normal: (Duration, Duration)) -> Outcome {
+    let ends = too_much.iter().map(|sample| sample.due + sample.took);
+    let lasted = ends.max().unwrap_or(plan.stretch);
+    let (refused, others): (Vec<Sample>, Vec<Sample>) =
+        too_much.iter().partition(|sample| sample.status == Some(429));
+    assert!(
+        others.iter().all(load::is_served),
+        "answered {:?}; 0 stands for no answer",
+        load::statuses(too_much)
+    );
+    let outcome = Outcome {
+        peak,
+        offered: (3.0 * peak, too_much.len() as f64 / lasted.as_secs_f64()),
+        served: load::served_per_second(too_much, lasted),
+        refused: refused.len(),
+        refusals: load::percentile(refused.iter().map(|sample| sample.service), 99.0),
+        normal,
+    };
+    let problems = [
+        (refused.is_empty(), "nobody was refused, so it was not too much"),
+        (outcome.refusals > plan.refusal_limit, "refusals take too long"),
+        (outcome.served < plan.served * peak, "too few are served"),
+        (
+            normal.1 > normal.0.mul_f64(SLOWER),
+            "afterwards it is slower than before",
+        ),
+    ];
+    let found: Vec<&str> = problems
+        .iter()
+        .filter_map(|(is, what)| is.then_some(*what))
+        .collect();
+    assert!(found.is_empty(), "{found:?}: {outcome:?}");
+    outcome
+}
+
+/// Clients that push changes to a few thousand accounts.
+struct Writers<'s> {
+    server: &'s Server,
+    turn: AtomicU64,
+}
+
+impl Writers<'_> {
+    fn write(&self, clients: usize, pace: Pace, stretch: Duration) -> Vec<Sample> {
+        let timeouts = Timeouts {
+            connect: PATIENCE,
+            read: PATIENCE,
+            write: PATIENCE,
+        };
+        load::run(
+            clients,
+            pace,
+            stretch,
+            |_| self.server.client("sas").with_timeouts(timeouts),
+            |client: &mut Client, _| {
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                let answer = push(client, turn % ACCOUNTS, Some(turn)).ok()?;
+                Some(answer.status)
+            },
+        )
+    }
+}
+
+fn p99(samples: &[Sample]) -> Duration {
+    load::percentile(samples.iter().map(|sample| sample.took), 99.0)
+}
