@@ -111,8 +111,8 @@ impl KnownClient {
         &self.registry.user
     }
 
-    /// Whether the first of its spaces is a sandbox: the kind of spaces that its access tokens see.
-    pub fn is_sandboxed(&self) -> bool {
+    /// Whether the first of its spaces is a sandbox: the kind of spaces that it sees when no key tells.
+    pub fn is_sandbox(&self) -> bool {
         self.spaces.first().is_some_and(|(_, _, sandbox)| *sandbox)
     }
 
@@ -280,14 +280,6 @@ fn names_at_issuers(
         }
     }
     names
-}
-
-/// The token of an `Authorization` header, when it has one.
-pub fn bearer(authorization: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(authorization).ok()?;
-    let (scheme, token) = text.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// `sk_test_<prefix>_<secret>` → `test` and `sk_test_<prefix>`.
