@@ -267,7 +267,7 @@ impl Error {
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
             Error::Scope { kind, permission } => {
                 let text = format!(
-                    "This client lacks the scope {}. Ask the operator to grant it.",
+                    "This client, or its access token, lacks the scope {}. Ask the operator to grant it, or get a token that has it.",
                     permission.scope(*kind)
                 );
                 Refusal {

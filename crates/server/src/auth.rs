@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use adapters::ehealth;
-use engine::{Caller, Door, Engine, KeySystems, LogLevel, Refusal, Scopes};
+use engine::{Caller, Door, Engine, KeySystems, Refusal};
 use fhir::query::Criteria;
 use fhir::{Id, Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
@@ -22,6 +22,7 @@ use crate::rate::Rate;
 use crate::tls::Presented;
 
 pub mod attributes;
+mod bearer;
 mod certificate;
 mod directory;
 #[cfg(test)]
@@ -29,8 +30,9 @@ mod tests;
 pub mod token;
 
 use attributes::ApiKeyDigest;
-use directory::{Directory, KnownClient, bearer};
-use token::{Issuers, Rejected};
+use bearer::Holder;
+use directory::Directory;
+use token::Issuers;
 
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
@@ -38,8 +40,6 @@ pub const REFRESH: Duration = Duration::from_millis(300);
 pub const WRONG_LIMIT: u32 = 100;
 /// The window of [`WRONG_LIMIT`], in seconds.
 pub const WRONG_WINDOW: Duration = Duration::from_secs(60);
-/// When to ask again while the keys of an issuer have not been fetched.
-const KEYS_SOON: Duration = Duration::from_secs(5);
 /// Addresses remembered at most; past that the oldest windows are dropped.
 const ADDRESSES_REMEMBERED: usize = 10_000;
 
@@ -368,7 +368,7 @@ impl Authenticator {
         let now = self.shared.store.now().micros();
         let Holder {
             client,
-            sandbox_key,
+            sandbox: sandbox_key,
             scopes,
         } = holder(directory, &self.issuers, door, headers, now)
             .map_err(|denied| self.count(denied, headers))?;
@@ -445,15 +445,6 @@ impl Authenticator {
     }
 }
 
-/// Whose credentials were sent.
-struct Holder<'d> {
-    client: &'d KnownClient,
-    /// Whether they are those of a sandbox.
-    sandbox_key: bool,
-    /// What they let the client do.
-    scopes: Scopes,
-}
-
 /// The client whose credentials these are. At the eHealth door the `API-key` is looked at first (`adapters.md` 2.5);
 /// whether it is the one of the token's client can only be said last.
 fn holder<'d>(
@@ -478,7 +469,10 @@ fn holder<'d>(
     }
     let by_certificate = certificate::holder(directory, &headers.certificate)?;
     let by_token = match headers.authorization {
-        Some(authorization) => Some(by_authorization(directory, issuers, authorization, now)?),
+        Some(authorization) => {
+            let token = bearer::token(authorization)?;
+            Some(bearer::holder(directory, issuers, token, now)?)
+        }
         None => None,
     };
     let holder = match (by_token, by_certificate) {
@@ -488,7 +482,7 @@ fn holder<'d>(
         (Some(holder), _) => holder,
         (None, Some(client)) => Holder {
             client,
-            sandbox_key: client.is_sandboxed(),
+            sandbox: client.is_sandbox(),
             scopes: client.scopes.clone(),
         },
         (None, None) => return Err(certificate::nothing_sent(&headers.certificate)),
@@ -499,69 +493,6 @@ fn holder<'d>(
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
     Ok(holder)
-}
-
-/// The client of a key or an access token.
-fn by_authorization<'d>(
-    directory: &'d Directory,
-    issuers: &Issuers,
-    authorization: &[u8],
-    now: i64,
-) -> Result<Holder<'d>, Denied> {
-    let token = bearer(authorization).ok_or_else(|| not_valid(Denial::TokenMissing))?;
-    if Issuers::is_jwt(token) {
-        return holder_of_token(directory, issuers, token, now).map_err(rejected);
-    }
-    let known = directory.client_of(token, now);
-    let (client, sandbox_key) = known.ok_or_else(|| not_valid(Denial::TokenInvalid))?;
-    Ok(Holder {
-        client,
-        sandbox_key,
-        scopes: client.scopes.clone(),
-    })
-}
-
-/// The client of an access token. It may do what both the operator and the token let it do, in spaces of the kind of
-/// its default one.
-fn holder_of_token<'d>(
-    directory: &'d Directory,
-    issuers: &Issuers,
-    token: &str,
-    now: i64,
-) -> Result<Holder<'d>, Rejected> {
-    let grant = issuers.check(token, now)?;
-    let client = directory
-        .client_at_issuer(grant.issuer, grant.client)
-        .ok_or(Rejected::Client)?;
-    Ok(Holder {
-        client,
-        sandbox_key: client.is_sandboxed(),
-        scopes: client.scopes.narrowed_to(&grant.scopes),
-    })
-}
-
-/// The sender is told nothing of why; the log is.
-fn rejected(reason: Rejected) -> Denied {
-    let mut denied = match reason {
-        Rejected::NoKeys => Denied {
-            refusal: Refusal {
-                retry_after: Some(KEYS_SOON),
-                log: LogLevel::Warn,
-                ..Refusal::new(
-                    503,
-                    Issue::error(
-                        IssueCode::Transient,
-                        "The server cannot check access tokens yet: it has not been able to fetch the keys that they are \
-                         signed with. Nothing was written. Send the same request again.",
-                    ),
-                )
-            },
-            denial: None,
-        },
-        _ => not_valid(Denial::TokenInvalid),
-    };
-    denied.refusal.internal = Some(format!("an access token was refused: {reason}"));
-    denied
 }
 
 async fn watch(shared: &Shared, engine: &Engine) {
@@ -589,12 +520,6 @@ async fn watch(shared: &Shared, engine: &Engine) {
             Err(error) => tracing::warn!(%error, "the directory of clients could not be read"),
         }
     }
-}
-
-/// One text, whatever is wrong with the token.
-fn not_valid(denial: Denial) -> Denied {
-    let text = "The credential in Authorization is not valid. Check the API key or get a new access token, or ask the operator for a new key.";
-    Denied::login(denial, text)
 }
 
 /// A new API key: what is shown once, and the row that is stored.

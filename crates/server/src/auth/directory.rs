@@ -19,6 +19,10 @@ use crate::rate::{self, Allowance, Rate};
 use crate::tls::Identity;
 use crate::tls::certificate::{distinguished_name, is_same_name};
 
+/// A prefix that is there and nobody's, and one that is not there. No key has them: prefixes are hexadecimal digits.
+const NOBODYS: &str = "sk_live_nobodynobody";
+const ABSENT: &str = "sk_live_absentabsent";
+
 /// Spaces, clients and keys at one moment, ready to be looked up.
 pub struct Directory {
     /// Of the snapshot it was made from.
@@ -27,7 +31,8 @@ pub struct Directory {
     pub aliases: Aliases,
     /// Under which authors are derived.
     namespace: Uuid,
-    keys: HashMap<String, (ClientKey, Arc<KnownClient>)>,
+    /// By prefix; [`NOBODYS`] is nobody's.
+    keys: HashMap<String, (ClientKey, Option<Arc<KnownClient>>)>,
     certificates: Vec<KnownCertificate>,
     clients: HashMap<String, Arc<KnownClient>>,
     /// Clients by the name that an issuer has for them; `None` where it would be that of several.
@@ -172,9 +177,8 @@ impl KnownClient {
         &self.registry.user
     }
 
-    /// Whether the first of its spaces is a sandbox: the kind of spaces that its certificates and access tokens see, which
-    /// have no kind of their own.
-    pub fn is_sandboxed(&self) -> bool {
+    /// Whether the first of its spaces is a sandbox: the kind of spaces that it sees when no key tells.
+    pub fn is_sandbox(&self) -> bool {
         self.spaces.first().is_some_and(|(_, _, sandbox)| *sandbox)
     }
 
@@ -237,9 +241,17 @@ impl Directory {
             .collect();
         let keys = snapshot.keys.iter().filter(|key| !key.revoked).filter_map(|key| {
             let client = clients.get(key.client.as_str())?;
-            Some((key.prefix.clone(), (key.clone(), Arc::clone(client))))
+            Some((key.prefix.clone(), (key.clone(), Some(Arc::clone(client)))))
         });
         let certificates = snapshot.certificates.iter();
+        let nobodys = ClientKey {
+            prefix: NOBODYS.to_owned(),
+            client: String::new(),
+            hash: [0; 32],
+            created: 0,
+            expires: None,
+            revoked: false,
+        };
         Directory {
             certificates: certificates
                 .filter_map(|row| KnownCertificate::new(row, &clients))
@@ -247,7 +259,7 @@ impl Directory {
             generation: snapshot.generation,
             aliases: Aliases::new(naming_base, snapshot, oids),
             namespace,
-            keys: keys.collect(),
+            keys: keys.chain([(NOBODYS.to_owned(), (nobodys, None))]).collect(),
             tokens: names_at_issuers(snapshot, &clients),
             clients,
         }
@@ -327,13 +339,15 @@ impl Directory {
     pub fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let (kind, prefix) = split_key(token)?;
-        let known = self.keys.get(prefix);
-        // An unknown prefix is compared as well: the time taken tells nothing.
-        let expected = known.map_or([0; 32], |(key, _)| key.hash);
-        let equal = bool::from(hash.ct_eq(&expected));
-        let (key, client) = known?;
+        // Of every key one prefix is found and one is not, and a hash is compared: the time taken tells nothing of
+        // whether the prefix is somebody's.
+        let found = self.keys.get(prefix);
+        let other = self.keys.get(if found.is_some() { ABSENT } else { NOBODYS });
+        let (key, client) = found.or(other)?;
+        let equal = bool::from(hash.ct_eq(&key.hash));
         let live = key.expires.is_none_or(|end| now < end);
-        (equal && live).then_some((client.as_ref(), kind == "test"))
+        let client = client.as_deref().filter(|_| equal & live)?;
+        Some((client, kind == "test"))
     }
 }
 
@@ -361,14 +375,6 @@ fn names_at_issuers(
         }
     }
     names
-}
-
-/// The token of an `Authorization` header, when it has one.
-pub fn bearer(authorization: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(authorization).ok()?;
-    let (scheme, token) = text.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// `sk_test_<prefix>_<secret>` → `test` and `sk_test_<prefix>`.

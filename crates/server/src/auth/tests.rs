@@ -111,7 +111,7 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
             500,
         ) {
             Ok(holder) => {
-                assert!(holder.client.id == "demo" && !holder.sandbox_key);
+                assert!(holder.client.id == "demo" && !holder.sandbox);
                 let (scheme, token) = std::str::from_utf8(sent).unwrap().split_once(' ').unwrap();
                 assert!(scheme.eq_ignore_ascii_case("bearer") && token.trim() == KEY);
                 Ok(())
