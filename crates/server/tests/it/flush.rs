@@ -34,7 +34,10 @@ fn t7_each_write_is_flushed_before_its_answer(context: &Context) {
         })
         .collect();
     server.terminate();
-    if let Err(problem) = strace::check_flushed(&traced.events(), &answered) {
+    // Each seal of the audit trail is a commit of its own, and a line here.
+    let heads = std::fs::read_to_string(server.data_folder().join("passerelle.db.audit-heads"));
+    let seals = heads.expect("the heads of the audit trail").lines().count();
+    if let Err(problem) = strace::check_flushed(&traced.events(), &answered, seals) {
         panic!("{problem}");
     }
 }
