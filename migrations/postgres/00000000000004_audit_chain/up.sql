@@ -26,6 +26,8 @@ CREATE TABLE audit_seal (
     marks         BYTEA  NOT NULL,
     PRIMARY KEY (space, block)
 );
+-- What was sealed above a number: a sealer that begins asks for it.
+CREATE INDEX audit_seal_by_high ON audit_seal (space, high);
 -- It has never been written.
 ALTER TABLE audit DROP COLUMN chain;
 -- The blobs are read whole, and hashes do not compress.

@@ -26,5 +26,7 @@ CREATE TABLE audit_seal (
     marks         BLOB   NOT NULL,
     PRIMARY KEY (space, block)
 );
+-- What was sealed above a number: a sealer that begins asks for it.
+CREATE INDEX audit_seal_by_high ON audit_seal (space, high);
 -- It has never been written.
 ALTER TABLE audit DROP COLUMN chain;

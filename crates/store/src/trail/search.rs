@@ -20,8 +20,8 @@ use crate::transaction::Transaction;
 
 /// Blocks that are read in one go at most; the first page of most searches needs one.
 const BLOCKS_AT_ONCE: i64 = 64;
-/// Blocks that one page looks at, some four million rows; a page that is not full by then still has a next one.
-const BLOCKS_PER_PAGE: i64 = 4_096;
+/// Blocks of the wanted time that one page looks at, a million rows; a page that is not full by then still has a next one.
+const BLOCKS_PER_PAGE: i64 = 1_024;
 
 /// A row at its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +181,10 @@ fn matches(
             .bind(space.0)
             .sql(" AND block <= ")
             .bind(block)
+            .sql(" AND latest >= ")
+            .bind(filter.earliest)
+            .sql(" AND earliest < ")
+            .bind(filter.latest)
             .sql(" ORDER BY block DESC LIMIT ")
             .bind(step);
         let found = seal::load(tx, space.0, &statement)?;
@@ -258,9 +262,7 @@ impl Filter<'_> {
         let block = &sealed.block;
         let some =
             |wanted: &Vec<u32>, held: &[u32]| wanted.iter().any(|hash| held.binary_search(hash).is_ok());
-        block.latest >= self.earliest
-            && block.earliest < self.latest
-            && self.entities.iter().all(|wanted| some(wanted, &block.entities))
+        self.entities.iter().all(|wanted| some(wanted, &block.entities))
             && self.agents.iter().all(|wanted| some(wanted, &block.clients))
             && self.positions.iter().all(|wanted| {
                 wanted

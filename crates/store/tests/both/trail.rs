@@ -123,7 +123,7 @@ async fn fill(bench: &Bench, store: &Store, outside: &Outside, rounds: &[usize])
     }
 }
 
-const ROWS: usize = 600;
+const ROWS: usize = 300;
 
 /// One way to tamper: SQL, and the position and number that must be named. `None`: any.
 struct Tampering {
@@ -267,8 +267,8 @@ fn burn(bench: &Bench) {
 async fn t40_whatever_is_tampered_with_is_named(bench: Arc<Bench>) {
     let store = bench.open();
     let outside = Outside::new(&bench);
-    for up_to in [150, 350, ROWS] {
-        let from = [0, 150, 350][[150, 350, ROWS].iter().position(|end| *end == up_to).unwrap()];
+    for up_to in [80, 180, ROWS] {
+        let from = [0, 80, 180][[80, 180, ROWS].iter().position(|end| *end == up_to).unwrap()];
         for number in from..up_to {
             store.audit_later(row(number)).unwrap();
         }

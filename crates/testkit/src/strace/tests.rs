@@ -10,7 +10,22 @@ const GOOD: &str = "\
 
 #[track_caller]
 fn judged(traces: &[&str], answered: &[u16]) -> Result<(), String> {
-    check_flushed(&events(&traces.concat()), answered)
+    check_flushed(&events(&traces.concat()), answered, 0)
+}
+
+#[test]
+fn t7_what_others_commit_beside_an_answer_excuses_so_many_and_no_unflushed_one() {
+    let line = |part: &str| {
+        let found = GOOD.lines().find(|line| line.contains(part));
+        format!("{}\n", found.expect("a line of the good trace"))
+    };
+    let (page, flush, answer) = (line("page"), line("fdatasync"), line("HTTP"));
+    let overtaken = [&page, &flush, &page, &answer].map(String::as_str).concat();
+    let trace = events(&[&overtaken, GOOD, &overtaken].map(|part| part as &str).concat());
+    assert_eq!(check_flushed(&trace, &[201; 3], 2), Ok(()));
+    assert!(check_flushed(&trace, &[201; 3], 1).is_err());
+    let early = events(&[page, answer, flush].concat());
+    assert!(check_flushed(&early, &[201], 9).is_err());
 }
 
 #[test]
@@ -78,11 +93,15 @@ fn t7_an_answer_without_a_good_flush_before_it_is_reported() {
         ),
     ];
     for (flush, trace) in bad {
+        let durability = match *flush {
+            "before the last write" => Durability::Overtaken,
+            _ => Durability::Unflushed,
+        };
         for (place, traces) in [(1, [&trace.concat(), GOOD]), (2, [GOOD, &trace.concat()])] {
             let report = judged(&traces, &[201, 201]).expect_err(flush);
             assert_eq!(
                 report,
-                format!("answered before the flush: answer {place} (201): Unflushed"),
+                format!("answered before the flush: answer {place} (201): {durability:?}"),
                 "a flush {flush}"
             );
         }

@@ -47,10 +47,8 @@ fn case(method: &str, pattern: &str, own: &str) -> Option<Case> {
     let (path, body) = match (method, pattern) {
         ("GET", "/fhir/metadata") => plain("/metadata"),
         ("POST", "/fhir") => (String::new(), sent(batch(own, &posted))),
-        ("GET", "/fhir/AuditEvent") => plain("/AuditEvent?entity=never-there"),
-        ("POST", "/fhir/AuditEvent/_search") => {
-            ("/AuditEvent/_search".to_owned(), Sent::Form("entity=never-there"))
-        }
+        ("GET", "/fhir/AuditEvent") => plain("/AuditEvent?_id=1"),
+        ("POST", "/fhir/AuditEvent/_search") => ("/AuditEvent/_search".to_owned(), Sent::Form("_id=1")),
         ("GET", "/fhir/AuditEvent/{id}") => plain("/AuditEvent/1"),
         ("GET", "/fhir") => (format!("?_type=Patient,Practitioner&_id={own}"), Sent::Nothing),
         ("POST", "/fhir/_search") => (
