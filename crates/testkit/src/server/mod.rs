@@ -74,6 +74,8 @@ pub struct Server {
     doors: HashMap<String, Credential>,
     base: String,
     data: PathBuf,
+    /// The erasure ledger of a database of PostgreSQL: where the demo has it by itself.
+    ledger: PathBuf,
     log: PathBuf,
     // Dropped after the process has been killed, in this order.
     database: DatabaseHold,
@@ -100,6 +102,7 @@ impl Server {
             process: None,
             doors: HashMap::new(),
             base: String::new(),
+            ledger: data.join("passerelle.erasures"),
             data,
             log,
             database,
@@ -179,7 +182,7 @@ impl Server {
     pub fn erasure_ledger(&self) -> PathBuf {
         match self.backend() {
             Backend::Sqlite => self.data.join("passerelle.db.erasures"),
-            Backend::Postgres => self.folder.path().join("passerelle.erasures"),
+            Backend::Postgres => self.ledger.clone(),
         }
     }
 
@@ -325,6 +328,7 @@ impl Server {
             doors: HashMap::new(),
             base: String::new(),
             data,
+            ledger: self.ledger.clone(),
             log,
             database: self.database.clone(),
             folder: Arc::clone(&self.folder),
