@@ -76,6 +76,8 @@ pub struct Server {
     /// The URL of the admin address, when there is one.
     admin: Option<String>,
     data: PathBuf,
+    /// The erasure ledger of a database of PostgreSQL: where the demo has it by itself.
+    ledger: PathBuf,
     log: PathBuf,
     // Dropped after the process has been killed, in this order.
     database: DatabaseHold,
@@ -103,6 +105,7 @@ impl Server {
             doors: HashMap::new(),
             base: String::new(),
             admin: None,
+            ledger: data.join("passerelle.erasures"),
             data,
             log,
             database,
@@ -198,7 +201,7 @@ impl Server {
     pub fn erasure_ledger(&self) -> PathBuf {
         match self.backend() {
             Backend::Sqlite => self.data.join("passerelle.db.erasures"),
-            Backend::Postgres => self.folder.path().join("passerelle.erasures"),
+            Backend::Postgres => self.ledger.clone(),
         }
     }
 
@@ -356,6 +359,7 @@ impl Server {
             base: String::new(),
             admin: None,
             data,
+            ledger: self.ledger.clone(),
             log,
             database: self.database.clone(),
             folder: Arc::clone(&self.folder),
