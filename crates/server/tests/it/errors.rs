@@ -590,17 +590,20 @@ fn every_text_of_an_error_stands_on_a_page(_: &Context) {
     );
 }
 
-/// Issues of one answer that are shown at most, but for the last.
+/// How often one text is shown of one answer.
 const SHOWN: usize = 3;
 
 /// The issues of an answer, as the page shows them.
 fn tell(page: &mut String, answer: &Response) {
     let issues = answer.issues();
+    let mut hidden = 0;
     for (position, issue) in issues.iter().enumerate() {
-        if position == SHOWN && issues.len() > SHOWN + 1 {
-            page.push_str(&format!("- … {} more …\n", issues.len() - SHOWN - 1));
-        }
-        if position >= SHOWN && position + 1 < issues.len() {
+        let alike = issues
+            .iter()
+            .take(position)
+            .filter(|other| other.text == issue.text);
+        if alike.count() >= SHOWN {
+            hidden += 1;
             continue;
         }
         let place = if issue.expression.is_empty() {
@@ -620,6 +623,9 @@ fn tell(page: &mut String, answer: &Response) {
         if !issue.diagnostics.is_empty() && issue.diagnostics != issue.text {
             page.push_str(&format!("  `{}`\n", clipped(&issue.diagnostics, 160)));
         }
+    }
+    if hidden > 0 {
+        page.push_str(&format!("- … and {hidden} more of these\n"));
     }
 }
 

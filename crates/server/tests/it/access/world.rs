@@ -130,12 +130,24 @@ impl World {
         let text =
             "trusted-proxies = ['127.0.0.1']\n[patient-graph]\nrequired-scopes = ['patient-graph:all']\n";
         let server = with_file(context, text);
-        World {
+        let world = World {
             own: named(Doors::of(&server)),
             other: named(other_space(context, &server)),
             scopeless: named(scopeless(context, &server)),
             _server: server,
+        };
+        for doors in [&world.own, &world.other] {
+            doors.fhir.get("/Patient/nobody").send();
+            wait_for(
+                Duration::from_secs(20),
+                "the first event of each space to be told",
+                || {
+                    std::thread::sleep(Duration::from_millis(50));
+                    (doors.fhir.get("/AuditEvent/1").send().status == 200).then_some(())
+                },
+            );
         }
+        world
     }
 }
 
