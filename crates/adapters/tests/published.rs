@@ -186,6 +186,8 @@ fn the_systems_of_the_fixtures_are_published() {
     let patterns: Vec<&str> = namings
         .values()
         .map(|naming| naming["uniqueId"][0]["value"].as_str().unwrap())
+        // What no door writes: the audit trail names clients by it.
+        .filter(|pattern| !pattern.ends_with("/client-id"))
         .collect();
     let mut seen = BTreeSet::new();
     objects_of_fixtures(|object| {

@@ -74,6 +74,7 @@ fn in_tests() -> BTreeSet<String> {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let functions = text.lines().filter_map(|line| {
                     line.trim_start()
+                        .trim_start_matches("pub ")
                         .strip_prefix("fn ")
                         .or_else(|| line.trim_start().strip_prefix("async fn "))
                 });

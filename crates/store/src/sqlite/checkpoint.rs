@@ -34,6 +34,9 @@ const CLOSING_PASSES: usize = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
 
+/// How long a checkpoint that is under way may delay the end.
+const LONGEST_END: Duration = Duration::from_secs(1);
+
 /// What the writer and the checkpoint thread tell each other.
 pub(super) struct Checkpoints {
     state: Mutex<State>,
@@ -47,6 +50,7 @@ pub(super) struct Checkpoints {
 struct State {
     dirty: bool,
     stopping: bool,
+    ended: bool,
 }
 
 /// Starts the thread.
@@ -61,6 +65,7 @@ pub(super) fn start(
     let state = State {
         dirty: left,
         stopping: false,
+        ended: false,
     };
     let checkpoints = Arc::new(Checkpoints {
         state: Mutex::new(state),
@@ -72,7 +77,11 @@ pub(super) fn start(
     let shared = Arc::clone(&checkpoints);
     std::thread::Builder::new()
         .name("store-checkpoint".to_owned())
-        .spawn(move || shared.run(connection))
+        .spawn(move || {
+            shared.run(connection);
+            shared.state.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+            shared.wake.notify_all();
+        })
         .map_err(|error| StoreError::Unavailable(format!("starting the checkpoint thread: {error}")))?;
     Ok(checkpoints)
 }
@@ -136,10 +145,15 @@ impl Checkpoints {
         paid
     }
 
-    /// Ends the thread.
+    /// Ends the thread, and waits a while for its connection to be closed: the last that closes takes the log away.
     pub(super) fn stop(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.stopping = true;
         self.wake.notify_all();
+        drop(
+            self.wake
+                .wait_timeout_while(state, LONGEST_END, |state| !state.ended),
+        );
     }
 
     fn run(&self, mut connection: SqliteConnection) {

@@ -212,9 +212,12 @@ impl SqliteStore {
         self.queue.close();
     }
 
-    /// Blocks until everything accepted is on disk.
+    /// Blocks until everything accepted is on disk. The readers' connections are closed as well, so that whoever closes
+    /// the last one leaves no log behind, though the store itself lives on.
     pub(crate) fn wait_closed(&self, limit: Duration) -> bool {
-        self.queue.wait_closed(limit)
+        let closed = self.queue.wait_closed(limit);
+        self.readers.clear();
+        closed
     }
 }
 

@@ -382,8 +382,7 @@ impl Tried<'_> {
     fn audit_trail(&self, claims: &Value) {
         let about = format!("/AuditEvent?entity=Patient/{}", self.patient);
         let first = testkit::wait::wait_for(std::time::Duration::from_secs(10), "an AuditEvent", || {
-            let found = self.get(&about).json()["entry"][0]["resource"].take();
-            found.is_object().then_some(found)
+            self.get(&about).json().pointer("/entry/0/resource").cloned()
         });
         let own = text(&first, "id");
         let path = format!("/AuditEvent/{own}");

@@ -139,6 +139,7 @@ fn a_database_password_is_not_in_the_process_list(context: &Context) {
     let mut child = command(context)
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env("PASSERELLE_DATABASE", &url)
+        .env("PASSERELLE_ERASURE_LEDGER", server.erasure_ledger())
         .stderr(log)
         .spawn()
         .expect("the binary runs");

@@ -75,7 +75,7 @@ fn plant(doors: &Doors, n: &str) {
     send(&doors.ehealth, "POST", "/prepersons", &body).expect(201);
 }
 
-pub fn t22_no_partners_door_shows_anything_of_another_space(context: &Context) {
+pub fn x10_t22_no_partners_door_shows_anything_of_another_space(context: &Context) {
     let world = World::new(context);
     for (name, attempt) in TRIES {
         let (n, nobody) = (number(), number());

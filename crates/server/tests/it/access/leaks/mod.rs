@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = tests![
     t22_no_search_history_or_page_shows_anything_of_another_space,
     t22_no_write_or_condition_meets_anything_of_another_space,
     t22_no_operation_or_merge_shows_anything_of_another_space,
-    doors::t22_no_partners_door_shows_anything_of_another_space,
+    doors::x10_t22_no_partners_door_shows_anything_of_another_space,
     doors::t22_the_words_of_another_space_are_no_words,
 ];
 

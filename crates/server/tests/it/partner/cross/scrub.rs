@@ -20,12 +20,13 @@ pub const TESTS: &[Test] = tests![
 ];
 
 /// Tables that hold nothing of a person but ids of the server's own. A new one is scrubbed, or joins these.
-const WITHOUT_PERSONS: [&str; 10] = [
+const WITHOUT_PERSONS: [&str; 11] = [
     "__diesel_schema_migrations",
     "audit",
     "audit_seal",
     "binding",
     "client",
+    "client_certificate",
     "client_key",
     "erasure",
     "key_system",
