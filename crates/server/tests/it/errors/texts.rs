@@ -183,7 +183,7 @@ pub fn all() -> Vec<Text> {
                 .into_owned();
             let is_silent =
                 |(place, _): &(&str, &str)| shown.trim_start_matches("crates/").starts_with(place);
-            if SILENT.iter().any(|silent| is_silent(silent)) {
+            if SILENT.iter().any(is_silent) {
                 continue;
             }
             let source = std::fs::read_to_string(&path).expect("a source is text");
