@@ -3,7 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::{Connection as _, SqliteConnection};
@@ -86,7 +87,22 @@ pub(super) fn checkpointer(path: &str, options: &Options) -> Result<SqliteConnec
     )
 }
 
+/// Between two attempts to open a file that another process is opening, too.
+const OPENING_PAUSE: Duration = Duration::from_millis(5);
+
+/// While another process switches the file to WAL, or closes it as the last, SQLite says "locked" at once, whatever the
+/// busy timeout is: waiting would be a deadlock inside the library. A new attempt is none.
 fn connect(path: &str, busy_timeout: Duration, pragmas: &str) -> Result<SqliteConnection, StoreError> {
+    let give_up = Instant::now() + busy_timeout;
+    loop {
+        match attempt(path, busy_timeout, pragmas) {
+            Err(StoreError::Contention(_)) if Instant::now() < give_up => thread::sleep(OPENING_PAUSE),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn attempt(path: &str, busy_timeout: Duration, pragmas: &str) -> Result<SqliteConnection, StoreError> {
     let mut connection = SqliteConnection::establish(path)
         .map_err(|error| StoreError::Unavailable(format!("opening the database file: {error}")))?;
     // First: switching to WAL may have to wait for another process.
