@@ -13,6 +13,7 @@ use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection as _;
 use diesel::result::QueryResult;
 
+use super::map::Map;
 use super::open;
 use crate::error::StoreError;
 use crate::options::Options;
@@ -45,6 +46,7 @@ pub(super) struct Checkpoints {
     /// The log still holds who was erased: a reader kept it from being emptied.
     owed: AtomicBool,
     context: Arc<Context>,
+    map: Arc<Map>,
 }
 
 struct State {
@@ -58,6 +60,7 @@ pub(super) fn start(
     path: &str,
     options: &Options,
     context: Arc<Context>,
+    map: Arc<Map>,
 ) -> Result<Arc<Checkpoints>, StoreError> {
     // A server that was killed may have left a log in which somebody stands who was erased.
     let left = std::fs::metadata(format!("{path}-wal")).is_ok_and(|log| log.len() > 0);
@@ -73,6 +76,7 @@ pub(super) fn start(
         restart: AtomicBool::new(false),
         owed: AtomicBool::new(left),
         context,
+        map,
     });
     let shared = Arc::clone(&checkpoints);
     std::thread::Builder::new()
@@ -203,6 +207,7 @@ impl Checkpoints {
         let started = Instant::now();
         let rows = connection.checkpoints(&Statement::new(how))?;
         self.context.meters.checkpoint.record_duration(started.elapsed());
+        self.map.look();
         Ok(rows.first().map_or(0, |(_, pages, _)| *pages))
     }
 

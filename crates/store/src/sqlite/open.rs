@@ -59,15 +59,13 @@ pub(super) fn writer(path: &str, options: &Options) -> Result<SqliteConnection, 
     )
 }
 
-/// A connection that reads.
+/// A connection that reads; [`super::map`] tells it how much of the file to map.
 pub(super) fn reader(path: &str, options: &Options) -> Result<SqliteConnection, StoreError> {
     connect(
         path,
         options.busy_timeout,
         &format!(
-            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{READER_CACHE_KIBIBYTES}; \
-             PRAGMA mmap_size = {};",
-            options.map_mebibytes * 1024 * 1024
+            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{READER_CACHE_KIBIBYTES};"
         ),
     )
 }
