@@ -1,5 +1,7 @@
 //! The audit trail. No names, identifiers, bodies: who did what to which resource, and how it ended.
 
+use std::borrow::Cow;
+
 use fhir::{Id, ResourceType, Timestamp, VersionId};
 
 use crate::api::SpaceKey;
@@ -116,9 +118,13 @@ pub struct AuditEntry {
 const MAX_TEXT_CHARS: usize = 256;
 
 /// A text that every database takes: one row that cannot be written would hold all others up.
-fn clean(text: &str) -> String {
+fn clean(text: &str) -> Cow<'_, str> {
+    // A text of few bytes has few characters.
+    if text.len() <= MAX_TEXT_CHARS && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
     let kept = text.chars().filter(|character| *character != '\0');
-    kept.take(MAX_TEXT_CHARS).collect()
+    Cow::Owned(kept.take(MAX_TEXT_CHARS).collect())
 }
 
 /// Writes rows. On SQLite they are numbered here, under the one writer's lock; PostgreSQL numbers them.

@@ -23,6 +23,8 @@ pub(crate) struct Queue {
 struct State {
     jobs: VecDeque<Box<dyn Job>>,
     audit: Vec<AuditEntry>,
+    /// An empty list with room, for the rows that come next: no list has to grow while the lock is held.
+    spare: Vec<AuditEntry>,
     /// When the oldest waiting audit row came.
     audit_since: Option<Instant>,
     closing: bool,
@@ -99,6 +101,14 @@ impl Queue {
         state.audit_since = Some(Instant::now());
     }
 
+    /// Takes a list of audit rows that were written back, for its room.
+    pub(crate) fn give_back(&self, mut written: Vec<AuditEntry>) {
+        written.clear();
+        if written.capacity() <= 2 * AUDIT_ROWS_TO_WAKE {
+            self.lock().spare = written;
+        }
+    }
+
     /// Waits for something to do. `None`: the store is closed and nothing is left.
     pub(crate) fn take(&self, limit: usize) -> Option<Taken> {
         let mut state = self.lock();
@@ -111,9 +121,10 @@ impl Queue {
             if due {
                 let count = state.jobs.len().min(limit);
                 state.audit_since = None;
+                let spare = std::mem::take(&mut state.spare);
                 return Some(Taken {
                     jobs: state.jobs.drain(..count).collect(),
-                    audit: std::mem::take(&mut state.audit),
+                    audit: std::mem::replace(&mut state.audit, spare),
                 });
             }
             if state.closing {

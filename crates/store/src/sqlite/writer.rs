@@ -61,16 +61,19 @@ impl Writer {
     fn run(mut self) {
         while let Some(taken) = self.queue.take(self.options.group.max(1)) {
             let Taken { mut jobs, mut audit } = taken;
-            if let Err(error) = self.commit(&mut jobs, &mut audit) {
-                self.context.meters.failed_commits.add();
-                tracing::error!(%error, writes = jobs.len(), "a group of writes failed");
-                self.queue.return_audit(audit);
-                if jobs.is_empty() && self.queue.is_closing() {
-                    break;
-                }
-                if jobs.is_empty() {
-                    // Nothing but the trail was to be written: the database is away. Not in a circle.
-                    std::thread::sleep(self.options.audit_delay);
+            match self.commit(&mut jobs, &mut audit) {
+                Ok(()) => self.queue.give_back(audit),
+                Err(error) => {
+                    self.context.meters.failed_commits.add();
+                    tracing::error!(%error, writes = jobs.len(), "a group of writes failed");
+                    self.queue.return_audit(audit);
+                    if jobs.is_empty() && self.queue.is_closing() {
+                        break;
+                    }
+                    if jobs.is_empty() {
+                        // Nothing but the trail was to be written: the database is away. Not in a circle.
+                        std::thread::sleep(self.options.audit_delay);
+                    }
                 }
             }
             for job in jobs {
@@ -142,11 +145,10 @@ impl Writer {
             self.group.unrecorded = Some(error);
             run_anew(connection, jobs, &self.context, &mut self.group)?;
         }
-        let mut rows = std::mem::take(&mut self.group.audit);
-        rows.extend_from_slice(audit);
-        if !rows.is_empty() {
+        let of_group = std::mem::take(&mut self.group.audit);
+        for rows in [of_group.as_slice(), audit.as_slice()] {
             let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut self.group);
-            tx.write_audit(&rows)?;
+            tx.write_audit(rows)?;
         }
         pause::at(pause::COMMITTING);
         let started = Instant::now();
