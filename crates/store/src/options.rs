@@ -23,10 +23,8 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Connections that may be open for reading (SQLite), for everything (PostgreSQL).
     pub connections: usize,
-    /// Page cache of the SQLite writer, mebibytes. Readers map the file instead.
+    /// Page cache of the SQLite writer, mebibytes. Readers have 2 each.
     pub cache_mebibytes: usize,
-    /// How much of a SQLite file readers map into memory, mebibytes.
-    pub map_mebibytes: usize,
     /// How large a SQLite file may grow, mebibytes; `None`: as large as the disk. A write beyond is
     /// [`crate::StoreError::Full`].
     pub limit_mebibytes: Option<usize>,
@@ -55,7 +53,6 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             connections: 16,
             cache_mebibytes: 32,
-            map_mebibytes: 1024,
             limit_mebibytes: None,
             busy_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),

@@ -13,7 +13,6 @@ use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection as _;
 use diesel::result::QueryResult;
 
-use super::map::Map;
 use super::open;
 use crate::error::StoreError;
 use crate::options::Options;
@@ -46,7 +45,6 @@ pub(super) struct Checkpoints {
     /// The log still holds who was erased: a reader kept it from being emptied.
     owed: AtomicBool,
     context: Arc<Context>,
-    map: Arc<Map>,
 }
 
 struct State {
@@ -60,7 +58,6 @@ pub(super) fn start(
     path: &str,
     options: &Options,
     context: Arc<Context>,
-    map: Arc<Map>,
 ) -> Result<Arc<Checkpoints>, StoreError> {
     // A server that was killed may have left a log in which somebody stands who was erased.
     let left = std::fs::metadata(format!("{path}-wal")).is_ok_and(|log| log.len() > 0);
@@ -76,7 +73,6 @@ pub(super) fn start(
         restart: AtomicBool::new(false),
         owed: AtomicBool::new(left),
         context,
-        map,
     });
     let shared = Arc::clone(&checkpoints);
     std::thread::Builder::new()
@@ -207,7 +203,6 @@ impl Checkpoints {
         let started = Instant::now();
         let rows = connection.checkpoints(&Statement::new(how))?;
         self.context.meters.checkpoint.record_duration(started.elapsed());
-        self.map.look();
         Ok(rows.first().map_or(0, |(_, pages, _)| *pages))
     }
 

@@ -1,7 +1,6 @@
 //! SQLite: one writer thread that commits in groups, readers inline on their own connections.
 
 mod checkpoint;
-mod map;
 mod open;
 mod writer;
 
@@ -24,15 +23,13 @@ use crate::queue::Queue;
 use crate::sql::{Dialect, Sql};
 use crate::statement::Statement;
 use crate::transaction::{Context, Group, Transaction};
-use map::{Map, Reader};
 
 /// A store in one file.
 pub(crate) struct SqliteStore {
     path: String,
     options: Options,
     context: Arc<Context>,
-    readers: Pool<Reader>,
-    map: Arc<Map>,
+    readers: Pool<SqliteConnection>,
     queue: Arc<Queue>,
     /// Places in the queue.
     places: Semaphore,
@@ -57,8 +54,7 @@ impl SqliteStore {
         let mut connection = open::writer(path, &options)?;
         connection.pending()?;
         let queue = Arc::new(Queue::new(options.audit_queue, options.audit_delay));
-        let map = Arc::new(Map::new(path, &options));
-        let checkpoints = checkpoint::start(path, &options, Arc::clone(&context), Arc::clone(&map))?;
+        let checkpoints = checkpoint::start(path, &options, Arc::clone(&context))?;
         writer::start(
             path,
             &options,
@@ -70,7 +66,6 @@ impl SqliteStore {
         Ok(SqliteStore {
             path: path.to_owned(),
             readers: Pool::new(options.connections.max(1)),
-            map,
             places: Semaphore::new(options.queue.max(1)),
             options,
             context,
@@ -120,9 +115,9 @@ impl SqliteStore {
         E: From<StoreError>,
     {
         let waits = &self.context.meters.waits;
-        let connect = || Reader::open(&self.path, &self.options);
+        let connect = || open::reader(&self.path, &self.options);
         let mut lease = self.readers.take(self.options.patience, waits, connect)?;
-        let connection = lease.connection()?.connection(&self.map)?;
+        let connection = lease.connection()?;
         let control = |connection: &mut SqliteConnection, text: &'static str| match snapshot {
             Snapshot::OneStatement => Ok(()),
             Snapshot::Shared => connection

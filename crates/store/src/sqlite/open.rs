@@ -17,7 +17,7 @@ use crate::sql::Dialect;
 pub(super) const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// Should the checkpoint thread ever fail, the writer checkpoints by itself at so many pages.
 const WAL_PAGES_WITHOUT_HELP: u32 = 16_000;
-/// Page cache of a reader, kibibytes. Most pages come from the mapped file.
+/// Page cache of a reader, kibibytes. Most pages come from the cache of the system.
 const READER_CACHE_KIBIBYTES: u32 = 2_048;
 
 /// Makes the file when it is missing, readable by nobody else: it will hold persons.
@@ -59,7 +59,8 @@ pub(super) fn writer(path: &str, options: &Options) -> Result<SqliteConnection, 
     )
 }
 
-/// A connection that reads; [`super::map`] tells it how much of the file to map.
+/// A connection that reads. It does not map the file: SQLite lets go of a mapping with every commit of another
+/// connection, the audit trail commits all the time, and each page would be faulted in anew.
 pub(super) fn reader(path: &str, options: &Options) -> Result<SqliteConnection, StoreError> {
     connect(
         path,
