@@ -18,7 +18,7 @@ pub enum KeyCommand {
         /// The client's id
         client: String,
         /// Days until it expires [default: never]
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(i64).range(0..=MAX_DAYS))]
         days: Option<i64>,
         /// Issue a value for the API-key header of the eHealth door instead; the older one ends within a second
         #[arg(long, conflicts_with = "days")]
@@ -30,9 +30,12 @@ pub enum KeyCommand {
     Rotate {
         /// The older key's prefix, as `key list` shows it
         prefix: String,
-        /// Hours for which the older key still works
-        #[arg(long, default_value_t = 24)]
+        /// Hours for which the older key still works, unless it ends before
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(i64).range(0..=MAX_DAYS * 24))]
         overlap_hours: i64,
+        /// Days until the new key expires [default: as many as the older one had when it was issued]
+        #[arg(long, value_parser = clap::value_parser!(i64).range(0..=MAX_DAYS))]
+        days: Option<i64>,
         #[command(flatten)]
         database: Database,
     },
@@ -51,6 +54,8 @@ pub enum KeyCommand {
 }
 
 const HOUR_MICROS: i64 = 3_600_000_000;
+/// The longest life of a key that ends, a hundred years.
+const MAX_DAYS: i64 = 36_525;
 
 impl KeyCommand {
     /// What it works on.
@@ -94,18 +99,29 @@ pub async fn run(store: Store, command: KeyCommand) -> anyhow::Result<()> {
         KeyCommand::Rotate {
             prefix,
             overlap_hours,
+            days,
             ..
         } => {
-            let known = store.access().snapshot().await?.keys;
-            let old = known.into_iter().find(|key| key.prefix == prefix);
-            let old = old.with_context(|| {
-                format!("no key of prefix '{prefix}' is in force; `passerelle key list` shows them")
-            })?;
-            let (key, row) = fresh_key(&store, &old.client, None).await?;
-            let end = hours_from_now(&store, overlap_hours.max(0));
-            store.access().rotate_key(&prefix, end, row).await?;
+            let old = store.access().key(&prefix).await?;
+            let now = store.now().micros();
+            let expires = match days {
+                Some(days) => Some(hours_from_now(&store, days.saturating_mul(24))),
+                None => old
+                    .expires
+                    .map(|end| now.saturating_add(end.saturating_sub(old.created))),
+            };
+            let is_sandbox = old.prefix.starts_with("sk_test_");
+            let (key, row) = new_key(&old.client, is_sandbox, now, expires);
+            let overlap = hours_from_now(&store, overlap_hours);
+            let (_, ends) = store.access().rotate_key(&prefix, overlap, row).await?;
+            let instant = |micros| Timestamp::from_micros(micros).to_instant();
+            let life = expires.map_or_else(
+                || "never expires".to_owned(),
+                |end| format!("expires {}", instant(end)),
+            );
             say(&format!(
-                "{key}\nThis key is shown only now. {prefix} works for {overlap_hours} more hours."
+                "{key}\nThis key is shown only now. It {life}. {prefix} works until {}.",
+                instant(ends)
             ))
         }
         KeyCommand::Revoke { prefix, .. } => {

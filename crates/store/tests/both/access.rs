@@ -72,7 +72,7 @@ async fn every_change_of_access_is_idempotent_counted_and_audited(bench: Arc<Ben
         assert_eq!(access.issue_key(key("sk_live_a")).await, Ok(expected));
         assert_eq!(
             access.rotate_key("sk_live_a", 9, key("sk_live_b")).await,
-            Ok(expected)
+            Ok((expected, 9))
         );
         assert_eq!(access.add_key_system(key_system()).await, Ok(expected));
         assert_eq!(access.revoke_key("sk_live_b").await, Ok(expected));
@@ -112,6 +112,14 @@ async fn what_cannot_be_is_refused_with_advice(bench: Arc<Bench>) {
     access.add_space("other", true).await.unwrap();
     access.put_client(client()).await.unwrap();
     access.issue_key(key("sk_live_a")).await.unwrap();
+    for (prefix, expires, revoked) in [("sk_live_ended", Some(9), false), ("sk_live_revoked", None, true)] {
+        let key = ClientKey {
+            expires,
+            revoked,
+            ..key(prefix)
+        };
+        access.issue_key(key).await.unwrap();
+    }
     access.add_binding(binding()).await.unwrap();
     access.add_key_system(key_system()).await.unwrap();
     let generation = access.generation().await.unwrap();
@@ -150,6 +158,14 @@ async fn what_cannot_be_is_refused_with_advice(bench: Arc<Bench>) {
         access.revoke_key("sk_live_z").await.map(|_| ()),
         access
             .rotate_key("sk_live_z", 9, key("sk_live_y"))
+            .await
+            .map(|_| ()),
+        access
+            .rotate_key("sk_live_ended", i64::MAX, key("sk_live_y"))
+            .await
+            .map(|_| ()),
+        access
+            .rotate_key("sk_live_revoked", i64::MAX, key("sk_live_y"))
             .await
             .map(|_| ()),
         access

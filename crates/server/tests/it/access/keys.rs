@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = tests![
     without_a_valid_key_the_answer_is_401_whatever_is_wrong_with_it,
     a_revoked_key_is_refused_within_a_second,
     a_rotated_key_works_beside_the_new_one,
+    a_rotation_brings_no_key_back_and_lengthens_none,
     a_disabled_client_is_refused,
     a_credential_is_checked_before_the_path_and_the_body,
     many_wrong_keys_from_one_address_are_slowed_down_and_the_owner_gets_in,
@@ -134,6 +135,55 @@ fn a_rotated_key_works_beside_the_new_one(context: &Context) {
     fhir_with_key(&server, &newest).get("/Patient").send().expect(200);
     refused(new_client.get("/Patient").send(), 401, "login");
     old_client.get("/Patient").send().expect(200);
+}
+
+fn a_rotation_brings_no_key_back_and_lengthens_none(context: &Context) {
+    let server = context.server();
+    client_key(context, &server, "ending", &["demo"], EVERYTHING);
+    let key_of = |printed: &str| {
+        let mut words = printed.split_whitespace();
+        words.find(|word| word.starts_with("sk_")).unwrap().to_owned()
+    };
+    let issue = |days: &str| {
+        let key = key_of(&succeeds(
+            context,
+            &server,
+            &["key", "issue", "ending", "--days", days],
+        ));
+        key.rsplit_once('_').unwrap().0.to_owned()
+    };
+    let end_of = |prefix: &str| {
+        let listed = succeeds(context, &server, &["key", "list"]);
+        let line = listed.lines().find(|line| line.starts_with(prefix)).unwrap();
+        line.rsplit_once('\t').unwrap().1.to_owned()
+    };
+    // One that has ended, or was revoked, stays so.
+    let (ended, revoked) = (issue("0"), issue("9"));
+    succeeds(context, &server, &["key", "revoke", &revoked]);
+    for (prefix, why) in [(ended, "has ended"), (revoked, "is revoked")] {
+        let output = passerelle(context, &server, &["key", "rotate", &prefix]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{output:?}");
+        assert!(said.contains(why) && said.contains("key issue ending"), "{said}");
+    }
+    // One that ends before the overlap does ends then. The new one has a life as long, unless it is said.
+    let short = issue("1");
+    let end = end_of(&short);
+    let rotated = ["key", "rotate", &short, "--overlap-hours", "48"];
+    let printed = succeeds(context, &server, &rotated);
+    assert_eq!(end_of(&short), end);
+    assert!(
+        printed.contains(&format!("{short} works until {end}")),
+        "{printed}"
+    );
+    let new = key_of(&printed);
+    let new_end = end_of(new.rsplit_once('_').unwrap().0);
+    assert!(end < new_end, "{end} {new_end}");
+    let printed = succeeds(context, &server, &[&rotated[..], &["--days", "400"]].concat());
+    let long = key_of(&printed);
+    let long_end = end_of(long.rsplit_once('_').unwrap().0);
+    assert!(new_end < long_end && long_end.starts_with("20"), "{long_end}");
+    fhir_with_key(&server, &long).get("/Patient").send().expect(200);
 }
 
 fn a_disabled_client_is_refused(context: &Context) {

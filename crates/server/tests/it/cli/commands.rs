@@ -220,7 +220,7 @@ fn readable(output: &Output, words: &[&str]) {
 
 fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
     let server = context.server();
-    let mistakes: [(&[&str], &[&str]); 14] = [
+    let mistakes: [(&[&str], &[&str]); 15] = [
         (&["space", "add", "a b"], &["a b"]),
         (&["space", "add", "demo"], &["demo", "sandbox"]),
         (
@@ -307,7 +307,11 @@ fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
             &["key", "revoke", "sk_test_nothing"],
             &["sk_test_nothing", "key list"],
         ),
-        (&["key", "rotate", "nobody"], &["nobody"]),
+        (&["key", "rotate", "nobody"], &["nobody", "key list"]),
+        (
+            &["key", "rotate", "nobody", "--overlap-hours", "-1"],
+            &["--overlap-hours"],
+        ),
         (&["spaces", "add", "x"], &["spaces"]),
     ];
     for (arguments, words) in mistakes {
@@ -435,7 +439,7 @@ fn help_names_every_flag(context: &Context) {
             ],
         ),
         (&["key", "issue"], &["--days", "--ehealth-api-key", "--database"]),
-        (&["key", "rotate"], &["--overlap-hours"]),
+        (&["key", "rotate"], &["--overlap-hours", "--days"]),
         (&["key", "revoke"], &["--database"]),
         (&["key", "list"], &["--database"]),
         (&["client", "list"], &["--database"]),
