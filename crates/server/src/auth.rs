@@ -3,10 +3,10 @@
 //! What the operator set is held in memory as one [`Directory`], read again within [`REFRESH`] of every
 //! change, so that a revocation is in force in every process in less than a second.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use adapters::ehealth;
@@ -28,21 +28,17 @@ mod directory;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod wrong;
 
 use attributes::ApiKeyDigest;
 use bearer::Holder;
 use directory::Directory;
 use token::Issuers;
+use wrong::WrongCredentials;
+pub use wrong::{WRONG_LIMIT, WRONG_WINDOW};
 
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
-/// Wrong credentials that one address may send within [`WRONG_WINDOW`] before it is answered 429.
-pub const WRONG_LIMIT: u32 = 100;
-/// The window of [`WRONG_LIMIT`], in seconds.
-pub const WRONG_WINDOW: Duration = Duration::from_secs(60);
-/// Addresses remembered at most; past that the oldest windows are dropped.
-const ADDRESSES_REMEMBERED: usize = 10_000;
-
 /// What of a request tells who asks.
 pub struct CallerHeaders<'r> {
     /// `Authorization`
@@ -112,7 +108,7 @@ struct Shared {
     /// OIDs of the deployment's own for our identifier systems, by path below the base.
     oids: BTreeMap<String, String>,
     directory: RwLock<Arc<Directory>>,
-    wrong: Mutex<HashMap<IpAddr, Wrong>>,
+    wrong: WrongCredentials,
     stopped: AtomicBool,
 }
 
@@ -160,12 +156,6 @@ pub fn medicapp_spaces(snapshot: &AccessSnapshot) -> Vec<SpaceKey> {
         .collect()
 }
 
-/// Wrong credentials of one address.
-struct Wrong {
-    since: Instant,
-    count: u32,
-}
-
 impl Authenticator {
     /// Reads the directory and keeps it fresh in a task of this thread's runtime, until
     /// [`Authenticator::stop`]. The engine gets the configured key systems with it.
@@ -185,7 +175,7 @@ impl Authenticator {
             naming_base: naming_base.to_owned(),
             directory: RwLock::new(Arc::new(Directory::new(&snapshot, naming_base, &oids))),
             oids,
-            wrong: Mutex::new(HashMap::new()),
+            wrong: WrongCredentials::default(),
             stopped: AtomicBool::new(false),
         });
         let (watched, engine) = (Arc::clone(&shared), engine.clone());
@@ -402,42 +392,23 @@ impl Authenticator {
         })
     }
 
-    /// Counts a wrong credential, but not that none was sent.
+    /// Counts a wrong credential, but not that none was sent. One too many of one address is answered 429.
     fn count(&self, denied: Denied, headers: &CallerHeaders<'_>) -> Denied {
-        let was_sent = match headers.certificate {
-            Presented::Certificate(_) | Presented::Faulty(_) => true,
-            Presented::Unasked | Presented::None => headers.authorization.is_some(),
-        } && denied.refusal.status == 401
-            && denied.denial != Some(Denial::ApiKeyMissing);
-        match headers.peer {
-            Some(peer) if was_sent => self.wrong_credential(denied, peer),
-            _ => denied,
-        }
-    }
-
-    /// One wrong credential too many of one address is answered 429.
-    fn wrong_credential(&self, denied: Denied, peer: IpAddr) -> Denied {
-        let now = Instant::now();
-        let mut wrong = self.shared.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.len() >= ADDRESSES_REMEMBERED {
-            wrong.retain(|_, entry| now.duration_since(entry.since) < WRONG_WINDOW);
-        }
-        if wrong.len() >= ADDRESSES_REMEMBERED {
-            wrong.clear();
-        }
-        let entry = wrong.entry(peer).or_insert(Wrong { since: now, count: 0 });
-        if now.duration_since(entry.since) >= WRONG_WINDOW {
-            *entry = Wrong { since: now, count: 0 };
-        }
-        entry.count = entry.count.saturating_add(1);
-        if entry.count <= WRONG_LIMIT {
+        let was_sent = match (denied.denial, &headers.certificate) {
+            // An API-key is looked at before anything else is, and guessed as well as a token.
+            (Some(Denial::ApiKeyInvalid), _) => true,
+            (Some(Denial::ApiKeyMissing), _) => false,
+            (_, Presented::Certificate(_) | Presented::Faulty(_)) => true,
+            (_, Presented::Unasked | Presented::None) => headers.authorization.is_some(),
+        };
+        let peer = headers.peer.filter(|_| was_sent && denied.refusal.status == 401);
+        let Some(wait) = peer.and_then(|peer| self.shared.wrong.count(peer, Instant::now())) else {
             return denied;
-        }
-        let wait = WRONG_WINDOW.saturating_sub(now.duration_since(entry.since));
+        };
         let text = "Too many wrong credentials came from this address. Wait, then send a valid one.";
         Denied {
             refusal: Refusal {
-                retry_after: Some(Duration::from_secs(wait.as_secs().max(1))),
+                retry_after: Some(wait),
                 ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
             },
             denial: None,
