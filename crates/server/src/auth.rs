@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 use adapters::ehealth;
 use engine::{Caller, Door, Engine, KeySystems, Refusal};
 use fhir::query::Criteria;
-use fhir::{Id, Issue, IssueCode, Resource};
+use fhir::{Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
 use store::access::{AccessSnapshot, ClientKey, FhirDelete};
-use store::audit::{AuditEntry, Audited};
 use store::{SpaceKey, Store, StoreError};
 
 use crate::rate::Rate;
@@ -25,6 +24,7 @@ pub mod attributes;
 mod bearer;
 mod certificate;
 mod directory;
+mod record;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -32,7 +32,7 @@ mod wrong;
 
 use attributes::ApiKeyDigest;
 use bearer::Holder;
-use directory::Directory;
+use directory::{Directory, KnownClient};
 use token::Issuers;
 use wrong::WrongCredentials;
 pub use wrong::{WRONG_LIMIT, WRONG_WINDOW};
@@ -77,6 +77,17 @@ pub struct Denied {
     pub refusal: Refusal,
     /// Which credential was wrong, behind every 401.
     pub denial: Option<Denial>,
+    /// Who came in at the wrong door, or asked for a space that is not its own.
+    pub who: Option<Known>,
+}
+
+/// A client that was recognised and may not come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub client: String,
+    /// Its default space.
+    pub space: Option<SpaceKey>,
 }
 
 impl Denied {
@@ -84,6 +95,7 @@ impl Denied {
         Denied {
             refusal: Refusal::new(403, Issue::error(IssueCode::Forbidden, text)),
             denial: None,
+            who: None,
         }
     }
 
@@ -91,6 +103,7 @@ impl Denied {
         Denied {
             refusal: Refusal::new(401, Issue::error(IssueCode::Login, text)),
             denial: Some(denial),
+            who: None,
         }
     }
 }
@@ -114,9 +127,13 @@ struct Shared {
 
 impl Shared {
     fn put(&self, snapshot: &AccessSnapshot, engine: &Engine) {
-        engine.set_key_systems(key_systems(&self.naming_base, snapshot));
         let fresh = Arc::new(Directory::new(snapshot, &self.naming_base, &self.oids));
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let mut slot = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        // Who read it later may come first: what was taken back stays so.
+        if fresh.generation >= slot.generation {
+            engine.set_key_systems(key_systems(&self.naming_base, snapshot));
+            *slot = fresh;
+        }
     }
 }
 
@@ -278,75 +295,10 @@ impl Authenticator {
     /// the door or the space, 429 after too many wrong credentials from one address. Each is audited.
     pub fn authenticate(&self, door: Door, headers: &CallerHeaders<'_>) -> Result<Caller, Denied> {
         let result = self.recognise(&self.directory(), door, headers);
-        if let Err(Denied { refusal, .. }) = &result {
-            self.record_unknown(door, headers.request_id, "authenticate", refusal);
+        if let Err(denied) = &result {
+            self.record_denied(door, headers.request_id, denied);
         }
         result
-    }
-
-    /// Audits what became of a known caller's request when nothing that ran has: what it was called, what it was about.
-    pub fn record_request(
-        &self,
-        caller: &Caller,
-        interaction: &'static str,
-        (kind, id): (Option<Audited>, Option<Id>),
-        refusal: Option<&Refusal>,
-    ) {
-        match refusal {
-            Some(_) => caller.witness.refused(),
-            None => caller.witness.done(),
-        }
-        self.record(AuditEntry {
-            time: self.shared.store.now(),
-            request_id: caller.request_id.clone(),
-            client: caller.client.clone(),
-            space: Some(caller.space),
-            door: caller.door.as_str(),
-            interaction,
-            kind,
-            id,
-            version: None,
-            outcome: refusal.map_or("ok", |refusal| refusal.code().as_str()),
-        });
-    }
-
-    /// Audits that a request was refused before anybody looked who sent it.
-    pub fn record_unknown(&self, door: Door, request_id: &str, interaction: &'static str, refusal: &Refusal) {
-        self.record(AuditEntry {
-            time: self.shared.store.now(),
-            request_id: request_id.to_owned(),
-            client: String::new(),
-            space: None,
-            door: door.as_str(),
-            interaction,
-            kind: None,
-            id: None,
-            version: None,
-            outcome: refusal.code().as_str(),
-        });
-    }
-
-    /// Audits that a certificate was refused before any request was made.
-    pub fn record_handshake(&self) {
-        self.record(AuditEntry {
-            time: self.shared.store.now(),
-            request_id: uuid::Uuid::new_v4().to_string(),
-            client: String::new(),
-            space: None,
-            door: "tls",
-            interaction: "handshake",
-            kind: None,
-            id: None,
-            version: None,
-            outcome: IssueCode::Login.as_str(),
-        });
-    }
-
-    fn record(&self, entry: AuditEntry) {
-        // Refused it is either way; what cannot be recorded is at least logged.
-        if let Err(error) = self.shared.store.audit_later(entry) {
-            tracing::error!(%error, "a denial could not be audited");
-        }
     }
 
     fn recognise(
@@ -362,24 +314,13 @@ impl Authenticator {
             scopes,
         } = holder(directory, &self.issuers, door, headers, now)
             .map_err(|denied| self.count(denied, headers))?;
-        if !client.doors.contains(&door) {
-            let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
-            return Err(Denied::forbidden(text));
-        }
-        let space = match door {
-            // Its requests have no word for a space: the realm is in the credential.
-            Door::Ehealth => client.realm(sandbox_key).ok_or_else(|| {
-                Denied::forbidden("No realm means a space of this client. Ask the operator to bind one.")
-            })?,
-            // A partner's own word says which space is meant, or its key does; a header of ours does not.
-            _ => client
-                .space(headers.space.filter(|_| door == Door::Fhir), sandbox_key)
-                .ok_or_else(|| {
-                    Denied::forbidden(
-                        "There is no such space for this client. Leave X-Space out for its default one.",
-                    )
-                })?,
-        };
+        let space = place(client, sandbox_key, door, headers).map_err(|denied| Denied {
+            who: Some(Known {
+                client: client.id.clone(),
+                space: client.space(None, sandbox_key),
+            }),
+            ..denied
+        })?;
         Ok(Caller {
             client: client.id.clone(),
             space,
@@ -412,7 +353,35 @@ impl Authenticator {
                 ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
             },
             denial: None,
+            who: None,
         }
+    }
+}
+
+/// The space that a client means at a door, when it may use both.
+fn place(
+    client: &KnownClient,
+    sandbox_key: bool,
+    door: Door,
+    headers: &CallerHeaders<'_>,
+) -> Result<SpaceKey, Denied> {
+    if !client.doors.contains(&door) {
+        let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
+        return Err(Denied::forbidden(text));
+    }
+    match door {
+        // Its requests have no word for a space: the realm is in the credential.
+        Door::Ehealth => client.realm(sandbox_key).ok_or_else(|| {
+            Denied::forbidden("No realm means a space of this client. Ask the operator to bind one.")
+        }),
+        // A partner's own word says which space is meant, or its key does; a header of ours does not.
+        _ => client
+            .space(headers.space.filter(|_| door == Door::Fhir), sandbox_key)
+            .ok_or_else(|| {
+                Denied::forbidden(
+                    "There is no such space for this client. Leave X-Space out for its default one.",
+                )
+            }),
     }
 }
 
@@ -434,11 +403,11 @@ fn holder<'d>(
         _ => None,
     };
     // Nobody's: that is said before anything of the token.
-    if api_key.is_some_and(|key| !directory.knows_api_key(key)) {
+    if api_key.is_some_and(|key| !directory.knows_api_key(key, now)) {
         let text = "The API-key is not valid. Check it, or ask the operator for a new one.";
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
-    let by_certificate = certificate::holder(directory, &headers.certificate)?;
+    let by_certificate = certificate::holder(directory, &headers.certificate, now)?;
     let by_token = match headers.authorization {
         Some(authorization) => {
             let token = bearer::token(authorization)?;

@@ -80,6 +80,8 @@ pub struct Client {
     pub attributes: Vec<(String, String)>,
     /// False: every credential of it is refused.
     pub enabled: bool,
+    /// From when on every credential of it is refused, microseconds since the epoch; `None`: never.
+    pub expires: Option<i64>,
 }
 
 /// An API key as stored: never the key.

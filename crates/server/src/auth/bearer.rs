@@ -69,7 +69,7 @@ fn of_token<'d>(
 ) -> Result<Holder<'d>, Rejected> {
     let grant = issuers.check(token, now)?;
     let client = directory
-        .client_at_issuer(grant.issuer, grant.client)
+        .client_at_issuer(grant.issuer, grant.client, now)
         .ok_or(Rejected::Client)?;
     Ok(Holder {
         client,
@@ -95,6 +95,7 @@ pub fn rejected(reason: Rejected) -> Denied {
                 )
             },
             denial: None,
+            who: None,
         },
         _ => not_valid(Denial::TokenInvalid),
     };

@@ -12,13 +12,14 @@ use super::{Denial, Denied};
 pub fn holder<'d>(
     directory: &'d Directory,
     presented: &Presented,
+    now: i64,
 ) -> Result<Option<&'d KnownClient>, Denied> {
     let certificate = match presented {
         Presented::Unasked | Presented::None => return Ok(None),
         Presented::Faulty(fault) => return Err(Denied::login(Denial::CertificateInvalid, fault.text())),
         Presented::Certificate(certificate) => certificate,
     };
-    let found = directory.client_of_certificate(certificate.identity());
+    let found = directory.client_of_certificate(certificate.identity(), now);
     found
         .map(Some)
         .map_err(|mismatch| Denied::login(Denial::CertificateInvalid, text(mismatch)))

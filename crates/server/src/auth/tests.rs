@@ -30,6 +30,7 @@ fn snapshot() -> AccessSnapshot {
         policy: None,
         attributes: Vec::new(),
         enabled: true,
+        expires: None,
     };
     let key = ClientKey {
         prefix: "sk_live_0123456789ab".to_owned(),
@@ -133,6 +134,41 @@ fn a_key_opens_until_it_expires() {
         holder(&directory, &Issuers::default(), Door::Fhir, &headers, now).is_ok()
     };
     assert!(opens(999) && !opens(1_000));
+}
+
+#[test]
+fn a_client_that_has_ended_is_as_one_that_is_switched_off() {
+    let mut snapshot = snapshot();
+    let client = &mut snapshot.clients[0];
+    client.expires = Some(600);
+    client.attributes = vec![
+        (
+            attributes::API_KEY_SHA256.to_owned(),
+            ApiKeyDigest::of(API_KEY).to_string(),
+        ),
+        (attributes::TOKEN_ISSUER.to_owned(), "issuer".to_owned()),
+    ];
+    snapshot.certificates = vec![store::access::ClientCertificate {
+        client: "demo".to_owned(),
+        common_name: "cn".to_owned(),
+        unit: "ou".to_owned(),
+        alternative: None,
+        issuer: None,
+    }];
+    let directory = Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new());
+    let shown = crate::tls::Identity {
+        common_name: Some("cn".to_owned()),
+        units: vec!["ou".to_owned()],
+        alternatives: Vec::new(),
+        issuer: Vec::new(),
+    };
+    for (now, is_let_in) in [(599, true), (600, false)] {
+        assert_eq!(directory.client_of(KEY, now).is_some(), is_let_in);
+        assert_eq!(directory.knows_api_key(API_KEY, now), is_let_in);
+        assert_eq!(directory.client_of_certificate(&shown, now).is_ok(), is_let_in);
+        let of_token = directory.client_at_issuer("issuer".to_owned(), "demo".to_owned(), now);
+        assert_eq!(of_token.is_some(), is_let_in);
+    }
 }
 
 /// What the headers come to at a door.

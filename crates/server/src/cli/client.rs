@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 use engine::{ClientPolicy, Door, Scopes};
+use fhir::Timestamp;
+use fhir::time::TimeRange;
 use store::access::Client;
 use store::{Change, Store};
 
@@ -67,6 +69,10 @@ pub struct NewClient {
     /// What that authorization server calls it [default: the id]
     #[arg(long, value_name = "NAME", requires = "token_issuer")]
     token_client: Option<String>,
+    /// The last day on which it is let in (UTC), such as 2027-06-30; from then on it is as one that is switched off
+    /// [default: none]
+    #[arg(long, value_name = "DAY", value_parser = end_of_day)]
+    expires: Option<i64>,
     /// Refuse every credential of it
     #[arg(long)]
     disabled: bool,
@@ -120,7 +126,8 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
         ClientCommand::Certificate(command) => certificate::run(store, command).await,
         ClientCommand::List { .. } => {
             let clients = store.access().snapshot().await?.clients;
-            clients.iter().try_for_each(|client| say(&line_of(client)))
+            let now = store.now().micros();
+            clients.iter().try_for_each(|client| say(&line_of(client, now)))
         }
     }
 }
@@ -145,13 +152,32 @@ async fn nobody_else_has_its_name(store: &Store, client: &Client) -> anyhow::Res
     }
 }
 
-fn line_of(client: &Client) -> String {
+/// The end of a day in UTC, microseconds since the epoch.
+fn end_of_day(text: &str) -> Result<i64, String> {
+    let is_day = text.len() == "YYYY-MM-DD".len();
+    let range = TimeRange::parse(text).filter(|_| is_day);
+    range
+        .map(|range| range.high)
+        .ok_or_else(|| "write the day as 2027-06-30".to_owned())
+}
+
+/// The last day before an end.
+fn last_day(end: i64) -> String {
+    let instant = Timestamp::from_micros(end.saturating_sub(1)).to_instant();
+    instant.chars().take("YYYY-MM-DD".len()).collect()
+}
+
+fn line_of(client: &Client, now: i64) -> String {
     let state = if client.enabled { "enabled" } else { "disabled" };
     let rate = attribute(client, attributes::RATE_LIMIT).map(|rate| format!("\trate {rate}"));
     let tokens =
         attributes::name_at_issuer(client).map(|(issuer, name)| format!("\ttokens {name} of {issuer}"));
+    let expiry = client.expires.map(|end| {
+        let word = if now < end { "expires" } else { "expired" };
+        format!("\t{word} {}", last_day(end))
+    });
     format!(
-        "{}\t{}\t{}\t{}\t{}\t{state}{}{}",
+        "{}\t{}\t{}\t{}\t{}\t{state}{}{}{}",
         client.id,
         client.spaces.join(","),
         client.doors.join(","),
@@ -159,6 +185,7 @@ fn line_of(client: &Client) -> String {
         client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
         rate.unwrap_or_default(),
         tokens.unwrap_or_default(),
+        expiry.unwrap_or_default(),
     )
 }
 
@@ -188,6 +215,7 @@ impl NewClient {
             policy: self.policy,
             attributes: attributes.collect(),
             enabled: !self.disabled,
+            expires: self.expires,
         }
     }
 }

@@ -164,6 +164,7 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
             Allowance::Unlimited.to_string(),
         )],
         enabled: true,
+        expires: None,
     };
     let mut sas = client(
         "demo-sas",

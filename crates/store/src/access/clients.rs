@@ -97,7 +97,7 @@ pub(super) fn unknown(client: &str) -> StoreError {
 
 pub(super) fn clients(tx: &mut Transaction<'_>) -> Result<Vec<Client>, StoreError> {
     let statement = Statement::new(
-        "SELECT id, name, spaces, doors, scopes, policy, attributes, enabled FROM client WHERE space = 0 ORDER BY id",
+        "SELECT id, name, spaces, doors, scopes, policy, attributes, enabled, expires FROM client WHERE space = 0 ORDER BY id",
     );
     let rows = tx
         .sql
@@ -107,7 +107,7 @@ pub(super) fn clients(tx: &mut Transaction<'_>) -> Result<Vec<Client>, StoreErro
 }
 
 fn client(row: ClientRow) -> Client {
-    let (id, name, spaces, doors, scopes, policy, attributes, enabled) = row;
+    let (id, name, spaces, doors, scopes, policy, attributes, enabled, expires) = row;
     Client {
         id,
         name,
@@ -121,6 +121,7 @@ fn client(row: ClientRow) -> Client {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         enabled,
+        expires,
     }
 }
 
@@ -138,7 +139,7 @@ fn client_upsert(client: &Client) -> Statement<'_> {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     Statement::new(
-        "INSERT INTO client (space, id, name, spaces, doors, scopes, policy, attributes, enabled) VALUES (0, ",
+        "INSERT INTO client (space, id, name, spaces, doors, scopes, policy, attributes, enabled, expires) VALUES (0, ",
     )
     .bind(client.id.as_str())
     .sql(", ")
@@ -155,9 +156,11 @@ fn client_upsert(client: &Client) -> Statement<'_> {
     .bind(attributes.join("\n"))
     .sql(", ")
     .bind(client.enabled)
+    .sql(", ")
+    .bind(client.expires)
     .sql(
         ") ON CONFLICT (space, id) DO UPDATE SET name = excluded.name, spaces = excluded.spaces, \
          doors = excluded.doors, scopes = excluded.scopes, policy = excluded.policy, \
-         attributes = excluded.attributes, enabled = excluded.enabled",
+         attributes = excluded.attributes, enabled = excluded.enabled, expires = excluded.expires",
     )
 }

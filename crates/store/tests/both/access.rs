@@ -30,6 +30,7 @@ fn client() -> Client {
         policy: Some("sas-regulator".to_owned()),
         attributes: vec![("legal-entity-id".to_owned(), "1=2".to_owned())],
         enabled: true,
+        expires: Some(9_000_000),
     }
 }
 

@@ -18,6 +18,7 @@ pub const TESTS: &[Test] = tests![
     a_rotated_key_works_beside_the_new_one,
     a_rotation_brings_no_key_back_and_lengthens_none,
     a_disabled_client_is_refused,
+    a_client_past_its_expiry_is_refused,
     a_credential_is_checked_before_the_path_and_the_body,
     many_wrong_keys_from_one_address_are_slowed_down_and_the_owner_gets_in,
     a_key_never_appears_in_the_log,
@@ -203,6 +204,36 @@ fn a_disabled_client_is_refused(context: &Context) {
     });
     succeeds(context, &server, &arguments);
     fhir_with_key(&server, &key).get("/Patient").send().expect(200);
+}
+
+fn a_client_past_its_expiry_is_refused(context: &Context) {
+    let server = context.server();
+    let key = client_key(context, &server, "leaving", &["demo"], EVERYTHING);
+    let client = fhir_with_key(&server, &key);
+    let add = |day: &str| {
+        let arguments = ["client", "add", "leaving", "--space", "demo", "--door", "fhir"];
+        let more = ["--scope", "system/Patient.cruds", "--expires", day];
+        passerelle(context, &server, &[&arguments[..], &more].concat())
+    };
+    let listed = || {
+        let clients = succeeds(context, &server, &["client", "list"]);
+        let line = clients.lines().find(|line| line.starts_with("leaving\t"));
+        line.expect("the client").to_owned()
+    };
+    for wrong in ["2027-06-31", "2027-06", "tomorrow", "2027-06-30T12:00:00Z"] {
+        let output = add(wrong);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("2027-06-30"), "{said}");
+    }
+    assert!(add("2099-12-31").status.success());
+    assert!(listed().ends_with("\texpires 2099-12-31"), "{}", listed());
+    client.get("/Patient").send().expect(200);
+    assert!(add("2020-02-29").status.success());
+    assert!(listed().ends_with("\texpired 2020-02-29"), "{}", listed());
+    wait_for(Duration::from_secs(10), "the end to be in force", || {
+        (client.get("/Patient/nobody").send().status == 401).then_some(())
+    });
+    refused(client.get("/Patient").send(), 401, "login");
 }
 
 fn a_credential_is_checked_before_the_path_and_the_body(context: &Context) {

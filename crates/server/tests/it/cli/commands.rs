@@ -434,6 +434,7 @@ fn help_names_every_flag(context: &Context) {
                 "--legal-entity-status",
                 "--user-id",
                 "--rate-limit",
+                "--expires",
                 "--disabled",
                 "sas-regulator",
             ],
