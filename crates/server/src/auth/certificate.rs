@@ -39,6 +39,10 @@ pub fn text(mismatch: Mismatch) -> &'static str {
             "The client certificate is no client's: its CN and OU are registered, with another issuer or alternative \
              name. Check both, or ask the operator to register them."
         }
+        Mismatch::Several => {
+            "The client certificate is that of more than one client. Ask the operator to register it for one of them \
+             alone, by its CN, OU and issuer."
+        }
     }
 }
 

@@ -95,6 +95,8 @@ pub enum Mismatch {
     Unit,
     /// Issuer or alternative name.
     Rest,
+    /// Nothing: it is that of several clients.
+    Several,
 }
 
 /// A client that is switched on.
@@ -323,23 +325,27 @@ impl Directory {
         known.fold(false, |found, digest| found | digest.is_same(&sent))
     }
 
-    /// The client whose certificate this is.
+    /// The client whose certificate this is. One that could be that of several is nobody's: a certificate with several
+    /// OUs may be described twice.
     ///
     /// # Errors
     /// The nearest miss.
     pub fn client_of_certificate(&self, shown: &Identity, now: i64) -> Result<&KnownClient, Mismatch> {
-        let mut nearest = Mismatch::CommonName;
+        let (mut nearest, mut found) = (Mismatch::CommonName, None::<&KnownClient>);
         let of_those_let_in = self
             .certificates
             .iter()
             .filter(|known| known.client.is_let_in(now));
         for known in of_those_let_in {
             match known.compare(shown) {
-                Ok(client) => return Ok(client),
+                Ok(client) if found.is_some_and(|found| found.id != client.id) => {
+                    return Err(Mismatch::Several);
+                }
+                Ok(client) => found = Some(client),
                 Err(mismatch) => nearest = nearest.max(mismatch),
             }
         }
-        Err(nearest)
+        found.ok_or(nearest)
     }
 
     /// The client of this name at an issuer.

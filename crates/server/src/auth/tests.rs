@@ -171,6 +171,39 @@ fn a_client_that_has_ended_is_as_one_that_is_switched_off() {
     }
 }
 
+#[test]
+fn a_certificate_that_two_clients_are_described_by_is_nobodys() {
+    let mut snapshot = snapshot();
+    let other = Client {
+        id: "other".to_owned(),
+        ..snapshot.clients[0].clone()
+    };
+    snapshot.clients.push(other);
+    let row = |client: &str, unit: &str| store::access::ClientCertificate {
+        client: client.to_owned(),
+        common_name: "cn".to_owned(),
+        unit: unit.to_owned(),
+        alternative: None,
+        issuer: None,
+    };
+    snapshot.certificates = vec![row("demo", "1"), row("demo", "3"), row("other", "2")];
+    let directory = Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new());
+    let whose = |units: &[&str]| {
+        let shown = crate::tls::Identity {
+            common_name: Some("cn".to_owned()),
+            units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+            alternatives: Vec::new(),
+            issuer: Vec::new(),
+        };
+        let found = directory.client_of_certificate(&shown, 500);
+        found.map(|client| client.id.clone())
+    };
+    assert_eq!(whose(&["1", "3"]), Ok("demo".to_owned()));
+    assert_eq!(whose(&["2"]), Ok("other".to_owned()));
+    assert_eq!(whose(&["1", "2"]), Err(Mismatch::Several));
+    assert_eq!(whose(&["4"]), Err(Mismatch::Unit));
+}
+
 /// What the headers come to at a door.
 fn denial(directory: &Directory, door: Door, api_key: Option<&[u8]>, bearer: Option<&str>) -> Option<Denial> {
     let headers = headers(api_key, bearer.map(str::as_bytes));
@@ -338,7 +371,12 @@ fn what_is_said_of_a_certificate_reads_as_on_its_page() {
         CertificateFault::RevocationUnknown,
         CertificateFault::Unfit,
     ];
-    let mismatches = [Mismatch::CommonName, Mismatch::Unit, Mismatch::Rest];
+    let mismatches = [
+        Mismatch::CommonName,
+        Mismatch::Unit,
+        Mismatch::Rest,
+        Mismatch::Several,
+    ];
     let denials = [
         certificate::not_of_token(),
         certificate::nothing_sent(&Presented::Unasked),
