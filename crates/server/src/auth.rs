@@ -440,9 +440,9 @@ async fn watch(shared: &Shared, engine: &Engine) {
         let slot = shared.directory.read().unwrap_or_else(PoisonError::into_inner);
         slot.generation
     };
+    let mut access = shared.store.access().watch();
     while !shared.stopped.load(Ordering::Relaxed) {
         actix_web::rt::time::sleep(REFRESH).await;
-        let access = shared.store.access();
         match access.generation().await {
             Ok(generation) if generation == known => continue,
             Ok(_) => {}

@@ -8,7 +8,7 @@ use fhir::ResourceType;
 
 use crate::api::SpaceKey;
 
-pub use admin::{Access, Change};
+pub use admin::{Access, AccessWatch, Change};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

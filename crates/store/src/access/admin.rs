@@ -20,6 +20,30 @@ pub struct Access {
     store: Store,
 }
 
+/// The same for who watches it for changes, on a connection that no request has: however many requests wait for one, a
+/// change is seen in its time.
+pub struct AccessWatch {
+    store: Store,
+}
+
+impl AccessWatch {
+    /// As [`Access::generation`].
+    ///
+    /// # Errors
+    /// What the database says. The connection is made anew the next time.
+    pub async fn generation(&mut self) -> Result<i64, StoreError> {
+        self.store.read_aside(settings::generation).await
+    }
+
+    /// As [`Access::snapshot`].
+    ///
+    /// # Errors
+    /// What the database says. The connection is made anew the next time.
+    pub async fn snapshot(&mut self) -> Result<AccessSnapshot, StoreError> {
+        self.store.read_aside(snapshot).await
+    }
+}
+
 /// Whether a change found anything to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -32,6 +56,11 @@ pub enum Change {
 impl Access {
     pub(crate) fn new(store: Store) -> Access {
         Access { store }
+    }
+
+    /// For who watches it.
+    pub fn watch(self) -> AccessWatch {
+        AccessWatch { store: self.store }
     }
 
     /// Rises with every change of access, by whatever process.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use fhir::ResourceType;
-use store::StoreError;
 use store::access::{Binding, Change, Client, ClientKey, KeySystem};
+use store::{Options, StoreError};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SPACE};
 use crate::cases;
 
 cases![
     every_change_of_access_is_idempotent_counted_and_audited,
     what_cannot_be_is_refused_with_advice,
     a_revocation_is_seen_by_another_server,
+    a_change_is_seen_while_requests_have_every_connection,
     a_naming_base_is_written_once,
     an_attribute_that_is_kept_outlives_a_change_of_its_client,
 ];
@@ -210,6 +211,39 @@ async fn a_revocation_is_seen_by_another_server(bench: Arc<Bench>) {
     here.revoke_key("sk_live_a").await.unwrap();
     assert!(there.generation().await.unwrap() > before.generation);
     assert!(there.snapshot().await.unwrap().keys.is_empty());
+}
+
+async fn a_change_is_seen_while_requests_have_every_connection(bench: Arc<Bench>) {
+    bench.open().access().add_space("clinic", false).await.unwrap();
+    let options = Options {
+        connections: 1,
+        ..bench.options()
+    };
+    let store = bench.open_with(options);
+    // The first connection is that of a request, for as long as this waits.
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (end, may_end) = std::sync::mpsc::channel::<()>();
+    let request = {
+        let handle = store.for_space(SPACE);
+        tokio::spawn(async move {
+            let read = handle.read(move |_| {
+                begun.send(()).expect("the test waits");
+                let _ = may_end.recv();
+                Ok::<_, StoreError>(())
+            });
+            read.await
+        })
+    };
+    tokio::task::spawn_blocking(move || has_begun.recv().expect("the request has begun"))
+        .await
+        .unwrap();
+    let mut watch = store.access().watch();
+    let known = watch.generation().await.unwrap();
+    bench.open().access().add_space("other", false).await.unwrap();
+    assert_eq!(watch.generation().await, Ok(known + 1));
+    assert_eq!(watch.snapshot().await.unwrap().spaces.len(), 2);
+    drop(end);
+    let _ = request.await.unwrap();
 }
 
 async fn a_naming_base_is_written_once(bench: Arc<Bench>) {
