@@ -29,8 +29,7 @@ fn allow(session: &Session, permission: Permission) -> Result<(), Error> {
     if session.caller.scopes.allow_audit(permission) {
         return Ok(());
     }
-    Err(Error::Forbidden(format!(
-        "This client lacks the scope system/AuditEvent.{}. Ask the operator to grant it.",
-        permission.letter()
-    )))
+    Err(Error::Scope {
+        scope: format!("system/AuditEvent.{}", permission.letter()),
+    })
 }

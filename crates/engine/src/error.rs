@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use fhir::{Issue, IssueCode, ResourceType, Target, VersionId};
+use fhir::{Issue, IssueCode, Target, VersionId};
 use store::StoreError;
-
-use crate::scope::Permission;
 
 /// Why an interaction was refused.
 #[derive(Debug)]
@@ -81,10 +79,8 @@ pub enum Error {
     Forbidden(String),
     /// The caller's scopes do not allow this.
     Scope {
-        /// On which type.
-        kind: ResourceType,
-        /// What would be needed.
-        permission: Permission,
+        /// The least that would, such as `system/Patient.r`.
+        scope: String,
     },
     /// The store failed.
     Store(StoreError),
@@ -144,7 +140,7 @@ pub struct Refusal {
     /// After how long it makes sense to try again.
     pub retry_after: Option<Duration>,
     /// What the caller's scopes do not allow.
-    pub lacks: Option<(ResourceType, Permission)>,
+    pub lacks: Option<String>,
     /// How loudly to log it.
     pub log: LogLevel,
     /// For the log only: a lower error's text.
@@ -265,13 +261,12 @@ impl Error {
             Error::CrossReference(problem) => cross_reference_refusal(problem),
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
-            Error::Scope { kind, permission } => {
+            Error::Scope { scope } => {
                 let text = format!(
-                    "This client, or its access token, lacks the scope {}. Ask the operator to grant it, or get a token that has it.",
-                    permission.scope(*kind)
+                    "This client, or its access token, lacks the scope {scope}. Ask the operator to grant it, or get a token that has it.",
                 );
                 Refusal {
-                    lacks: Some((*kind, *permission)),
+                    lacks: Some(scope.clone()),
                     ..Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
                 }
             }

@@ -265,7 +265,9 @@ impl Session {
         if self.caller.scopes.allow(kind, permission) {
             return Ok(());
         }
-        Err(Error::Scope { kind, permission })
+        Err(Error::Scope {
+            scope: permission.scope(kind),
+        })
     }
 
     /// Refuses an interaction that the regulator policy has no use for, naming the one it has.

@@ -122,6 +122,8 @@ struct Shared {
     oids: BTreeMap<String, String>,
     directory: RwLock<Arc<Directory>>,
     wrong: WrongCredentials,
+    /// Certificates refused in the handshake, by themselves: a connection is closed for those alone.
+    handshakes: WrongCredentials,
     stopped: AtomicBool,
 }
 
@@ -193,6 +195,7 @@ impl Authenticator {
             directory: RwLock::new(Arc::new(Directory::new(&snapshot, naming_base, &oids))),
             oids,
             wrong: WrongCredentials::default(),
+            handshakes: WrongCredentials::default(),
             stopped: AtomicBool::new(false),
         });
         let (watched, engine) = (Arc::clone(&shared), engine.clone());
@@ -299,6 +302,11 @@ impl Authenticator {
             self.record_denied(door, headers.request_id, denied);
         }
         result
+    }
+
+    /// Whether so many certificates of this address were refused that it gets no handshake for the rest of the window.
+    pub fn closes_to(&self, peer: IpAddr) -> bool {
+        self.shared.handshakes.is_over(peer, Instant::now())
     }
 
     fn recognise(

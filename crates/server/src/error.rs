@@ -125,13 +125,12 @@ pub fn response(
 
 /// How to ask again — RFC 6750, 3: without an error when no token came, and never with a reason.
 fn challenge(failure: &Failure, status: StatusCode) -> Option<String> {
-    let error = match (status, failure.denial, failure.refusal.lacks) {
+    let error = match (status, failure.denial, &failure.refusal.lacks) {
         (StatusCode::UNAUTHORIZED, Some(Denial::TokenInvalid | Denial::ApiKeyInvalid), _) => {
             ", error=\"invalid_token\"".to_owned()
         }
         (StatusCode::UNAUTHORIZED, _, _) => String::new(),
-        (StatusCode::FORBIDDEN, _, Some((kind, permission))) => {
-            let scope = permission.scope(kind);
+        (StatusCode::FORBIDDEN, _, Some(scope)) => {
             format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
         }
         _ => return None,

@@ -1,5 +1,8 @@
 //! What the audit trail holds of requests of which no interaction writes.
 
+use std::net::IpAddr;
+use std::time::Instant;
+
 use engine::{Caller, Door, Refusal};
 use fhir::{Id, IssueCode};
 use store::audit::{AuditEntry, Audited};
@@ -45,8 +48,11 @@ impl Authenticator {
         });
     }
 
-    /// Audits that a certificate was refused before any request was made.
-    pub fn record_handshake(&self) {
+    /// Audits that a certificate was refused before any request was made, and counts it against this address.
+    pub fn record_handshake(&self, peer: Option<IpAddr>) {
+        if let Some(peer) = peer {
+            let _ = self.shared.handshakes.count(peer, Instant::now());
+        }
         let request_id = uuid::Uuid::new_v4().to_string();
         self.record(self.entry("tls", &request_id, "handshake", IssueCode::Login.as_str()));
     }

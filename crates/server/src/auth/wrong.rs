@@ -30,6 +30,15 @@ struct Count {
 }
 
 impl WrongCredentials {
+    /// Whether the next one would be one too many.
+    pub fn is_over(&self, peer: IpAddr, now: Instant) -> bool {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = counts.get(&counted(peer));
+        entry.is_some_and(|entry| {
+            entry.count >= WRONG_LIMIT && now.saturating_duration_since(entry.since) < WRONG_WINDOW
+        })
+    }
+
     /// Counts one. How long to wait when it is one too many.
     pub fn count(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,6 +9,8 @@ fn one_too_many_waits_for_the_end_of_the_window() {
     let (wrong, start) = (WrongCredentials::default(), Instant::now());
     let later = start + Duration::from_secs(20);
     assert!((0..WRONG_LIMIT).all(|_| wrong.count(ip("192.0.2.1"), start).is_none()));
+    assert!(wrong.is_over(ip("192.0.2.1"), later) && !wrong.is_over(ip("192.0.2.2"), later));
+    assert!(!wrong.is_over(ip("192.0.2.1"), start + WRONG_WINDOW));
     assert_eq!(wrong.count(ip("192.0.2.1"), later), Some(Duration::from_secs(40)));
     assert_eq!(wrong.count(ip("192.0.2.2"), later), None);
     assert_eq!(wrong.count(ip("192.0.2.1"), start + WRONG_WINDOW), None);
