@@ -9,6 +9,7 @@ use fhir::ResourceType;
 use crate::api::SpaceKey;
 
 pub use admin::{Access, AccessWatch, Change};
+pub use clients::Switch;
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]

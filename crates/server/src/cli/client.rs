@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use engine::{ClientPolicy, Door, Scopes};
 use fhir::Timestamp;
 use fhir::time::TimeRange;
-use store::access::Client;
+use store::access::{Client, Switch};
 use store::{Change, Store};
 
 use super::certificate::{self, CertificateCommand};
@@ -15,8 +15,22 @@ use crate::rate::Allowance;
 /// `passerelle client …`
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Add a client, or change the one of this id to what is said here
+    /// Add a client, or change the one of this id to what is said here; one that is switched off stays so
     Add(Box<NewClient>),
+    /// Refuse every credential of a client, in every server within a second
+    Disable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Take the credentials of a client again
+    Enable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Certificates by which clients are known
     #[command(subcommand)]
     Certificate(CertificateCommand),
@@ -73,7 +87,7 @@ pub struct NewClient {
     /// [default: none]
     #[arg(long, value_name = "DAY", value_parser = end_of_day)]
     expires: Option<i64>,
-    /// Refuse every credential of it
+    /// Refuse every credential of it, until `client enable`
     #[arg(long)]
     disabled: bool,
     #[command(flatten)]
@@ -86,7 +100,9 @@ impl ClientCommand {
         match self {
             ClientCommand::Add(new) => new.database.clone(),
             ClientCommand::Certificate(command) => command.database(),
-            ClientCommand::List { database } => database.clone(),
+            ClientCommand::Disable { database, .. }
+            | ClientCommand::Enable { database, .. }
+            | ClientCommand::List { database } => database.clone(),
         }
     }
 }
@@ -118,10 +134,29 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
                 }
                 fill_in_patient_ids(&store).await?;
             }
+            let known = access.snapshot().await?.clients;
+            let is_off = |known: &Client| known.id == client.id && !known.enabled;
+            if known.iter().any(is_off) {
+                return say(&format!(
+                    "client {}. It is switched off: passerelle client enable {}",
+                    client.id, client.id
+                ));
+            }
             say(&format!(
                 "client {}. Give it a key: passerelle key issue {}, or a certificate: passerelle client certificate add {} …",
                 client.id, client.id, client.id
             ))
+        }
+        ClientCommand::Disable { id, .. } => {
+            store.access().switch_client(&id, Switch::Off).await?;
+            say(&format!(
+                "client {id} is switched off: every credential of it is refused. Its keys and certificates are kept; revoke \
+                 those that leaked before it is switched on again"
+            ))
+        }
+        ClientCommand::Enable { id, .. } => {
+            store.access().switch_client(&id, Switch::On).await?;
+            say(&format!("client {id} is switched on"))
         }
         ClientCommand::Certificate(command) => certificate::run(store, command).await,
         ClientCommand::List { .. } => {

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = tests![
     without_a_valid_key_the_answer_is_401_whatever_is_wrong_with_it,
     a_revoked_key_is_refused_within_a_second,
     a_rotated_key_works_beside_the_new_one,
+    a_key_is_of_the_kind_that_is_said_and_its_successor_too,
     a_rotation_brings_no_key_back_and_lengthens_none,
     a_disabled_client_is_refused,
     a_client_past_its_expiry_is_refused,
@@ -138,6 +139,30 @@ fn a_rotated_key_works_beside_the_new_one(context: &Context) {
     old_client.get("/Patient").send().expect(200);
 }
 
+fn a_key_is_of_the_kind_that_is_said_and_its_successor_too(context: &Context) {
+    let server = context.server();
+    succeeds(context, &server, &["space", "add", "hospital"]);
+    let spaces = ["hospital", "demo"];
+    let both = client_key(context, &server, "both-kinds", &spaces, EVERYTHING);
+    assert!(both.starts_with("sk_live_"));
+    let issue = |arguments: &[&str]| {
+        let printed = succeeds(context, &server, arguments);
+        let mut words = printed.split_whitespace();
+        words.find(|word| word.starts_with("sk_")).unwrap().to_owned()
+    };
+    assert!(issue(&["key", "issue", "both-kinds", "--live"]).starts_with("sk_live_"));
+    let sandbox = issue(&["key", "issue", "both-kinds", "--sandbox"]);
+    let (prefix, _) = sandbox.rsplit_once('_').unwrap();
+    let next = issue(&["key", "rotate", prefix]);
+    for key in [&sandbox, &next] {
+        assert!(key.starts_with("sk_test_"), "{prefix}");
+        let client = fhir_with_key(&server, key);
+        client.get("/Patient").send().expect(200);
+        let live = client.get("/Patient").header("X-Space", "hospital");
+        refused(live.send(), 403, "forbidden");
+    }
+}
+
 fn a_rotation_brings_no_key_back_and_lengthens_none(context: &Context) {
     let server = context.server();
     client_key(context, &server, "ending", &["demo"], EVERYTHING);
@@ -202,8 +227,23 @@ fn a_disabled_client_is_refused(context: &Context) {
     wait_for(Duration::from_secs(10), "the client to be off", || {
         (client.get("/Patient/nobody").send().status == 401).then_some(())
     });
-    succeeds(context, &server, &arguments);
+    // What else is changed of it does not bring it back.
+    let said = succeeds(context, &server, &arguments);
+    assert!(said.contains("client enable blocked"), "{said}");
+    refused(client.get("/Patient").send(), 401, "login");
+    for _ in 0..2 {
+        succeeds(context, &server, &["client", "enable", "blocked"]);
+    }
     fhir_with_key(&server, &key).get("/Patient").send().expect(200);
+    succeeds(context, &server, &["client", "disable", "blocked"]);
+    wait_for(Duration::from_secs(10), "the client to be off again", || {
+        (client.get("/Patient/nobody").send().status == 401).then_some(())
+    });
+    let listed = succeeds(context, &server, &["client", "list"]);
+    let is_blocked = |line: &&str| line.starts_with("blocked\t") && line.contains("\tdisabled");
+    assert_eq!(listed.lines().filter(is_blocked).count(), 1, "{listed}");
+    let sql = "SELECT count(*) FROM audit WHERE interaction IN ('client-enable', 'client-disable') AND id = 'blocked'";
+    assert_eq!(execute(&server, sql), "3");
 }
 
 fn a_client_past_its_expiry_is_refused(context: &Context) {
