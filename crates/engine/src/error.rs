@@ -6,6 +6,8 @@ use std::time::Duration;
 use fhir::{Issue, IssueCode, Target, VersionId};
 use store::StoreError;
 
+use crate::scope::Lacking;
+
 /// Why an interaction was refused.
 #[derive(Debug)]
 pub enum Error {
@@ -78,10 +80,7 @@ pub enum Error {
     /// The caller may not do this.
     Forbidden(String),
     /// The caller's scopes do not allow this.
-    Scope {
-        /// The least that would, such as `system/Patient.r`.
-        scope: String,
-    },
+    Scope(Lacking),
     /// The store failed.
     Store(StoreError),
 }
@@ -140,7 +139,7 @@ pub struct Refusal {
     /// After how long it makes sense to try again.
     pub retry_after: Option<Duration>,
     /// What the caller's scopes do not allow.
-    pub lacks: Option<String>,
+    pub lacks: Option<Lacking>,
     /// How loudly to log it.
     pub log: LogLevel,
     /// For the log only: a lower error's text.
@@ -261,12 +260,12 @@ impl Error {
             Error::CrossReference(problem) => cross_reference_refusal(problem),
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
-            Error::Scope { scope } => {
+            Error::Scope(lacking) => {
                 let text = format!(
-                    "This client, or its access token, lacks the scope {scope}. Ask the operator to grant it, or get a token that has it.",
+                    "This client, or its access token, lacks the scope {lacking}. Ask the operator to grant it, or get a token that has it.",
                 );
                 Refusal {
-                    lacks: Some(scope.clone()),
+                    lacks: Some(*lacking),
                     ..Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
                 }
             }

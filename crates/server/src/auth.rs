@@ -74,7 +74,7 @@ pub enum Denial {
 #[derive(Debug)]
 pub struct Denied {
     /// As every door refuses it.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
     /// Which credential was wrong, behind every 401.
     pub denial: Option<Denial>,
     /// Who came in at the wrong door, or asked for a space that is not its own.
@@ -93,7 +93,7 @@ pub struct Known {
 impl Denied {
     fn forbidden(text: impl Into<String>) -> Denied {
         Denied {
-            refusal: Refusal::new(403, Issue::error(IssueCode::Forbidden, text)),
+            refusal: Box::new(Refusal::new(403, Issue::error(IssueCode::Forbidden, text))),
             denial: None,
             who: None,
         }
@@ -101,7 +101,7 @@ impl Denied {
 
     fn login(denial: Denial, text: &str) -> Denied {
         Denied {
-            refusal: Refusal::new(401, Issue::error(IssueCode::Login, text)),
+            refusal: Box::new(Refusal::new(401, Issue::error(IssueCode::Login, text))),
             denial: Some(denial),
             who: None,
         }
@@ -356,10 +356,10 @@ impl Authenticator {
         };
         let text = "Too many wrong credentials came from this address. Wait, then send a valid one.";
         Denied {
-            refusal: Refusal {
+            refusal: Box::new(Refusal {
                 retry_after: Some(wait),
                 ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
-            },
+            }),
             denial: None,
             who: None,
         }

@@ -56,7 +56,7 @@ impl From<Denied> for Failure {
     fn from(denied: Denied) -> Failure {
         Failure {
             denial: denied.denial,
-            ..Failure::from(denied.refusal)
+            ..Failure::from(*denied.refusal)
         }
     }
 }
@@ -125,7 +125,7 @@ pub fn response(
 
 /// How to ask again — RFC 6750, 3: without an error when no token came, and never with a reason.
 fn challenge(failure: &Failure, status: StatusCode) -> Option<String> {
-    let error = match (status, failure.denial, &failure.refusal.lacks) {
+    let error = match (status, failure.denial, failure.refusal.lacks) {
         (StatusCode::UNAUTHORIZED, Some(Denial::TokenInvalid | Denial::ApiKeyInvalid), _) => {
             ", error=\"invalid_token\"".to_owned()
         }

@@ -82,7 +82,7 @@ fn of_token<'d>(
 pub fn rejected(reason: Rejected) -> Denied {
     let mut denied = match reason {
         Rejected::NoKeys => Denied {
-            refusal: Refusal {
+            refusal: Box::new(Refusal {
                 retry_after: Some(KEYS_SOON),
                 log: LogLevel::Warn,
                 ..Refusal::new(
@@ -93,7 +93,7 @@ pub fn rejected(reason: Rejected) -> Denied {
                          signed with. Nothing was written. Send the same request again.",
                     ),
                 )
-            },
+            }),
             denial: None,
             who: None,
         },

@@ -117,7 +117,7 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
                 assert!(scheme.eq_ignore_ascii_case("bearer") && token.trim() == KEY);
                 Ok(())
             }
-            Err(denied) => Err(denied.refusal),
+            Err(denied) => Err(*denied.refusal),
         }
     });
     assert!(
