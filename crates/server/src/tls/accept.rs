@@ -39,10 +39,7 @@ pub async fn accept(
     let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(*address));
     let counted = peer.map(|peer| peer.ip()).filter(|address| !is_proxy(address));
     if counted.is_some_and(|address| auth.closes_to(address)) {
-        tracing::debug!(
-            ?peer,
-            "too many certificates of this address were refused: closed"
-        );
+        tracing::debug!(?peer, "closed: too many of its certificates were refused");
         return None;
     }
     let config = tls.config()?;
