@@ -6,7 +6,7 @@ use store::trail::{AuditPage, Recorded};
 
 use crate::context::ClientPolicy;
 use crate::error::Error;
-use crate::scope::Permission;
+use crate::scope::{Lacking, Permission};
 use crate::session::Session;
 
 pub(crate) async fn read(session: &Session, position: i64) -> Result<Recorded, Error> {
@@ -29,8 +29,5 @@ fn allow(session: &Session, permission: Permission) -> Result<(), Error> {
     if session.caller.scopes.allow_audit(permission) {
         return Ok(());
     }
-    Err(Error::Forbidden(format!(
-        "This client lacks the scope system/AuditEvent.{}. Ask the operator to grant it.",
-        permission.letter()
-    )))
+    Err(Error::Scope(Lacking::OfTrail(permission)))
 }

@@ -8,11 +8,12 @@ use fhir::{Id, Resource};
 use store::{Class, NewResource, Reader, Stored, Writer};
 
 use crate::conditional::{self, Match, find, refuse_taken};
+use crate::context::Caller;
 use crate::error::Error;
 use crate::merge;
 use crate::patient_id;
 use crate::prepare::{BodyId, Prepared, Valid, parse_stored};
-use crate::reply::{WriteReply, Written};
+use crate::reply::{Body, WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
 
@@ -45,9 +46,10 @@ pub(crate) async fn conditional_create(
     let valid = check(session, resource)?;
     // Most repeats are settled by a read: no lock, no flush, and it is as if the read had come last.
     let (look, class) = (criteria.clone(), valid.class);
+    let caller = Arc::clone(&session.caller);
     if let Some(reply) = session
         .space
-        .read(move |reader| found(reader, &look, class))
+        .read(move |reader| found(reader, &caller, &look, class))
         .await?
     {
         return Ok(reply);
@@ -57,7 +59,7 @@ pub(crate) async fn conditional_create(
     let context = session.write_context("conditional-create");
     session
         .write(locks, move |tx| {
-            if let Some(reply) = found(tx, &criteria, prepared.new.class)? {
+            if let Some(reply) = found(tx, &context.caller, &criteria, prepared.new.class)? {
                 return Ok(reply);
             }
             let stored = insert(tx, &context, &prepared.new, None)?;
@@ -66,8 +68,13 @@ pub(crate) async fn conditional_create(
         .await
 }
 
-fn found(reader: &mut dyn Reader, criteria: &Criteria, class: Class) -> Result<Option<WriteReply>, Error> {
-    Ok(the_match(reader, criteria, class)?.map(untouched))
+fn found(
+    reader: &mut dyn Reader,
+    caller: &Caller,
+    criteria: &Criteria,
+    class: Class,
+) -> Result<Option<WriteReply>, Error> {
+    Ok(the_match(reader, criteria, class)?.map(|stored| untouched(caller, stored)))
 }
 
 /// The resource that the criteria of a conditional create match.
@@ -85,9 +92,13 @@ pub(crate) fn the_match(
     }
 }
 
-/// The reply to a conditional create that found it.
-pub(crate) fn untouched(stored: Stored) -> WriteReply {
+/// The reply to a conditional create that found it. Who may create and not read is shown nothing of what others wrote.
+pub(crate) fn untouched(caller: &Caller, stored: Stored) -> WriteReply {
     WriteReply {
+        body: match caller.scopes.allow(stored.target.kind, Permission::Read) {
+            true => Body::Shown,
+            false => Body::Withheld,
+        },
         written: Written::Found,
         stored,
         issues: Vec::new(),
@@ -142,6 +153,7 @@ pub(crate) fn created(stored: Stored, prepared: &Prepared) -> WriteReply {
         stored,
         issues: prepared.warnings.clone(),
         remark: None,
+        body: Body::Shown,
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use fhir::{Issue, IssueCode, ResourceType, Target, VersionId};
+use fhir::{Issue, IssueCode, Target, VersionId};
 use store::StoreError;
 
-use crate::scope::Permission;
+use crate::scope::Lacking;
 
 /// Why an interaction was refused.
 #[derive(Debug)]
@@ -80,12 +80,7 @@ pub enum Error {
     /// The caller may not do this.
     Forbidden(String),
     /// The caller's scopes do not allow this.
-    Scope {
-        /// On which type.
-        kind: ResourceType,
-        /// What would be needed.
-        permission: Permission,
-    },
+    Scope(Lacking),
     /// The store failed.
     Store(StoreError),
 }
@@ -144,7 +139,7 @@ pub struct Refusal {
     /// After how long it makes sense to try again.
     pub retry_after: Option<Duration>,
     /// What the caller's scopes do not allow.
-    pub lacks: Option<(ResourceType, Permission)>,
+    pub lacks: Option<Lacking>,
     /// How loudly to log it.
     pub log: LogLevel,
     /// For the log only: a lower error's text.
@@ -265,13 +260,12 @@ impl Error {
             Error::CrossReference(problem) => cross_reference_refusal(problem),
             Error::Precondition { text } => Refusal::new(412, Issue::error(IssueCode::Conflict, text.clone())),
             Error::Forbidden(text) => Refusal::new(403, Issue::error(IssueCode::Forbidden, text.clone())),
-            Error::Scope { kind, permission } => {
+            Error::Scope(lacking) => {
                 let text = format!(
-                    "This client, or its access token, lacks the scope {}. Ask the operator to grant it, or get a token that has it.",
-                    permission.scope(*kind)
+                    "This client, or its access token, lacks the scope {lacking}. Ask the operator to grant it, or get a token that has it.",
                 );
                 Refusal {
-                    lacks: Some((*kind, *permission)),
+                    lacks: Some(*lacking),
                     ..Refusal::new(403, Issue::error(IssueCode::Forbidden, text))
                 }
             }

@@ -12,7 +12,7 @@ use crate::conditional;
 use crate::create::{created, insert, values};
 use crate::error::Error;
 use crate::prepare::{BodyId, parse_stored};
-use crate::reply::{WriteReply, Written};
+use crate::reply::{Body, WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{FIND_OR_CREATE, Session};
 
@@ -76,6 +76,7 @@ fn look(reader: &mut dyn Reader, searches: &[Criteria], judge: &Judge) -> Result
         Judgement::Refuse(refusal) => Err(Error::Rule(refusal.issues)),
         Judgement::Found { position, remark } => match stored.into_iter().nth(position) {
             Some(stored) => Ok(Found::One(Box::new(WriteReply {
+                body: Body::Shown,
                 written: Written::Found,
                 stored,
                 issues: Vec::new(),

@@ -36,6 +36,6 @@ pub use error::{Error, LogLevel, Refusal};
 pub use find_or_create::CANDIDATES;
 pub use keys::KeySystems;
 pub use reply::{Reply, WriteReply, Written};
-pub use scope::{Permission, Scopes};
+pub use scope::{Lacking, Permission, Scopes};
 pub use session::{Engine, Session};
 pub use transaction::Failures;

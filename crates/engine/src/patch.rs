@@ -13,7 +13,7 @@ use crate::context::Caller;
 use crate::create::values;
 use crate::error::Error;
 use crate::prepare::{BodyId, Prepared, parse_stored, refuse_subsetted, validate};
-use crate::reply::{WriteReply, Written};
+use crate::reply::{Body, WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
 use crate::update::put;
@@ -158,6 +158,7 @@ impl Patch {
         let prepared = patched(&context, &early, &change)?;
         if early.class == prepared.new.class && early.digest == *prepared.new.canonical.digest() {
             return Ok(Ready::Unchanged(Box::new(WriteReply {
+                body: Body::Shown,
                 written: Written::Unchanged,
                 stored: early,
                 issues: prepared.warnings,

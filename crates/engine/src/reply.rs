@@ -70,6 +70,17 @@ pub struct WriteReply {
     pub issues: Vec<Issue>,
     /// What the judge of a find-or-create has to tell whoever asked.
     pub remark: Option<&'static str>,
+    /// Whether the answer may hold the resource.
+    pub body: Body,
+}
+
+/// Whether the answer to a write may hold the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// As the caller prefers.
+    Shown,
+    /// The caller wrote nothing of it and may not read it: version and place alone.
+    Withheld,
 }
 
 /// What a write did.

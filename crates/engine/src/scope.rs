@@ -1,5 +1,7 @@
 //! SMART v2 system scopes — <https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html>
 
+use std::fmt;
+
 use fhir::ResourceType;
 
 #[cfg(test)]
@@ -18,6 +20,25 @@ pub enum Permission {
     Delete,
     /// `s`: search, type and system history.
     Search,
+}
+
+/// What a caller's scopes do not let it do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// This on a type.
+    Of(ResourceType, Permission),
+    /// This on the audit trail.
+    OfTrail(Permission),
+}
+
+impl fmt::Display for Lacking {
+    /// The least scope that would.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lacking::Of(kind, permission) => f.write_str(&permission.scope(*kind)),
+            Lacking::OfTrail(permission) => write!(f, "system/AuditEvent.{}", permission.letter()),
+        }
+    }
 }
 
 impl Permission {

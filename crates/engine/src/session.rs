@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::keys::KeySystems;
 use crate::prepare::{self, BodyId, Valid};
 use crate::reply::{Reply, Written};
-use crate::scope::Permission;
+use crate::scope::{Lacking, Permission};
 use crate::{
     audit, create, delete, edit, erase, find_or_create, history, list, matching, patch, pix, read, update,
     validate,
@@ -265,7 +265,7 @@ impl Session {
         if self.caller.scopes.allow(kind, permission) {
             return Ok(());
         }
-        Err(Error::Scope { kind, permission })
+        Err(Error::Scope(Lacking::Of(kind, permission)))
     }
 
     /// Refuses an interaction that the regulator policy has no use for, naming the one it has.

@@ -308,7 +308,7 @@ fn apply(
         };
         let written = prepared.get(turn).and_then(Option::as_ref);
         let reply = match fate {
-            Fate::Twin(first) => twin(replies.get(*first).and_then(Option::as_ref)),
+            Fate::Twin(first) => twin(entry, replies.get(*first).and_then(Option::as_ref)),
             _ => one(tx, entry, fate, written),
         };
         let reply =
@@ -366,7 +366,7 @@ fn one(tx: &mut dyn Writer, entry: &Entry, fate: &Fate, prepared: Option<&Prepar
             Ok(Reply::Written(create::created(stored, prepared)))
         }
         (Work::ConditionalCreate { .. }, Fate::Found(stored), _) => {
-            Ok(Reply::Written(create::untouched(stored.clone())))
+            Ok(Reply::Written(create::untouched(&context.caller, stored.clone())))
         }
         (
             Work::Update {
@@ -395,9 +395,12 @@ fn one(tx: &mut dyn Writer, entry: &Entry, fate: &Fate, prepared: Option<&Prepar
 }
 
 /// The reply to a conditional create that repeats another entry's: it comes second.
-fn twin(first: Option<&Reply>) -> Result<Reply, Error> {
+fn twin(entry: &Entry, first: Option<&Reply>) -> Result<Reply, Error> {
     match first {
-        Some(Reply::Written(reply)) => Ok(Reply::Written(create::untouched(reply.stored.clone()))),
+        Some(Reply::Written(reply)) => Ok(Reply::Written(create::untouched(
+            &entry.context.caller,
+            reply.stored.clone(),
+        ))),
         _ => Err(internal("an entry is done before the one it repeats")),
     }
 }

@@ -18,7 +18,7 @@ use crate::keys::KeySystems;
 use crate::merge;
 use crate::patient_id;
 use crate::prepare::{BodyId, Prepared, Valid, parse_stored, prepare_as, refuse_subsetted};
-use crate::reply::{WriteReply, Written};
+use crate::reply::{Body, WriteReply, Written};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
 
@@ -278,6 +278,7 @@ fn unchanged(
     }
     check_precondition(precondition, Some(&stored))?;
     Ok(Some(WriteReply {
+        body: Body::Shown,
         written: Written::Unchanged,
         stored,
         issues: valid.warnings.clone(),
@@ -434,6 +435,7 @@ fn keep_class(
 
 fn reply(written: Written, stored: Stored, prepared: &Prepared) -> WriteReply {
     WriteReply {
+        body: Body::Shown,
         written,
         stored,
         issues: prepared.warnings.clone(),

@@ -128,7 +128,7 @@ async fn of_content(
 fn said(outcome: Result<(), Error>) -> Result<Vec<Issue>, Error> {
     match outcome {
         Ok(()) => Ok(Vec::new()),
-        Err(error @ (Error::Store(_) | Error::Forbidden(_) | Error::Scope { .. })) => Err(error),
+        Err(error @ (Error::Store(_) | Error::Forbidden(_) | Error::Scope(_))) => Err(error),
         Err(error) => Ok(error.refusal().issues),
     }
 }

@@ -3,19 +3,18 @@
 //! What the operator set is held in memory as one [`Directory`], read again within [`REFRESH`] of every
 //! change, so that a revocation is in force in every process in less than a second.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use adapters::ehealth;
 use engine::{Caller, Door, Engine, KeySystems, Refusal};
 use fhir::query::Criteria;
-use fhir::{Id, Issue, IssueCode, Resource};
+use fhir::{Issue, IssueCode, Resource};
 use sha2::{Digest as _, Sha256};
 use store::access::{AccessSnapshot, ClientKey, FhirDelete};
-use store::audit::{AuditEntry, Audited};
 use store::{SpaceKey, Store, StoreError};
 
 use crate::rate::Rate;
@@ -25,24 +24,21 @@ pub mod attributes;
 mod bearer;
 mod certificate;
 mod directory;
+mod record;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod wrong;
 
 use attributes::ApiKeyDigest;
 use bearer::Holder;
-use directory::Directory;
+use directory::{Directory, KnownClient};
 use token::Issuers;
+use wrong::WrongCredentials;
+pub use wrong::{WRONG_LIMIT, WRONG_WINDOW};
 
 /// How often the directory is compared with the database, in milliseconds. The promise is one second.
 pub const REFRESH: Duration = Duration::from_millis(300);
-/// Wrong credentials that one address may send within [`WRONG_WINDOW`] before it is answered 429.
-pub const WRONG_LIMIT: u32 = 100;
-/// The window of [`WRONG_LIMIT`], in seconds.
-pub const WRONG_WINDOW: Duration = Duration::from_secs(60);
-/// Addresses remembered at most; past that the oldest windows are dropped.
-const ADDRESSES_REMEMBERED: usize = 10_000;
-
 /// What of a request tells who asks.
 pub struct CallerHeaders<'r> {
     /// `Authorization`
@@ -78,23 +74,36 @@ pub enum Denial {
 #[derive(Debug)]
 pub struct Denied {
     /// As every door refuses it.
-    pub refusal: Refusal,
+    pub refusal: Box<Refusal>,
     /// Which credential was wrong, behind every 401.
     pub denial: Option<Denial>,
+    /// Who came in at the wrong door, or asked for a space that is not its own.
+    pub who: Option<Known>,
+}
+
+/// A client that was recognised and may not come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub client: String,
+    /// Its default space.
+    pub space: Option<SpaceKey>,
 }
 
 impl Denied {
     fn forbidden(text: impl Into<String>) -> Denied {
         Denied {
-            refusal: Refusal::new(403, Issue::error(IssueCode::Forbidden, text)),
+            refusal: Box::new(Refusal::new(403, Issue::error(IssueCode::Forbidden, text))),
             denial: None,
+            who: None,
         }
     }
 
     fn login(denial: Denial, text: &str) -> Denied {
         Denied {
-            refusal: Refusal::new(401, Issue::error(IssueCode::Login, text)),
+            refusal: Box::new(Refusal::new(401, Issue::error(IssueCode::Login, text))),
             denial: Some(denial),
+            who: None,
         }
     }
 }
@@ -112,15 +121,21 @@ struct Shared {
     /// OIDs of the deployment's own for our identifier systems, by path below the base.
     oids: BTreeMap<String, String>,
     directory: RwLock<Arc<Directory>>,
-    wrong: Mutex<HashMap<IpAddr, Wrong>>,
+    wrong: WrongCredentials,
+    /// Certificates refused in the handshake, by themselves: a connection is closed for those alone.
+    handshakes: WrongCredentials,
     stopped: AtomicBool,
 }
 
 impl Shared {
     fn put(&self, snapshot: &AccessSnapshot, engine: &Engine) {
-        engine.set_key_systems(key_systems(&self.naming_base, snapshot));
         let fresh = Arc::new(Directory::new(snapshot, &self.naming_base, &self.oids));
-        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        let mut slot = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        // Who read it later may come first: what was taken back stays so.
+        if fresh.generation >= slot.generation {
+            engine.set_key_systems(key_systems(&self.naming_base, snapshot));
+            *slot = fresh;
+        }
     }
 }
 
@@ -160,12 +175,6 @@ pub fn medicapp_spaces(snapshot: &AccessSnapshot) -> Vec<SpaceKey> {
         .collect()
 }
 
-/// Wrong credentials of one address.
-struct Wrong {
-    since: Instant,
-    count: u32,
-}
-
 impl Authenticator {
     /// Reads the directory and keeps it fresh in a task of this thread's runtime, until
     /// [`Authenticator::stop`]. The engine gets the configured key systems with it.
@@ -185,7 +194,8 @@ impl Authenticator {
             naming_base: naming_base.to_owned(),
             directory: RwLock::new(Arc::new(Directory::new(&snapshot, naming_base, &oids))),
             oids,
-            wrong: Mutex::new(HashMap::new()),
+            wrong: WrongCredentials::default(),
+            handshakes: WrongCredentials::default(),
             stopped: AtomicBool::new(false),
         });
         let (watched, engine) = (Arc::clone(&shared), engine.clone());
@@ -288,75 +298,15 @@ impl Authenticator {
     /// the door or the space, 429 after too many wrong credentials from one address. Each is audited.
     pub fn authenticate(&self, door: Door, headers: &CallerHeaders<'_>) -> Result<Caller, Denied> {
         let result = self.recognise(&self.directory(), door, headers);
-        if let Err(Denied { refusal, .. }) = &result {
-            self.record_unknown(door, headers.request_id, "authenticate", refusal);
+        if let Err(denied) = &result {
+            self.record_denied(door, headers.request_id, denied);
         }
         result
     }
 
-    /// Audits what became of a known caller's request when nothing that ran has: what it was called, what it was about.
-    pub fn record_request(
-        &self,
-        caller: &Caller,
-        interaction: &'static str,
-        (kind, id): (Option<Audited>, Option<Id>),
-        refusal: Option<&Refusal>,
-    ) {
-        match refusal {
-            Some(_) => caller.witness.refused(),
-            None => caller.witness.done(),
-        }
-        self.record(AuditEntry {
-            time: self.shared.store.now(),
-            request_id: caller.request_id.clone(),
-            client: caller.client.clone(),
-            space: Some(caller.space),
-            door: caller.door.as_str(),
-            interaction,
-            kind,
-            id,
-            version: None,
-            outcome: refusal.map_or("ok", |refusal| refusal.code().as_str()),
-        });
-    }
-
-    /// Audits that a request was refused before anybody looked who sent it.
-    pub fn record_unknown(&self, door: Door, request_id: &str, interaction: &'static str, refusal: &Refusal) {
-        self.record(AuditEntry {
-            time: self.shared.store.now(),
-            request_id: request_id.to_owned(),
-            client: String::new(),
-            space: None,
-            door: door.as_str(),
-            interaction,
-            kind: None,
-            id: None,
-            version: None,
-            outcome: refusal.code().as_str(),
-        });
-    }
-
-    /// Audits that a certificate was refused before any request was made.
-    pub fn record_handshake(&self) {
-        self.record(AuditEntry {
-            time: self.shared.store.now(),
-            request_id: uuid::Uuid::new_v4().to_string(),
-            client: String::new(),
-            space: None,
-            door: "tls",
-            interaction: "handshake",
-            kind: None,
-            id: None,
-            version: None,
-            outcome: IssueCode::Login.as_str(),
-        });
-    }
-
-    fn record(&self, entry: AuditEntry) {
-        // Refused it is either way; what cannot be recorded is at least logged.
-        if let Err(error) = self.shared.store.audit_later(entry) {
-            tracing::error!(%error, "a denial could not be audited");
-        }
+    /// Whether so many certificates of this address were refused that it gets no handshake for the rest of the window.
+    pub fn closes_to(&self, peer: IpAddr) -> bool {
+        self.shared.handshakes.is_over(peer, Instant::now())
     }
 
     fn recognise(
@@ -372,24 +322,13 @@ impl Authenticator {
             scopes,
         } = holder(directory, &self.issuers, door, headers, now)
             .map_err(|denied| self.count(denied, headers))?;
-        if !client.doors.contains(&door) {
-            let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
-            return Err(Denied::forbidden(text));
-        }
-        let space = match door {
-            // Its requests have no word for a space: the realm is in the credential.
-            Door::Ehealth => client.realm(sandbox_key).ok_or_else(|| {
-                Denied::forbidden("No realm means a space of this client. Ask the operator to bind one.")
-            })?,
-            // A partner's own word says which space is meant, or its key does; a header of ours does not.
-            _ => client
-                .space(headers.space.filter(|_| door == Door::Fhir), sandbox_key)
-                .ok_or_else(|| {
-                    Denied::forbidden(
-                        "There is no such space for this client. Leave X-Space out for its default one.",
-                    )
-                })?,
-        };
+        let space = place(client, sandbox_key, door, headers).map_err(|denied| Denied {
+            who: Some(Known {
+                client: client.id.clone(),
+                space: client.space(None, sandbox_key),
+            }),
+            ..denied
+        })?;
         Ok(Caller {
             client: client.id.clone(),
             space,
@@ -402,46 +341,55 @@ impl Authenticator {
         })
     }
 
-    /// Counts a wrong credential, but not that none was sent.
+    /// Counts a wrong credential, but not that none was sent. One too many of one address is answered 429.
     fn count(&self, denied: Denied, headers: &CallerHeaders<'_>) -> Denied {
-        let was_sent = match headers.certificate {
-            Presented::Certificate(_) | Presented::Faulty(_) => true,
-            Presented::Unasked | Presented::None => headers.authorization.is_some(),
-        } && denied.refusal.status == 401
-            && denied.denial != Some(Denial::ApiKeyMissing);
-        match headers.peer {
-            Some(peer) if was_sent => self.wrong_credential(denied, peer),
-            _ => denied,
-        }
-    }
-
-    /// One wrong credential too many of one address is answered 429.
-    fn wrong_credential(&self, denied: Denied, peer: IpAddr) -> Denied {
-        let now = Instant::now();
-        let mut wrong = self.shared.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.len() >= ADDRESSES_REMEMBERED {
-            wrong.retain(|_, entry| now.duration_since(entry.since) < WRONG_WINDOW);
-        }
-        if wrong.len() >= ADDRESSES_REMEMBERED {
-            wrong.clear();
-        }
-        let entry = wrong.entry(peer).or_insert(Wrong { since: now, count: 0 });
-        if now.duration_since(entry.since) >= WRONG_WINDOW {
-            *entry = Wrong { since: now, count: 0 };
-        }
-        entry.count = entry.count.saturating_add(1);
-        if entry.count <= WRONG_LIMIT {
+        let was_sent = match (denied.denial, &headers.certificate) {
+            // An API-key is looked at before anything else is, and guessed as well as a token.
+            (Some(Denial::ApiKeyInvalid), _) => true,
+            (Some(Denial::ApiKeyMissing), _) => false,
+            (_, Presented::Certificate(_) | Presented::Faulty(_)) => true,
+            (_, Presented::Unasked | Presented::None) => headers.authorization.is_some(),
+        };
+        let peer = headers.peer.filter(|_| was_sent && denied.refusal.status == 401);
+        let Some(wait) = peer.and_then(|peer| self.shared.wrong.count(peer, Instant::now())) else {
             return denied;
-        }
-        let wait = WRONG_WINDOW.saturating_sub(now.duration_since(entry.since));
+        };
         let text = "Too many wrong credentials came from this address. Wait, then send a valid one.";
         Denied {
-            refusal: Refusal {
-                retry_after: Some(Duration::from_secs(wait.as_secs().max(1))),
+            refusal: Box::new(Refusal {
+                retry_after: Some(wait),
                 ..Refusal::new(429, Issue::error(IssueCode::Throttled, text))
-            },
+            }),
             denial: None,
+            who: None,
         }
+    }
+}
+
+/// The space that a client means at a door, when it may use both.
+fn place(
+    client: &KnownClient,
+    sandbox_key: bool,
+    door: Door,
+    headers: &CallerHeaders<'_>,
+) -> Result<SpaceKey, Denied> {
+    if !client.doors.contains(&door) {
+        let text = format!("This client may not use the {door} door. Ask the operator to grant it.");
+        return Err(Denied::forbidden(text));
+    }
+    match door {
+        // Its requests have no word for a space: the realm is in the credential.
+        Door::Ehealth => client.realm(sandbox_key).ok_or_else(|| {
+            Denied::forbidden("No realm means a space of this client. Ask the operator to bind one.")
+        }),
+        // A partner's own word says which space is meant, or its key does; a header of ours does not.
+        _ => client
+            .space(headers.space.filter(|_| door == Door::Fhir), sandbox_key)
+            .ok_or_else(|| {
+                Denied::forbidden(
+                    "There is no such space for this client. Leave X-Space out for its default one.",
+                )
+            }),
     }
 }
 
@@ -463,11 +411,11 @@ fn holder<'d>(
         _ => None,
     };
     // Nobody's: that is said before anything of the token.
-    if api_key.is_some_and(|key| !directory.knows_api_key(key)) {
+    if api_key.is_some_and(|key| !directory.knows_api_key(key, now)) {
         let text = "The API-key is not valid. Check it, or ask the operator for a new one.";
         return Err(Denied::login(Denial::ApiKeyInvalid, text));
     }
-    let by_certificate = certificate::holder(directory, &headers.certificate)?;
+    let by_certificate = certificate::holder(directory, &headers.certificate, now)?;
     let by_token = match headers.authorization {
         Some(authorization) => {
             let token = bearer::token(authorization)?;
@@ -500,9 +448,9 @@ async fn watch(shared: &Shared, engine: &Engine) {
         let slot = shared.directory.read().unwrap_or_else(PoisonError::into_inner);
         slot.generation
     };
+    let mut access = shared.store.access().watch();
     while !shared.stopped.load(Ordering::Relaxed) {
         actix_web::rt::time::sleep(REFRESH).await;
-        let access = shared.store.access();
         match access.generation().await {
             Ok(generation) if generation == known => continue,
             Ok(_) => {}

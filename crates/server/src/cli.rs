@@ -36,7 +36,7 @@ mod translate;
 use audit::AuditCommand;
 use client::ClientCommand;
 use key::KeyCommand;
-pub(crate) use key::issue_key;
+pub(crate) use key::{Kind, issue_key};
 use record::RecordCommand;
 
 /// FHIR R4 server for Patient and Practitioner, with an upsert by identifier that never duplicates.

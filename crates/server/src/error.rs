@@ -56,7 +56,7 @@ impl From<Denied> for Failure {
     fn from(denied: Denied) -> Failure {
         Failure {
             denial: denied.denial,
-            ..Failure::from(denied.refusal)
+            ..Failure::from(*denied.refusal)
         }
     }
 }
@@ -130,8 +130,7 @@ fn challenge(failure: &Failure, status: StatusCode) -> Option<String> {
             ", error=\"invalid_token\"".to_owned()
         }
         (StatusCode::UNAUTHORIZED, _, _) => String::new(),
-        (StatusCode::FORBIDDEN, _, Some((kind, permission))) => {
-            let scope = permission.scope(kind);
+        (StatusCode::FORBIDDEN, _, Some(scope)) => {
             format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
         }
         _ => return None,

@@ -49,6 +49,8 @@ const KEY_PREFIX: &str = "sk_";
 #[derive(Default)]
 pub struct Trace {
     caller: OnceCell<Arc<Caller>>,
+    /// The client that was recognised and may not come in.
+    denied: OnceCell<String>,
     /// How the answer is to be written; the form of a search may still change it.
     pub answer: Cell<Answer>,
     /// Bytes of the body, after inflation.
@@ -143,7 +145,7 @@ async fn handle<'a>(
                 auth.record_unknown(row.door, visit.request_id, ADMIT, &refusal);
                 refusal
             })?;
-            let caller = Arc::new(authenticate(&visit, row)?);
+            let caller = Arc::new(authenticate(&visit, row, trace)?);
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
             admit(&visit, &caller)?;
@@ -161,10 +163,10 @@ async fn handle<'a>(
     }
 }
 
-fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
+fn authenticate(visit: &Visit<'_>, row: &Row, trace: &Trace) -> Result<Caller, Failure> {
     let headers = visit.headers();
     let peer = visit.request.peer_addr().map(|peer| peer.ip());
-    let caller = visit.app.auth.authenticate(
+    let recognised = visit.app.auth.authenticate(
         row.door,
         &CallerHeaders {
             authorization: headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
@@ -174,8 +176,13 @@ fn authenticate(visit: &Visit<'_>, row: &Row) -> Result<Caller, Failure> {
             peer: proxy::client_address(headers, peer, &visit.app.settings.trusted_proxies),
             request_id: visit.request_id,
         },
-    )?;
-    Ok(caller)
+    );
+    recognised.map_err(|denied| {
+        if let Some(known) = &denied.who {
+            let _ = trace.denied.set(known.client.clone());
+        }
+        denied.into()
+    })
 }
 
 /// What a known caller is held to at its door before the body is read.
@@ -283,7 +290,8 @@ impl Answered<'_> {
     }
 
     fn client(&self) -> Option<&str> {
-        self.trace.caller.get().map(|caller| caller.client.as_str())
+        let caller = self.trace.caller.get().map(|caller| &caller.client);
+        caller.or_else(|| self.trace.denied.get()).map(String::as_str)
     }
 
     fn method(&self) -> &'static str {

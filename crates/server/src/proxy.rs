@@ -87,14 +87,15 @@ pub struct Forwarded {
     pub prefix: String,
 }
 
-/// What the headers say, `Forwarded` first. Only for requests whose peer is a trusted proxy.
+/// What the headers say. Only for requests whose peer is a trusted proxy. A proxy writes one family of headers and may
+/// pass on what the client sent of the other: where both say something and not the same, neither is believed.
 pub fn forwarded(headers: &HeaderMap) -> Forwarded {
     let standard = text(headers, &FORWARDED).unwrap_or_default();
     let first = standard.split(',').next().unwrap_or_default();
+    let said = |field, plain| agreed(parameter(first, field), listed(headers, plain));
     Forwarded {
-        scheme: scheme(parameter(first, "proto").or_else(|| listed(headers, "x-forwarded-proto"))),
-        host: parameter(first, "host")
-            .or_else(|| listed(headers, "x-forwarded-host"))
+        scheme: scheme(said("proto", "x-forwarded-proto")),
+        host: said("host", "x-forwarded-host")
             .filter(|host| is_host(host))
             .map(str::to_owned),
         port: listed(headers, "x-forwarded-port").and_then(|port| port.parse().ok()),
@@ -104,38 +105,50 @@ pub fn forwarded(headers: &HeaderMap) -> Forwarded {
     }
 }
 
+/// What the two families of headers say of one thing, unless they contradict each other.
+fn agreed<'h>(standard: Option<&'h str>, plain: Option<&'h str>) -> Option<&'h str> {
+    match (standard, plain) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other).then_some(one),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The address of the client: that of the peer, and behind trusted proxies the last one they name that is
-/// not a trusted proxy itself (what stands further left was sent by the client and may be forged).
+/// not a trusted proxy itself (what stands further left was sent by the client and may be forged). Where
+/// `Forwarded` and `X-Forwarded-For` name different ones, one of them is the client's own word: then it is the peer's.
 pub fn client_address(headers: &HeaderMap, peer: Option<IpAddr>, trusted: &[Network]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
     if trusted.is_empty() || !peer.as_ref().is_some_and(is_trusted) {
         return peer;
     }
-    let standard: Vec<&str> = headers
-        .get_all(FORWARDED)
+    let standard = items(headers, &FORWARDED).map(|hop| parameter(hop, "for").and_then(address));
+    let plain = items(headers, &HeaderName::from_static("x-forwarded-for")).map(address);
+    let named = match (last_hop(standard, is_trusted), last_hop(plain, is_trusted)) {
+        (Some(one), Some(other)) if one != other => None,
+        (one, other) => one.or(other).flatten(),
+    };
+    named.or(peer)
+}
+
+/// All items of a comma-separated header, over all its lines.
+fn items<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> + use<'h> {
+    headers
+        .get_all(name)
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
-        .collect();
-    let plain = HeaderName::from_static("x-forwarded-for");
-    let mut named: Vec<Option<IpAddr>> = if standard.is_empty() {
-        headers
-            .get_all(plain)
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','))
-            .map(address)
-            .collect()
-    } else {
-        standard
-            .into_iter()
-            .map(|hop| parameter(hop, "for").and_then(address))
-            .collect()
-    };
-    while let Some(Some(hop)) = named.pop() {
-        if !is_trusted(&hop) {
-            return Some(hop);
-        }
+}
+
+/// The last hop of a list that is no trusted proxy. `None`: there is no list; `Some(None)`: it names none.
+fn last_hop(
+    hops: impl Iterator<Item = Option<IpAddr>>,
+    is_trusted: impl Fn(&IpAddr) -> bool,
+) -> Option<Option<IpAddr>> {
+    let mut hops: Vec<Option<IpAddr>> = hops.map(|hop| hop.map(|hop| hop.to_canonical())).collect();
+    let mut last = hops.pop()?;
+    while last.as_ref().is_some_and(&is_trusted) {
+        last = hops.pop().flatten();
     }
-    peer
+    Some(last)
 }
 
 /// Whether a text may stand as the host of a URL: a name or address, perhaps with a port, and nothing that

@@ -7,7 +7,7 @@ use actix_web::http::header::{
     CONTENT_TYPE, ETAG, HeaderName, HeaderValue, HttpDate, LAST_MODIFIED, LOCATION, TryIntoHeaderValue,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use engine::reply::WriteReply;
+use engine::reply::{Body, WriteReply};
 use engine::{Reply, Written};
 use fhir::canonical::{self, write_value};
 use fhir::codec::{self, Format, Layout};
@@ -84,6 +84,7 @@ pub fn written(ask: &Ask<'_>, reply: Reply, locate: Locate) -> Result<HttpRespon
     }
     match prefer::returned(ask.visit.headers()) {
         Return::Minimal => Ok(response.finish()),
+        Return::Representation if reply.body == Body::Withheld => Ok(response.finish()),
         Return::Representation => resource(response, reply.stored, ask.visit.answer.get()),
         Return::OperationOutcome => {
             let outcome = outcome::operation_outcome(&issues_of(&reply));

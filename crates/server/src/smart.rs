@@ -17,6 +17,8 @@ pub const CONFIGURATION_PATH: &str = "/fhir/.well-known/smart-configuration";
 pub const ROOT_CONFIGURATION_PATH: &str = "/.well-known/smart-configuration";
 /// Where a CapabilityStatement names the endpoints, for clients of SMART v1.
 const OAUTH_URIS: &str = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
+/// Who has it reads the audit trail; `system/*` does not hold it.
+const AUDIT_SCOPE: &str = "system/AuditEvent.rs";
 const SECURITY_SERVICE: &str = "http://terminology.hl7.org/CodeSystem/restful-security-service";
 
 /// `GET [base]/.well-known/smart-configuration`: JSON, whatever is asked for.
@@ -65,6 +67,7 @@ fn scopes_supported() -> Vec<String> {
     types
         .chain(["*"])
         .flat_map(|kind| [format!("system/{kind}.rs"), format!("system/{kind}.{letters}")])
+        .chain([AUDIT_SCOPE.to_owned()])
         .filter(|scope| Scopes::parse(&[scope]).is_ok())
         .collect()
 }

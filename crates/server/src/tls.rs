@@ -17,8 +17,11 @@ pub mod certificate;
 mod files;
 mod header;
 mod presented;
+#[cfg(test)]
+mod tests;
 mod watch;
 
+use certificate::Checked;
 pub use certificate::{CertificateFault, ClientCertificate, Identity};
 use files::End;
 pub use files::{Files, read_client_certificate};
@@ -27,6 +30,9 @@ pub use watch::watch;
 
 /// How often the files are looked at. A change is in force after this and a moment, or at once after SIGHUP.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// For how long a check of a client's certificate holds: an intermediate that came with it may end, too.
+const CHECKED_FOR: Duration = Duration::from_secs(60);
 
 /// The TLS of this server. Cheap to clone.
 #[derive(Clone)]
@@ -52,6 +58,18 @@ struct Loaded {
     ends: Vec<End>,
     /// Rises with every change.
     generation: u64,
+}
+
+impl Loaded {
+    /// Whether what was checked then would be found the same now.
+    fn still_holds(&self, checked: Checked, now: UnixTime) -> bool {
+        let (then, now) = (checked.at, now.as_secs());
+        let is_fresh = now
+            .checked_sub(then)
+            .is_some_and(|age| age < CHECKED_FOR.as_secs());
+        let has_ended = |end: &End| end.seconds().is_some_and(|end| (then..=now).contains(&end));
+        checked.generation == self.generation && is_fresh && !self.ends.iter().any(has_ended)
+    }
 }
 
 impl fmt::Debug for Tls {
@@ -113,7 +131,8 @@ impl Tls {
     }
 
     /// Whether a certificate may tell who asks now: it is in its time, its issuer is trusted (where a CA is
-    /// configured) and nobody revoked it. What was found is kept until the files change.
+    /// configured) and nobody revoked it. What was found is kept until the files change, one of the CAs and lists ends,
+    /// or [`CHECKED_FOR`] is over.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -123,13 +142,17 @@ impl Tls {
         let Some(verifier) = &loaded.verifier else {
             return Ok(());
         };
-        if certificate.is_checked_by(loaded.generation) {
+        let checked = certificate.checked();
+        if checked.is_some_and(|checked| loaded.still_holds(checked, now)) {
             return Ok(());
         }
         verifier
             .verify_client_cert(certificate.leaf(), certificate.intermediates(), now)
             .map_err(|error| CertificateFault::of(&error))?;
-        certificate.set_checked_by(loaded.generation);
+        certificate.set_checked(Checked {
+            generation: loaded.generation,
+            at: now.as_secs(),
+        });
         Ok(())
     }
 

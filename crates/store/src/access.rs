@@ -8,7 +8,8 @@ use fhir::ResourceType;
 
 use crate::api::SpaceKey;
 
-pub use admin::{Access, Change};
+pub use admin::{Access, AccessWatch, Change};
+pub use clients::Switch;
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub struct Client {
     pub attributes: Vec<(String, String)>,
     /// False: every credential of it is refused.
     pub enabled: bool,
+    /// From when on every credential of it is refused, microseconds since the epoch; `None`: never.
+    pub expires: Option<i64>,
 }
 
 /// An API key as stored: never the key.

@@ -55,8 +55,19 @@ pub(crate) type ClientRow = (
     Option<String>,
     String,
     bool,
+    Option<i64>,
 );
-type ClientTypes = (Text, Text, Text, Text, Text, Nullable<Text>, Text, Bool);
+type ClientTypes = (
+    Text,
+    Text,
+    Text,
+    Text,
+    Text,
+    Nullable<Text>,
+    Text,
+    Bool,
+    Nullable<BigInt>,
+);
 
 pub(crate) type KeyRowRow = (String, String, Vec<u8>, i64, Option<i64>, bool);
 type KeyRowTypes = (Text, Text, Binary, BigInt, Nullable<BigInt>, Bool);

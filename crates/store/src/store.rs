@@ -260,6 +260,19 @@ impl Store {
         self.read_in(SpaceKey(0), read).await
     }
 
+    /// The same on the connection that is kept for this alone: it waits for no request. One at a time.
+    pub(crate) async fn read_aside<F, T, E>(&self, read: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &*self.database {
+            Database::Sqlite(store) => store.read_aside(SpaceKey(0), read),
+            Database::Postgres(store) => store.read_aside(SpaceKey(0), read).await,
+        }
+    }
+
     async fn read_in<F, T, E>(&self, space: SpaceKey, read: F) -> Result<T, E>
     where
         F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,

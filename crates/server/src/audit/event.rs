@@ -20,7 +20,7 @@ const SOURCE_TYPES: &str = "http://terminology.hl7.org/CodeSystem/security-sourc
 const BALP_ENTITIES: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
 
 /// Our interactions: FHIR's code, when one fits, and the action — <https://hl7.org/fhir/R4/valueset-audit-event-action.html>
-const INTERACTIONS: [(&str, Option<&str>, &str); 36] = [
+const INTERACTIONS: [(&str, Option<&str>, &str); 38] = [
     ("read", Some("read"), "R"),
     ("vread", Some("vread"), "R"),
     ("search-type", Some("search-type"), "E"),
@@ -54,6 +54,8 @@ const INTERACTIONS: [(&str, Option<&str>, &str); 36] = [
     ("binding-add", None, "C"),
     ("key-system-add", None, "C"),
     ("client-put", None, "U"),
+    ("client-disable", None, "U"),
+    ("client-enable", None, "U"),
     ("key-issue", None, "C"),
     ("key-revoke", None, "U"),
     ("attribute-put", None, "U"),

@@ -69,7 +69,7 @@ fn of_token<'d>(
 ) -> Result<Holder<'d>, Rejected> {
     let grant = issuers.check(token, now)?;
     let client = directory
-        .client_at_issuer(grant.issuer, grant.client)
+        .client_at_issuer(grant.issuer, grant.client, now)
         .ok_or(Rejected::Client)?;
     Ok(Holder {
         client,
@@ -82,7 +82,7 @@ fn of_token<'d>(
 pub fn rejected(reason: Rejected) -> Denied {
     let mut denied = match reason {
         Rejected::NoKeys => Denied {
-            refusal: Refusal {
+            refusal: Box::new(Refusal {
                 retry_after: Some(KEYS_SOON),
                 log: LogLevel::Warn,
                 ..Refusal::new(
@@ -93,8 +93,9 @@ pub fn rejected(reason: Rejected) -> Denied {
                          signed with. Nothing was written. Send the same request again.",
                     ),
                 )
-            },
+            }),
             denial: None,
+            who: None,
         },
         _ => not_valid(Denial::TokenInvalid),
     };

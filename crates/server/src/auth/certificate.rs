@@ -12,13 +12,14 @@ use super::{Denial, Denied};
 pub fn holder<'d>(
     directory: &'d Directory,
     presented: &Presented,
+    now: i64,
 ) -> Result<Option<&'d KnownClient>, Denied> {
     let certificate = match presented {
         Presented::Unasked | Presented::None => return Ok(None),
         Presented::Faulty(fault) => return Err(Denied::login(Denial::CertificateInvalid, fault.text())),
         Presented::Certificate(certificate) => certificate,
     };
-    let found = directory.client_of_certificate(certificate.identity());
+    let found = directory.client_of_certificate(certificate.identity(), now);
     found
         .map(Some)
         .map_err(|mismatch| Denied::login(Denial::CertificateInvalid, text(mismatch)))
@@ -37,6 +38,10 @@ pub fn text(mismatch: Mismatch) -> &'static str {
         Mismatch::Rest => {
             "The client certificate is no client's: its CN and OU are registered, with another issuer or alternative \
              name. Check both, or ask the operator to register them."
+        }
+        Mismatch::Several => {
+            "The client certificate is that of more than one client. Ask the operator to register it for one of them \
+             alone, by its CN, OU and issuer."
         }
     }
 }

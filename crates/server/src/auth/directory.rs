@@ -95,6 +95,8 @@ pub enum Mismatch {
     Unit,
     /// Issuer or alternative name.
     Rest,
+    /// Nothing: it is that of several clients.
+    Several,
 }
 
 /// A client that is switched on.
@@ -107,6 +109,8 @@ pub struct KnownClient {
     pub scopes: Scopes,
     /// Its policy.
     pub policy: ClientPolicy,
+    /// When it ends, microseconds since the epoch; `None`: never.
+    expires: Option<i64>,
     /// What it is held against at the eHealth door beside its token.
     pub api_key: Option<ApiKeyDigest>,
     /// How often it may ask, unless the door says.
@@ -154,6 +158,7 @@ impl KnownClient {
             doors: client.doors.iter().filter_map(|name| Door::parse(name)).collect(),
             scopes,
             policy,
+            expires: client.expires,
             api_key: api_key(client),
             allowance: allowance(client),
             registry: registry(client, namespace),
@@ -170,6 +175,11 @@ impl KnownClient {
         }
         .filter(|(_, _, sandbox)| *sandbox == sandbox_key)?;
         Some(*key)
+    }
+
+    /// Whether it is let in at this time; who is not is as one that is switched off.
+    fn is_let_in(&self, now: i64) -> bool {
+        self.expires.is_none_or(|end| now < end)
     }
 
     /// In whose name it writes.
@@ -308,31 +318,40 @@ impl Directory {
     }
 
     /// Whether this is the eHealth door's API-key of some client. All are compared: the time taken tells nothing of which.
-    pub fn knows_api_key(&self, key: &[u8]) -> bool {
-        let known = self.clients.values().filter_map(|client| client.api_key.as_ref());
-        known.fold(false, |found, digest| {
-            found | ApiKeyDigest::is_of(Some(digest), key)
-        })
+    pub fn knows_api_key(&self, key: &[u8], now: i64) -> bool {
+        let sent = ApiKeyDigest::of(key);
+        let clients = self.clients.values().filter(|client| client.is_let_in(now));
+        let known = clients.filter_map(|client| client.api_key.as_ref());
+        known.fold(false, |found, digest| found | digest.is_same(&sent))
     }
 
-    /// The client whose certificate this is.
+    /// The client whose certificate this is. One that could be that of several is nobody's: a certificate with several
+    /// OUs may be described twice.
     ///
     /// # Errors
     /// The nearest miss.
-    pub fn client_of_certificate(&self, shown: &Identity) -> Result<&KnownClient, Mismatch> {
-        let mut nearest = Mismatch::CommonName;
-        for known in &self.certificates {
+    pub fn client_of_certificate(&self, shown: &Identity, now: i64) -> Result<&KnownClient, Mismatch> {
+        let (mut nearest, mut found) = (Mismatch::CommonName, None::<&KnownClient>);
+        let of_those_let_in = self
+            .certificates
+            .iter()
+            .filter(|known| known.client.is_let_in(now));
+        for known in of_those_let_in {
             match known.compare(shown) {
-                Ok(client) => return Ok(client),
+                Ok(client) if found.is_some_and(|found| found.id != client.id) => {
+                    return Err(Mismatch::Several);
+                }
+                Ok(client) => found = Some(client),
                 Err(mismatch) => nearest = nearest.max(mismatch),
             }
         }
-        Err(nearest)
+        found.ok_or(nearest)
     }
 
     /// The client of this name at an issuer.
-    pub fn client_at_issuer(&self, issuer: String, name: String) -> Option<&KnownClient> {
-        self.tokens.get(&(issuer, name))?.as_deref()
+    pub fn client_at_issuer(&self, issuer: String, name: String, now: i64) -> Option<&KnownClient> {
+        let client = self.tokens.get(&(issuer, name))?.as_deref();
+        client.filter(|client| client.is_let_in(now))
     }
 
     /// The client of an API key, and whether the key is a sandbox one.
@@ -346,7 +365,9 @@ impl Directory {
         let (key, client) = found.or(other)?;
         let equal = bool::from(hash.ct_eq(&key.hash));
         let live = key.expires.is_none_or(|end| now < end);
-        let client = client.as_deref().filter(|_| equal & live)?;
+        let client = client
+            .as_deref()
+            .filter(|client| equal & live & client.is_let_in(now))?;
         Some((client, kind == "test"))
     }
 }

@@ -30,6 +30,7 @@ fn snapshot() -> AccessSnapshot {
         policy: None,
         attributes: Vec::new(),
         enabled: true,
+        expires: None,
     };
     let key = ClientKey {
         prefix: "sk_live_0123456789ab".to_owned(),
@@ -116,7 +117,7 @@ fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
                 assert!(scheme.eq_ignore_ascii_case("bearer") && token.trim() == KEY);
                 Ok(())
             }
-            Err(denied) => Err(denied.refusal),
+            Err(denied) => Err(*denied.refusal),
         }
     });
     assert!(
@@ -133,6 +134,74 @@ fn a_key_opens_until_it_expires() {
         holder(&directory, &Issuers::default(), Door::Fhir, &headers, now).is_ok()
     };
     assert!(opens(999) && !opens(1_000));
+}
+
+#[test]
+fn a_client_that_has_ended_is_as_one_that_is_switched_off() {
+    let mut snapshot = snapshot();
+    let client = &mut snapshot.clients[0];
+    client.expires = Some(600);
+    client.attributes = vec![
+        (
+            attributes::API_KEY_SHA256.to_owned(),
+            ApiKeyDigest::of(API_KEY).to_string(),
+        ),
+        (attributes::TOKEN_ISSUER.to_owned(), "issuer".to_owned()),
+    ];
+    snapshot.certificates = vec![store::access::ClientCertificate {
+        client: "demo".to_owned(),
+        common_name: "cn".to_owned(),
+        unit: "ou".to_owned(),
+        alternative: None,
+        issuer: None,
+    }];
+    let directory = Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new());
+    let shown = crate::tls::Identity {
+        common_name: Some("cn".to_owned()),
+        units: vec!["ou".to_owned()],
+        alternatives: Vec::new(),
+        issuer: Vec::new(),
+    };
+    for (now, is_let_in) in [(599, true), (600, false)] {
+        assert_eq!(directory.client_of(KEY, now).is_some(), is_let_in);
+        assert_eq!(directory.knows_api_key(API_KEY, now), is_let_in);
+        assert_eq!(directory.client_of_certificate(&shown, now).is_ok(), is_let_in);
+        let of_token = directory.client_at_issuer("issuer".to_owned(), "demo".to_owned(), now);
+        assert_eq!(of_token.is_some(), is_let_in);
+    }
+}
+
+#[test]
+fn a_certificate_that_two_clients_are_described_by_is_nobodys() {
+    let mut snapshot = snapshot();
+    let other = Client {
+        id: "other".to_owned(),
+        ..snapshot.clients[0].clone()
+    };
+    snapshot.clients.push(other);
+    let row = |client: &str, unit: &str| store::access::ClientCertificate {
+        client: client.to_owned(),
+        common_name: "cn".to_owned(),
+        unit: unit.to_owned(),
+        alternative: None,
+        issuer: None,
+    };
+    snapshot.certificates = vec![row("demo", "1"), row("demo", "3"), row("other", "2")];
+    let directory = Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new());
+    let whose = |units: &[&str]| {
+        let shown = crate::tls::Identity {
+            common_name: Some("cn".to_owned()),
+            units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+            alternatives: Vec::new(),
+            issuer: Vec::new(),
+        };
+        let found = directory.client_of_certificate(&shown, 500);
+        found.map(|client| client.id.clone())
+    };
+    assert_eq!(whose(&["1", "3"]), Ok("demo".to_owned()));
+    assert_eq!(whose(&["2"]), Ok("other".to_owned()));
+    assert_eq!(whose(&["1", "2"]), Err(Mismatch::Several));
+    assert_eq!(whose(&["4"]), Err(Mismatch::Unit));
 }
 
 /// What the headers come to at a door.
@@ -302,7 +371,12 @@ fn what_is_said_of_a_certificate_reads_as_on_its_page() {
         CertificateFault::RevocationUnknown,
         CertificateFault::Unfit,
     ];
-    let mismatches = [Mismatch::CommonName, Mismatch::Unit, Mismatch::Rest];
+    let mismatches = [
+        Mismatch::CommonName,
+        Mismatch::Unit,
+        Mismatch::Rest,
+        Mismatch::Several,
+    ];
     let denials = [
         certificate::not_of_token(),
         certificate::nothing_sent(&Presented::Unasked),

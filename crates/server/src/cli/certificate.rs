@@ -81,10 +81,7 @@ pub async fn run(store: Store, command: CertificateCommand) -> anyhow::Result<()
             let certificate = described.into_certificate()?;
             match store.access().remove_certificate(certificate.clone()).await? {
                 Change::Made => say(&format!("no longer known by {}", line_of(&certificate))),
-                Change::None => say(&format!(
-                    "was not known by {}; `passerelle client certificate list` shows what clients are known by",
-                    line_of(&certificate)
-                )),
+                Change::None => not_there(&store, &certificate).await,
             }
         }
         CertificateCommand::List { client, .. } => {
@@ -97,6 +94,32 @@ pub async fn run(store: Store, command: CertificateCommand) -> anyhow::Result<()
                 .try_for_each(|known| say(&line_of(known)))
         }
     }
+}
+
+/// What was not there needs not be removed; but who left out the issuer or the alternative name means one that is.
+async fn not_there(store: &Store, certificate: &ClientCertificate) -> anyhow::Result<()> {
+    let known = store.access().snapshot().await?.certificates;
+    let near: Vec<String> = known
+        .iter()
+        .filter(|known| {
+            known.client == certificate.client
+                && known.common_name == certificate.common_name
+                && known.unit == certificate.unit
+        })
+        .map(line_of)
+        .collect();
+    if near.is_empty() {
+        return say(&format!(
+            "was not known by {}; `passerelle client certificate list` shows what clients are known by",
+            line_of(certificate)
+        ));
+    }
+    bail!(
+        "nothing was removed: {} is none of them, and the client is still known by\n{}\nSay --san and --issuer as they \
+         stand there",
+        line_of(certificate),
+        near.join("\n")
+    )
 }
 
 fn line_of(certificate: &ClientCertificate) -> String {

@@ -2,7 +2,9 @@
 
 use clap::{Args, Subcommand};
 use engine::{ClientPolicy, Door, Scopes};
-use store::access::Client;
+use fhir::Timestamp;
+use fhir::time::TimeRange;
+use store::access::{Client, Switch};
 use store::{Change, Store};
 
 use super::certificate::{self, CertificateCommand};
@@ -13,8 +15,22 @@ use crate::rate::Allowance;
 /// `passerelle client …`
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Add a client, or change the one of this id to what is said here
+    /// Add a client, or change the one of this id to what is said here; one that is switched off stays so
     Add(Box<NewClient>),
+    /// Refuse every credential of a client, in every server within a second
+    Disable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Take the credentials of a client again
+    Enable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Certificates by which clients are known
     #[command(subcommand)]
     Certificate(CertificateCommand),
@@ -67,7 +83,11 @@ pub struct NewClient {
     /// What that authorization server calls it [default: the id]
     #[arg(long, value_name = "NAME", requires = "token_issuer")]
     token_client: Option<String>,
-    /// Refuse every credential of it
+    /// The last day on which it is let in (UTC), such as 2027-06-30; from then on it is as one that is switched off
+    /// [default: none]
+    #[arg(long, value_name = "DAY", value_parser = end_of_day)]
+    expires: Option<i64>,
+    /// Refuse every credential of it, until `client enable`
     #[arg(long)]
     disabled: bool,
     #[command(flatten)]
@@ -80,7 +100,9 @@ impl ClientCommand {
         match self {
             ClientCommand::Add(new) => new.database.clone(),
             ClientCommand::Certificate(command) => command.database(),
-            ClientCommand::List { database } => database.clone(),
+            ClientCommand::Disable { database, .. }
+            | ClientCommand::Enable { database, .. }
+            | ClientCommand::List { database } => database.clone(),
         }
     }
 }
@@ -112,15 +134,35 @@ pub async fn run(store: Store, command: ClientCommand) -> anyhow::Result<()> {
                 }
                 fill_in_patient_ids(&store).await?;
             }
+            let known = access.snapshot().await?.clients;
+            let is_off = |known: &Client| known.id == client.id && !known.enabled;
+            if known.iter().any(is_off) {
+                return say(&format!(
+                    "client {}. It is switched off: passerelle client enable {}",
+                    client.id, client.id
+                ));
+            }
             say(&format!(
                 "client {}. Give it a key: passerelle key issue {}, or a certificate: passerelle client certificate add {} …",
                 client.id, client.id, client.id
             ))
         }
+        ClientCommand::Disable { id, .. } => {
+            store.access().switch_client(&id, Switch::Off).await?;
+            say(&format!(
+                "client {id} is switched off: every credential of it is refused. Its keys and certificates are kept; revoke \
+                 those that leaked before it is switched on again"
+            ))
+        }
+        ClientCommand::Enable { id, .. } => {
+            store.access().switch_client(&id, Switch::On).await?;
+            say(&format!("client {id} is switched on"))
+        }
         ClientCommand::Certificate(command) => certificate::run(store, command).await,
         ClientCommand::List { .. } => {
             let clients = store.access().snapshot().await?.clients;
-            clients.iter().try_for_each(|client| say(&line_of(client)))
+            let now = store.now().micros();
+            clients.iter().try_for_each(|client| say(&line_of(client, now)))
         }
     }
 }
@@ -145,13 +187,32 @@ async fn nobody_else_has_its_name(store: &Store, client: &Client) -> anyhow::Res
     }
 }
 
-fn line_of(client: &Client) -> String {
+/// The end of a day in UTC, microseconds since the epoch.
+fn end_of_day(text: &str) -> Result<i64, String> {
+    let is_day = text.len() == "YYYY-MM-DD".len();
+    let range = TimeRange::parse(text).filter(|_| is_day);
+    range
+        .map(|range| range.high)
+        .ok_or_else(|| "write the day as 2027-06-30".to_owned())
+}
+
+/// The last day before an end.
+fn last_day(end: i64) -> String {
+    let instant = Timestamp::from_micros(end.saturating_sub(1)).to_instant();
+    instant.chars().take("YYYY-MM-DD".len()).collect()
+}
+
+fn line_of(client: &Client, now: i64) -> String {
     let state = if client.enabled { "enabled" } else { "disabled" };
     let rate = attribute(client, attributes::RATE_LIMIT).map(|rate| format!("\trate {rate}"));
     let tokens =
         attributes::name_at_issuer(client).map(|(issuer, name)| format!("\ttokens {name} of {issuer}"));
+    let expiry = client.expires.map(|end| {
+        let word = if now < end { "expires" } else { "expired" };
+        format!("\t{word} {}", last_day(end))
+    });
     format!(
-        "{}\t{}\t{}\t{}\t{}\t{state}{}{}",
+        "{}\t{}\t{}\t{}\t{}\t{state}{}{}{}",
         client.id,
         client.spaces.join(","),
         client.doors.join(","),
@@ -159,6 +220,7 @@ fn line_of(client: &Client) -> String {
         client.policy.as_deref().unwrap_or(ClientPolicy::None.as_str()),
         rate.unwrap_or_default(),
         tokens.unwrap_or_default(),
+        expiry.unwrap_or_default(),
     )
 }
 
@@ -188,6 +250,7 @@ impl NewClient {
             policy: self.policy,
             attributes: attributes.collect(),
             enabled: !self.disabled,
+            expires: self.expires,
         }
     }
 }

@@ -16,7 +16,7 @@ use store::Store;
 use store::access::{Binding, Client};
 
 use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
-use crate::cli::{self, issue_key, say};
+use crate::cli::{self, Kind, issue_key, say};
 use crate::config::Settings;
 use crate::rate::Allowance;
 use crate::start;
@@ -164,6 +164,7 @@ fn clients(ehealth_api_key: &str) -> Vec<Client> {
             Allowance::Unlimited.to_string(),
         )],
         enabled: true,
+        expires: None,
     };
     let mut sas = client(
         "demo-sas",
@@ -232,7 +233,7 @@ async fn key_for(store: &Store, known: Option<&str>, client: &str) -> anyhow::Re
             return Ok(key.to_owned());
         }
     }
-    issue_key(store, client, None).await
+    issue_key(store, client, Kind::OfDefaultSpace, None).await
 }
 
 /// Loads the sample people by conditional creates: a second start adds nobody twice.

@@ -188,6 +188,7 @@ async fn at_the_registry_both_credentials_are_needed_and_the_realm_tells_the_spa
             ApiKeyDigest::of(b"the-api-key").to_string(),
         )],
         enabled: true,
+        expires: None,
     };
     access.put_client(client).await.expect("a client");
     let (key, row) = new_key("registry", false, 0, None);

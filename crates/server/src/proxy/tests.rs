@@ -64,7 +64,7 @@ fn p53_forwarded_headers_are_understood() {
             "for=192.0.2.1;proto=HTTPS;host=\"fhir.example:8443\", for=10.0.0.1;proto=http",
         ),
         ("x-forwarded-prefix", "/a/b/"),
-        ("x-forwarded-host", "other.example"),
+        ("x-forwarded-host", "FHIR.example:8443"),
     ]);
     assert_eq!(forwarded(&standard), expected);
     let plain = headers(&[
@@ -73,6 +73,16 @@ fn p53_forwarded_headers_are_understood() {
         ("x-forwarded-prefix", "/a/b"),
     ]);
     assert_eq!(forwarded(&plain), expected);
+}
+
+#[test]
+fn two_families_of_headers_that_contradict_each_other_are_not_believed() {
+    let both = headers(&[
+        ("forwarded", "for=6.6.6.6;proto=http;host=evil.example"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "fhir.example"),
+    ]);
+    assert_eq!(forwarded(&both), Forwarded::default());
 }
 
 #[test]
@@ -123,6 +133,22 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has() {
     let unreadable = headers(&[("x-forwarded-for", "203.0.113.7, unknown")]);
     assert_eq!(client(&unreadable, "10.0.0.1"), Some(ip("10.0.0.1")));
     assert_eq!(client(&HeaderMap::new(), "10.0.0.1"), Some(ip("10.0.0.1")));
+}
+
+#[test]
+fn a_proxy_that_writes_one_list_and_passes_on_the_other_names_nobody() {
+    let trusted = [network("10.0.0.0/8")];
+    let client = |headers: &HeaderMap| client_address(headers, Some(ip("10.0.0.1")), &trusted);
+    for forged in ["for=6.6.6.6", "for=unknown", "proto=https", "for=10.0.0.7", ""] {
+        let both = headers(&[("forwarded", forged), ("x-forwarded-for", "203.0.113.7")]);
+        assert_eq!(client(&both), Some(ip("10.0.0.1")), "{forged}");
+    }
+    // A proxy that writes both.
+    let same = headers(&[
+        ("forwarded", "for=6.6.6.6, for=\"203.0.113.7:4711\", for=10.0.0.2"),
+        ("x-forwarded-for", "6.6.6.6, ::ffff:203.0.113.7"),
+    ]);
+    assert_eq!(client(&same), Some(ip("203.0.113.7")));
 }
 
 /// What came out of a header may stand in a URL.

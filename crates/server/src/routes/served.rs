@@ -107,6 +107,7 @@ async fn app(url: &str, clock: Arc<dyn Clock>) -> (Arc<App>, String) {
         policy: None,
         attributes: Vec::new(),
         enabled: true,
+        expires: None,
     };
     access.put_client(client).await.expect("a client");
     let (key, row) = new_key("client", true, store.now().micros(), None);

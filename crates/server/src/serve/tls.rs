@@ -53,12 +53,14 @@ pub fn listen(
             .keep_alive(settings.keep_alive)
             .on_connect_ext(accept::on_connect)
             .h1(map_config(routes, |()| AppConfig::default()));
-        let (tls, auth) = (tls.clone(), app.auth.clone());
+        let (tls, app) = (tls.clone(), Arc::clone(&app));
         fn_service(move |stream: TcpStream| {
-            let (tls, auth, ending) = (tls.clone(), auth.clone(), ending.clone());
+            let (tls, app, ending) = (tls.clone(), Arc::clone(&app), ending.clone());
             async move {
                 let deadline = time_for_handshake(handshake, &ending);
-                accept::accept(&tls, &auth, stream, deadline).await.ok_or(())
+                let proxies = &app.settings.trusted_proxies;
+                let accepted = accept::accept(&tls, &app.auth, proxies, stream, deadline);
+                accepted.await.ok_or(())
             }
         })
         // What the connection came to is in the log, a line for each request.

@@ -1,7 +1,7 @@
 //! From a TCP connection to one that speaks TLS: the handshake, its deadline, and who was refused in it.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use super::certificate::{CertificateFault, ClientCertificate};
 use super::{Peer, Tls};
 use crate::auth::Authenticator;
+use crate::proxy::Network;
 
 /// What plain HTTP is told on the port of TLS.
 const USE_TLS: &str = concat!(
@@ -24,13 +25,23 @@ const USE_TLS: &str = concat!(
 
 /// Makes the handshake. `None`: there is no connection; why is in the log, and a refused certificate in the audit
 /// trail. `deadline` ends with the time that the peer has.
+///
+/// An address of which too many certificates were refused gets no handshake for the rest of the window: each costs more
+/// than a request. A proxy is none of those: it brings everybody's.
 pub async fn accept(
     tls: &Tls,
     auth: &Authenticator,
+    proxies: &[Network],
     stream: TcpStream,
     deadline: impl Future<Output = ()>,
 ) -> Option<(TlsStream<TcpStream>, Option<SocketAddr>)> {
     let peer = stream.peer_addr().ok();
+    let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(*address));
+    let counted = peer.map(|peer| peer.ip()).filter(|address| !is_proxy(address));
+    if counted.is_some_and(|address| auth.closes_to(address)) {
+        tracing::debug!(?peer, "closed: too many of its certificates were refused");
+        return None;
+    }
     let config = tls.config()?;
     // Answers are small and written whole.
     let _ = stream.set_nodelay(true);
@@ -44,7 +55,7 @@ pub async fn accept(
     match select(pin!(handshake), pin!(deadline)).await {
         Either::Left((Ok(stream), _)) => Some((stream?, peer)),
         Either::Left((Err(error), _)) => {
-            refused(auth, peer, &error);
+            refused(auth, (peer, counted), &error);
             None
         }
         Either::Right(_) => {
@@ -71,15 +82,19 @@ async fn tell_to_use_tls(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
-fn refused(auth: &Authenticator, peer: Option<SocketAddr>, error: &std::io::Error) {
+fn refused(
+    auth: &Authenticator,
+    (peer, counted): (Option<SocketAddr>, Option<IpAddr>),
+    error: &std::io::Error,
+) {
     let reason = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match reason {
         Some(reason @ rustls::Error::InvalidCertificate(_)) => {
+            auth.record_handshake(counted);
             let fault = CertificateFault::of(reason);
             tracing::warn!(?peer, %fault, reason = %reason, "a client certificate was refused");
-            auth.record_handshake();
         }
         Some(reason) => tracing::info!(?peer, %reason, "no TLS with this peer"),
         // Who looks whether the port is open goes away like this.

@@ -1,7 +1,7 @@
 //! What a client's certificate says of its holder.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -108,6 +108,15 @@ pub struct Identity {
     pub issuer: Vec<String>,
 }
 
+/// By what and when a certificate was found good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checked {
+    /// That of the files.
+    pub generation: u64,
+    /// Seconds since the epoch.
+    pub at: u64,
+}
+
 /// A certificate that a client showed, with those between it and its CA.
 pub struct ClientCertificate {
     chain: Vec<CertificateDer<'static>>,
@@ -115,8 +124,7 @@ pub struct ClientCertificate {
     /// Seconds since the epoch.
     not_before: u64,
     not_after: u64,
-    /// Of the files that it was checked by last; 0: by none yet.
-    checked_by: AtomicU64,
+    checked: Mutex<Option<Checked>>,
 }
 
 impl ClientCertificate {
@@ -143,7 +151,7 @@ impl ClientCertificate {
             identity,
             not_before: validity.not_before.to_unix_duration().as_secs(),
             not_after: validity.not_after.to_unix_duration().as_secs(),
-            checked_by: AtomicU64::new(0),
+            checked: Mutex::new(None),
             chain,
         })
     }
@@ -172,12 +180,13 @@ impl ClientCertificate {
         self.chain.get(1..).unwrap_or_default()
     }
 
-    pub(super) fn is_checked_by(&self, generation: u64) -> bool {
-        self.checked_by.load(Ordering::Acquire) == generation
+    /// When it was found good last; `None`: never yet.
+    pub(super) fn checked(&self) -> Option<Checked> {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_checked_by(&self, generation: u64) {
-        self.checked_by.store(generation, Ordering::Release);
+    pub(super) fn set_checked(&self, checked: Checked) {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked);
     }
 }
 

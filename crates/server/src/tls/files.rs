@@ -260,6 +260,12 @@ impl End {
         ends.extend(at.map(|at| End { what, path, at }));
     }
 
+    /// When, in seconds since the epoch.
+    pub(super) fn seconds(&self) -> Option<u64> {
+        let since = self.at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(since.as_secs())
+    }
+
     /// What the operator should know of it at this time.
     pub(super) fn warning(&self, now: SystemTime) -> Option<String> {
         let path = self.path.display();

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
-use engine::reply::WriteReply;
+use engine::reply::{Body, WriteReply};
 use engine::{Refusal, Reply, Written};
 use fhir::bundle::Mode;
 use fhir::codec::Format;
@@ -155,6 +155,7 @@ impl Writing<'_> {
         let mut entry = json!({ "fullUrl": self.base.resource(&stored.target) });
         match self.returned {
             Return::Minimal => {}
+            Return::Representation if reply.body == Body::Withheld => {}
             Return::Representation => match self.shown(stored) {
                 Some(tree) => put(&mut entry, "resource", Value::Object(tree)),
                 None => return self.refused(&error::damaged(&stored.target)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use engine::error::{CrossReference, Unresolved};
-use engine::{Door, Error, Permission};
+use engine::{Door, Error, Lacking, Permission};
 use fhir::{Id, IssueCode, ResourceType, Target, VersionId};
 use serde_json::Value;
 use store::{Policy, StoreError, SystemClock};
@@ -115,7 +115,7 @@ cases!(of_error: Error, OF_ERRORS, {
     Error::CrossReference(CrossReference::Domain(_)) => Error::CrossReference(CrossReference::Domain(system())), (404, "not-found"), MISSING;
     Error::Precondition { .. } => Error::Precondition { text: TEXT.to_owned() }, (412, "conflict"), STALE;
     Error::Forbidden(_) => Error::Forbidden(TEXT.to_owned()), (403, "forbidden"), FORBIDDEN;
-    Error::Scope { .. } => Error::Scope { kind: ResourceType::Patient, permission: Permission::Read }, (403, "forbidden"), FORBIDDEN;
+    Error::Scope(_) => Error::Scope(Lacking::Of(ResourceType::Patient, Permission::Read)), (403, "forbidden"), FORBIDDEN;
     Error::NoAuditEvent(_) => Error::NoAuditEvent(7), (404, "not-found"), MISSING;
     Error::Store(StoreError::Unavailable(_)) => StoreError::Unavailable(SECRET.to_owned()), (503, "transient"), AWAY;
     Error::Store(StoreError::Full(_)) => StoreError::Full(SECRET.to_owned()), (507, "no-store"), AWAY;

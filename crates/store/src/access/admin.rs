@@ -20,6 +20,30 @@ pub struct Access {
     store: Store,
 }
 
+/// The same for who watches it for changes, on a connection that no request has: however many requests wait for one, a
+/// change is seen in its time.
+pub struct AccessWatch {
+    store: Store,
+}
+
+impl AccessWatch {
+    /// As [`Access::generation`].
+    ///
+    /// # Errors
+    /// What the database says. The connection is made anew the next time.
+    pub async fn generation(&mut self) -> Result<i64, StoreError> {
+        self.store.read_aside(settings::generation).await
+    }
+
+    /// As [`Access::snapshot`].
+    ///
+    /// # Errors
+    /// What the database says. The connection is made anew the next time.
+    pub async fn snapshot(&mut self) -> Result<AccessSnapshot, StoreError> {
+        self.store.read_aside(snapshot).await
+    }
+}
+
 /// Whether a change found anything to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -32,6 +56,11 @@ pub enum Change {
 impl Access {
     pub(crate) fn new(store: Store) -> Access {
         Access { store }
+    }
+
+    /// For who watches it.
+    pub fn watch(self) -> AccessWatch {
+        AccessWatch { store: self.store }
     }
 
     /// Rises with every change of access, by whatever process.
@@ -159,20 +188,34 @@ impl Access {
         self.write(move |tx| issue(tx, &key)).await
     }
 
-    /// Adds a key and lets another one end at a time, microseconds since the epoch.
-    pub async fn rotate_key(&self, old: &str, ends: i64, new: ClientKey) -> Result<Change, StoreError> {
+    /// A key, also one that is revoked or has ended. Refused when there is none of this prefix.
+    pub async fn key(&self, prefix: &str) -> Result<ClientKey, StoreError> {
+        let prefix = prefix.to_owned();
+        self.store.read_all(move |tx| known_key(tx, &prefix)).await
+    }
+
+    /// Adds a key and lets another one end at a time, microseconds since the epoch, unless it ends before that. The
+    /// time is that at which it ends. Refused when it has ended: nothing brings a key back.
+    pub async fn rotate_key(
+        &self,
+        old: &str,
+        ends: i64,
+        new: ClientKey,
+    ) -> Result<(Change, i64), StoreError> {
         let old = old.to_owned();
         self.write(move |tx| {
-            known_key(tx, &old)?;
+            let known = known_key(tx, &old)?;
+            let ends = known.expires.map_or(ends, |end| end.min(ends));
             let change = issue(tx, &new)?;
             if change == Change::Made {
+                in_force(tx, &known)?;
                 let statement = Statement::new("UPDATE client_key SET expires = ")
                     .bind(ends)
                     .sql(" WHERE space = 0 AND prefix = ")
                     .bind(old.as_str());
                 tx.run("rotating a key", &statement)?;
             }
-            Ok(change)
+            Ok((change, ends))
         })
         .await
     }
@@ -374,6 +417,19 @@ fn known_key(tx: &mut Transaction<'_>, prefix: &str) -> Result<ClientKey, StoreE
             "There is no key {prefix}; `passerelle key list` shows those there are."
         ))
     })
+}
+
+fn in_force(tx: &Transaction<'_>, key: &ClientKey) -> Result<(), StoreError> {
+    let now = tx.now().micros();
+    let end = match (key.revoked, key.expires) {
+        (true, _) => "is revoked",
+        (false, Some(end)) if end <= now => "has ended",
+        (false, _) => return Ok(()),
+    };
+    Err(refused(format!(
+        "The key {} {end}. Issue another: passerelle key issue {}",
+        key.prefix, key.client
+    )))
 }
 
 pub(super) fn known_space(tx: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {

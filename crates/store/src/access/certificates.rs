@@ -20,7 +20,7 @@ impl Access {
                 return Err(unknown(&certificate.client));
             }
             let known = certificates(tx)?;
-            if known.contains(&certificate) {
+            if known.iter().any(|known| is_same(known, &certificate)) {
                 return audit(tx, "certificate-add", &certificate.client, Change::None);
             }
             if let Some(other) = known.iter().find(|other| could_be(other, &certificate)) {
@@ -53,9 +53,12 @@ impl Access {
     /// Lets a client no longer be known by a certificate; one that it is not known by is left as it is.
     pub async fn remove_certificate(&self, certificate: ClientCertificate) -> Result<Change, StoreError> {
         self.write(move |tx| {
-            if !certificates(tx)?.contains(&certificate) {
+            let known = certificates(tx)?
+                .into_iter()
+                .find(|known| is_same(known, &certificate));
+            let Some(known) = known else {
                 return audit(tx, "certificate-remove", &certificate.client, Change::None);
-            }
+            };
             tx.begin_change()?;
             let row = Statement::new("DELETE FROM client_certificate WHERE space = 0 AND client = ")
                 .bind(certificate.client.as_str())
@@ -66,7 +69,7 @@ impl Access {
                 .sql(" AND alternative = ")
                 .bind(certificate.alternative.as_deref().unwrap_or_default())
                 .sql(" AND issuer = ")
-                .bind(certificate.issuer.as_deref().unwrap_or_default());
+                .bind(known.issuer.as_deref().unwrap_or_default());
             tx.run("removing a client's certificate", &row)?;
             audit(tx, "certificate-remove", &certificate.client, Change::Made)
         })
@@ -74,11 +77,42 @@ impl Access {
     }
 }
 
+fn is_same(one: &ClientCertificate, other: &ClientCertificate) -> bool {
+    let is_same_issuer = match (&one.issuer, &other.issuer) {
+        (Some(one), Some(other)) => is_same_name(one, other),
+        (one, other) => one == other,
+    };
+    one.client == other.client
+        && one.common_name == other.common_name
+        && one.unit == other.unit
+        && one.alternative == other.alternative
+        && is_same_issuer
+}
+
+/// Whether two distinguished names are the same, in whichever of the two orders that tools write them in.
+fn is_same_name(one: &str, other: &str) -> bool {
+    one == other || turned(one) == other
+}
+
+/// A distinguished name in the other order of its parts.
+fn turned(name: &str) -> String {
+    let (mut parts, mut is_escaped) = (vec![String::new()], false);
+    for character in name.chars() {
+        match parts.last_mut() {
+            Some(last) if is_escaped || character != ',' => last.push(character),
+            _ => parts.push(String::new()),
+        }
+        is_escaped = character == '\\' && !is_escaped;
+    }
+    parts.reverse();
+    parts.join(",")
+}
+
 /// Whether one certificate could be both clients'. Two alternative names can stand in one certificate, two issuers
 /// cannot.
 fn could_be(one: &ClientCertificate, other: &ClientCertificate) -> bool {
     let are_issued_apart = match (&one.issuer, &other.issuer) {
-        (Some(one), Some(other)) => one != other,
+        (Some(one), Some(other)) => !is_same_name(one, other),
         _ => false,
     };
     one.client != other.client

@@ -7,6 +7,15 @@ use crate::sql::ClientRow;
 use crate::statement::Statement;
 use crate::transaction::Transaction;
 
+/// Whether a client's credentials are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// They are.
+    On,
+    /// Every one is refused.
+    Off,
+}
+
 impl Access {
     /// Adds a client, or changes it to this.
     pub async fn put_client(&self, client: Client) -> Result<Change, StoreError> {
@@ -14,7 +23,7 @@ impl Access {
     }
 
     /// Adds a client, or changes it to this; of the attributes it has, those of these names stay unless the
-    /// new ones say otherwise.
+    /// new ones say otherwise. One that is switched off stays so: [`Access::switch_client`] alone brings it back.
     pub async fn put_client_keeping(
         &self,
         client: Client,
@@ -28,6 +37,7 @@ impl Access {
             }
             let known = clients(tx)?.into_iter().find(|known| known.id == client.id);
             let mut wanted = client.clone();
+            wanted.enabled &= known.as_ref().is_none_or(|known| known.enabled);
             for (name, value) in known.iter().flat_map(|known| &known.attributes) {
                 let is_said = wanted.attributes.iter().any(|(said, _)| said == name);
                 if kept.contains(&name.as_str()) && !is_said {
@@ -35,6 +45,22 @@ impl Access {
                 }
             }
             put(tx, "client-put", known.as_ref(), &wanted)
+        })
+        .await
+    }
+
+    /// Switches a client on or off, and leaves everything else of it alone. Refused when there is no such client.
+    pub async fn switch_client(&self, client: &str, to: Switch) -> Result<Change, StoreError> {
+        let client = client.to_owned();
+        self.write(move |tx| {
+            let known = clients(tx)?.into_iter().find(|known| known.id == client);
+            let mut wanted = known.clone().ok_or_else(|| unknown(&client))?;
+            wanted.enabled = to == Switch::On;
+            let interaction = match to {
+                Switch::On => "client-enable",
+                Switch::Off => "client-disable",
+            };
+            put(tx, interaction, known.as_ref(), &wanted)
         })
         .await
     }
@@ -97,7 +123,7 @@ pub(super) fn unknown(client: &str) -> StoreError {
 
 pub(super) fn clients(tx: &mut Transaction<'_>) -> Result<Vec<Client>, StoreError> {
     let statement = Statement::new(
-        "SELECT id, name, spaces, doors, scopes, policy, attributes, enabled FROM client WHERE space = 0 ORDER BY id",
+        "SELECT id, name, spaces, doors, scopes, policy, attributes, enabled, expires FROM client WHERE space = 0 ORDER BY id",
     );
     let rows = tx
         .sql
@@ -107,7 +133,7 @@ pub(super) fn clients(tx: &mut Transaction<'_>) -> Result<Vec<Client>, StoreErro
 }
 
 fn client(row: ClientRow) -> Client {
-    let (id, name, spaces, doors, scopes, policy, attributes, enabled) = row;
+    let (id, name, spaces, doors, scopes, policy, attributes, enabled, expires) = row;
     Client {
         id,
         name,
@@ -121,6 +147,7 @@ fn client(row: ClientRow) -> Client {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         enabled,
+        expires,
     }
 }
 
@@ -138,7 +165,7 @@ fn client_upsert(client: &Client) -> Statement<'_> {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     Statement::new(
-        "INSERT INTO client (space, id, name, spaces, doors, scopes, policy, attributes, enabled) VALUES (0, ",
+        "INSERT INTO client (space, id, name, spaces, doors, scopes, policy, attributes, enabled, expires) VALUES (0, ",
     )
     .bind(client.id.as_str())
     .sql(", ")
@@ -155,9 +182,11 @@ fn client_upsert(client: &Client) -> Statement<'_> {
     .bind(attributes.join("\n"))
     .sql(", ")
     .bind(client.enabled)
+    .sql(", ")
+    .bind(client.expires)
     .sql(
         ") ON CONFLICT (space, id) DO UPDATE SET name = excluded.name, spaces = excluded.spaces, \
          doors = excluded.doors, scopes = excluded.scopes, policy = excluded.policy, \
-         attributes = excluded.attributes, enabled = excluded.enabled",
+         attributes = excluded.attributes, enabled = excluded.enabled, expires = excluded.expires",
     )
 }

@@ -50,6 +50,8 @@ struct Shared {
     options: Options,
     context: Arc<Context>,
     pool: Pool<PgConnection>,
+    /// The one connection that no request has.
+    aside: Pool<PgConnection>,
     /// Who may have a connection, in order of arrival: the pool itself gives a connection to whoever asks
     /// at the right moment, and under load somebody would ask in vain for seconds.
     places: Semaphore,
@@ -73,6 +75,7 @@ impl PostgresStore {
         let shared = Arc::new(Shared {
             url,
             pool: Pool::new(connections),
+            aside: Pool::new(1),
             // One is for the audit thread.
             places: Semaphore::new(connections - 1),
             queue: Queue::new(options.audit_queue, options.audit_delay),
@@ -121,8 +124,27 @@ impl PostgresStore {
         let started = Instant::now();
         let _place = self.place(started).await?;
         let shared = Arc::clone(&self.shared);
-        let work = tokio::task::spawn_blocking(move || shared.read(space, read));
+        let work = tokio::task::spawn_blocking(move || shared.read(&shared.pool, space, read));
         self.answer(started, work).await?
+    }
+
+    /// The same on the connection that no request has. One that does not answer is given up, whatever others are told.
+    pub(crate) async fn read_aside<F, T, E>(&self, space: SpaceKey, read: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let work = tokio::task::spawn_blocking(move || shared.read(&shared.aside, space, read));
+        match tokio::time::timeout(self.shared.options.patience, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(StoreError::Internal("a transaction panicked".to_owned()).into()),
+            Err(_) => {
+                self.shared.aside.forsake();
+                Err(StoreError::Unavailable("the database does not answer".to_owned()).into())
+            }
+        }
     }
 
     /// The same for a read of one statement, which is a snapshot by itself and costs one round trip.
@@ -278,22 +300,24 @@ impl Shared {
     }
 
     /// A connection, and whether it was made for this.
-    fn take(&self) -> Result<(Lease<PgConnection>, bool), StoreError> {
+    fn take(&self, pool: &Pool<PgConnection>) -> Result<(Lease<PgConnection>, bool), StoreError> {
         let mut fresh = false;
-        let lease = self
-            .pool
-            .take(self.options.patience, &self.context.meters.waits, || {
-                fresh = true;
-                open::connect(&self.url, &self.options)
-            })?;
+        let lease = pool.take(self.options.patience, &self.context.meters.waits, || {
+            fresh = true;
+            open::connect(&self.url, &self.options)
+        })?;
         Ok((lease, fresh))
     }
 
     /// A connection on which the transaction has begun. Connections that died in the pool are passed over:
     /// nothing has been done on them yet.
-    fn begin(&self, text: &'static str) -> Result<Lease<PgConnection>, StoreError> {
+    fn begin(
+        &self,
+        pool: &Pool<PgConnection>,
+        text: &'static str,
+    ) -> Result<Lease<PgConnection>, StoreError> {
         loop {
-            let (mut lease, fresh) = self.take()?;
+            let (mut lease, fresh) = self.take(pool)?;
             match control(lease.connection()?, "beginning a transaction", text) {
                 Ok(()) => {
                     self.note_answer();
@@ -305,7 +329,7 @@ impl Shared {
                         return Err(error);
                     }
                     drop(lease);
-                    self.pool.clear();
+                    pool.clear();
                 }
             }
         }
@@ -313,10 +337,11 @@ impl Shared {
 
     fn read<T, E: From<StoreError>>(
         &self,
+        pool: &Pool<PgConnection>,
         space: SpaceKey,
         read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut lease = self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let mut lease = self.begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         let mut group = Group::default();
         let connection = lease.connection()?;
         let mut tx = Transaction::alone(connection, space, &self.context, &mut group);
@@ -342,7 +367,7 @@ impl Shared {
         read: impl Fn(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         loop {
-            let (mut lease, fresh) = self.take()?;
+            let (mut lease, fresh) = self.take(&self.pool)?;
             let mut group = Group::default();
             let mut tx = Transaction::alone(lease.connection()?, space, &self.context, &mut group);
             let outcome = read(&mut tx);
@@ -378,7 +403,7 @@ impl Shared {
     }
 
     fn attempt(&self, locks: &LockSet, job: &mut dyn Job) -> Result<Ran, StoreError> {
-        let mut lease = self.begin("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        let mut lease = self.begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         pause::at(pause::BEGUN);
         let connection = lease.connection()?;
         if let Some(statement) = locks::statement(job.space(), locks)
@@ -442,11 +467,12 @@ impl Shared {
             }
         }
         self.pool.clear();
+        self.aside.clear();
         self.queue.set_closed();
     }
 
     fn write_rows(&self, rows: &mut Vec<AuditEntry>) -> Result<(), StoreError> {
-        let mut lease = self.begin("BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        let mut lease = self.begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         let connection = lease.connection()?;
         let mut group = Group::default();
         let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut group);

@@ -30,6 +30,8 @@ pub(crate) struct SqliteStore {
     options: Options,
     context: Arc<Context>,
     readers: Pool<SqliteConnection>,
+    /// The one connection that no request has.
+    aside: Pool<SqliteConnection>,
     queue: Arc<Queue>,
     /// Places in the queue.
     places: Semaphore,
@@ -66,6 +68,7 @@ impl SqliteStore {
         Ok(SqliteStore {
             path: path.to_owned(),
             readers: Pool::new(options.connections.max(1)),
+            aside: Pool::new(1),
             places: Semaphore::new(options.queue.max(1)),
             options,
             context,
@@ -90,7 +93,19 @@ impl SqliteStore {
     where
         E: From<StoreError>,
     {
-        self.on_reader(Snapshot::Shared, space, read)
+        self.on_reader(&self.readers, Snapshot::Shared, space, read)
+    }
+
+    /// The same on the connection that no request has.
+    pub(crate) fn read_aside<T, E>(
+        &self,
+        space: SpaceKey,
+        read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        self.on_reader(&self.aside, Snapshot::Shared, space, read)
     }
 
     /// The same for a read of one statement, which is a snapshot by itself.
@@ -102,11 +117,12 @@ impl SqliteStore {
     where
         E: From<StoreError>,
     {
-        self.on_reader(Snapshot::OneStatement, space, read)
+        self.on_reader(&self.readers, Snapshot::OneStatement, space, read)
     }
 
     fn on_reader<T, E>(
         &self,
+        pool: &Pool<SqliteConnection>,
         snapshot: Snapshot,
         space: SpaceKey,
         read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
@@ -116,7 +132,7 @@ impl SqliteStore {
     {
         let waits = &self.context.meters.waits;
         let connect = || open::reader(&self.path, &self.options);
-        let mut lease = self.readers.take(self.options.patience, waits, connect)?;
+        let mut lease = pool.take(self.options.patience, waits, connect)?;
         let connection = lease.connection()?;
         let control = |connection: &mut SqliteConnection, text: &'static str| match snapshot {
             Snapshot::OneStatement => Ok(()),
@@ -217,6 +233,7 @@ impl SqliteStore {
     pub(crate) fn wait_closed(&self, limit: Duration) -> bool {
         let closed = self.queue.wait_closed(limit);
         self.readers.clear();
+        self.aside.clear();
         closed
     }
 }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use fhir::ResourceType;
-use store::StoreError;
 use store::access::{Binding, Change, Client, ClientKey, KeySystem};
+use store::{Options, StoreError};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SPACE};
 use crate::cases;
 
 cases![
     every_change_of_access_is_idempotent_counted_and_audited,
     what_cannot_be_is_refused_with_advice,
     a_revocation_is_seen_by_another_server,
+    a_change_is_seen_while_requests_have_every_connection,
     a_naming_base_is_written_once,
     an_attribute_that_is_kept_outlives_a_change_of_its_client,
 ];
@@ -30,6 +31,7 @@ fn client() -> Client {
         policy: Some("sas-regulator".to_owned()),
         attributes: vec![("legal-entity-id".to_owned(), "1=2".to_owned())],
         enabled: true,
+        expires: Some(9_000_000),
     }
 }
 
@@ -72,7 +74,7 @@ async fn every_change_of_access_is_idempotent_counted_and_audited(bench: Arc<Ben
         assert_eq!(access.issue_key(key("sk_live_a")).await, Ok(expected));
         assert_eq!(
             access.rotate_key("sk_live_a", 9, key("sk_live_b")).await,
-            Ok(expected)
+            Ok((expected, 9))
         );
         assert_eq!(access.add_key_system(key_system()).await, Ok(expected));
         assert_eq!(access.revoke_key("sk_live_b").await, Ok(expected));
@@ -112,6 +114,14 @@ async fn what_cannot_be_is_refused_with_advice(bench: Arc<Bench>) {
     access.add_space("other", true).await.unwrap();
     access.put_client(client()).await.unwrap();
     access.issue_key(key("sk_live_a")).await.unwrap();
+    for (prefix, expires, revoked) in [("sk_live_ended", Some(9), false), ("sk_live_revoked", None, true)] {
+        let key = ClientKey {
+            expires,
+            revoked,
+            ..key(prefix)
+        };
+        access.issue_key(key).await.unwrap();
+    }
     access.add_binding(binding()).await.unwrap();
     access.add_key_system(key_system()).await.unwrap();
     let generation = access.generation().await.unwrap();
@@ -150,6 +160,14 @@ async fn what_cannot_be_is_refused_with_advice(bench: Arc<Bench>) {
         access.revoke_key("sk_live_z").await.map(|_| ()),
         access
             .rotate_key("sk_live_z", 9, key("sk_live_y"))
+            .await
+            .map(|_| ()),
+        access
+            .rotate_key("sk_live_ended", i64::MAX, key("sk_live_y"))
+            .await
+            .map(|_| ()),
+        access
+            .rotate_key("sk_live_revoked", i64::MAX, key("sk_live_y"))
             .await
             .map(|_| ()),
         access
@@ -193,6 +211,39 @@ async fn a_revocation_is_seen_by_another_server(bench: Arc<Bench>) {
     here.revoke_key("sk_live_a").await.unwrap();
     assert!(there.generation().await.unwrap() > before.generation);
     assert!(there.snapshot().await.unwrap().keys.is_empty());
+}
+
+async fn a_change_is_seen_while_requests_have_every_connection(bench: Arc<Bench>) {
+    bench.open().access().add_space("clinic", false).await.unwrap();
+    let options = Options {
+        connections: 1,
+        ..bench.options()
+    };
+    let store = bench.open_with(options);
+    // The first connection is that of a request, for as long as this waits.
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (end, may_end) = std::sync::mpsc::channel::<()>();
+    let request = {
+        let handle = store.for_space(SPACE);
+        tokio::spawn(async move {
+            let read = handle.read(move |_| {
+                begun.send(()).expect("the test waits");
+                let _ = may_end.recv();
+                Ok::<_, StoreError>(())
+            });
+            read.await
+        })
+    };
+    tokio::task::spawn_blocking(move || has_begun.recv().expect("the request has begun"))
+        .await
+        .unwrap();
+    let mut watch = store.access().watch();
+    let known = watch.generation().await.unwrap();
+    bench.open().access().add_space("other", false).await.unwrap();
+    assert_eq!(watch.generation().await, Ok(known + 1));
+    assert_eq!(watch.snapshot().await.unwrap().spaces.len(), 2);
+    drop(end);
+    let _ = request.await.unwrap();
 }
 
 async fn a_naming_base_is_written_once(bench: Arc<Bench>) {

@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(400);
 const RETRY_WITHOUT_KEYS: Duration = Duration::from_secs(5);
 /// How soon a fetch that failed is tried again otherwise.
 const RETRY: Duration = Duration::from_secs(60);
+/// For how long keys are good that could not be fetched again: whether one was withdrawn meanwhile, nobody knows.
+const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often, at most, unknown key ids make the keys be fetched.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -113,7 +115,7 @@ impl KeySource {
         Arc::new(source)
     }
 
-    /// The keys; `None` before the first ones have come.
+    /// The keys; `None` before the first ones have come, and when they could not be fetched again for too long.
     pub fn keys(&self) -> Option<Arc<Keys>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -148,6 +150,13 @@ impl KeySource {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let fresh = Some(Arc::new(Keys { number, set }));
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    /// A fetch failed, so long after the last good one. Whether there are keys still.
+    fn missed(&self, since: Duration) -> bool {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        keys.take_if(|_| since >= GOOD_FOR);
+        keys.is_some()
     }
 
     /// Waits so long, or until it is asked to look. False: it is asked to stop.
@@ -192,9 +201,11 @@ impl KeySource {
 
     /// Fetches the keys now, and again whenever they may have changed.
     fn fetch_again(&self, issuer: &str, url: &str) {
+        let mut fetched = Instant::now();
         loop {
             let wait = match fetch::keys(url) {
                 Ok(Fetched { keys, fresh_for }) => {
+                    fetched = Instant::now();
                     let known = self.keys();
                     if known.is_none_or(|known| known.set != keys) {
                         tracing::info!(issuer, keys = keys.count(), "the keys of an issuer were fetched");
@@ -203,13 +214,13 @@ impl KeySource {
                     fresh_for
                 }
                 Err(error) => {
-                    let has_keys = self.keys().is_some();
+                    let has_keys = self.missed(fetched.elapsed());
                     tracing::warn!(
                         issuer,
                         url,
                         error = format!("{error:#}"),
                         has_keys,
-                        "the keys of an issuer cannot be fetched: those known before stay in force"
+                        "the keys of an issuer cannot be fetched: those known before stay in force, for a day at most"
                     );
                     if has_keys { RETRY } else { RETRY_WITHOUT_KEYS }
                 }

@@ -317,7 +317,7 @@ fn t12_a_mutated_token_is_refused_and_none_takes_long() {
                 assert!(corpus.contains(&sent), "{sent}");
                 Ok(())
             }
-            Err(reason) => Err(crate::auth::bearer::rejected(reason).refusal),
+            Err(reason) => Err(*crate::auth::bearer::rejected(reason).refusal),
         }
     });
     assert!(count.refused > mutants::MUTANTS / 2, "{count:?}");

@@ -230,6 +230,7 @@ impl Desk {
             Err(Error::Rule(_)) if overflow.load(Ordering::Relaxed) => match self.look_through(import).await?
             {
                 Some(stored) => Ok(WriteReply {
+                    body: engine::reply::Body::Shown,
                     written: Written::Found,
                     stored,
                     issues: Vec::new(),

@@ -13,6 +13,7 @@ use crate::support::*;
 pub const TESTS: &[Test] = tests![
     another_doors_key_is_forbidden,
     scopes_are_enforced_by_interaction_and_type,
+    who_may_create_only_is_shown_nothing_of_a_match,
 ];
 
 fn another_doors_key_is_forbidden(context: &Context) {
@@ -139,6 +140,53 @@ fn scopes_are_enforced_by_interaction_and_type(context: &Context) {
                         "{about}"
                     );
                 }
+            }
+        }
+    }
+}
+
+fn who_may_create_only_is_shown_nothing_of_a_match(context: &Context) {
+    let (server, fhir) = context.fhir();
+    let number = unique();
+    let body = patient(&number);
+    let there = fhir.post("/Patient").json(&body).send().expect(201);
+    let version = path_of(there.header("Location").expect("a place"));
+    let entry = || {
+        let request = json!({ "method": "POST", "url": "Patient", "ifNoneExist": by_local(&number) });
+        json!({ "resource": body.clone(), "request": request })
+    };
+    for (scope, is_shown) in [("system/Patient.c", false), ("system/Patient.cr", true)] {
+        let id = format!("creator-{}", scope.len());
+        let client = fhir_with_key(&server, &client_key(context, &server, &id, &["demo"], &[scope]));
+        for prefer in [
+            "return=representation",
+            "return=minimal",
+            "return=OperationOutcome",
+            "",
+        ] {
+            let request = client.post("/Patient").header("If-None-Exist", by_local(&number));
+            let answer = request.header("Prefer", prefer).json(&body).send().expect(200);
+            assert_eq!(
+                answer.header("Location").map(path_of).as_deref(),
+                Some(version.as_str())
+            );
+            assert_eq!(answer.header("ETag"), Some("W/\"1\""), "{answer:?}");
+            let holds = answer.text().contains(&number);
+            let wants = matches!(prefer, "return=representation" | "");
+            assert_eq!(holds, is_shown && wants, "{scope} {prefer}: {answer:?}");
+        }
+        for kind in ["batch", "transaction"] {
+            let bundle = json!({ "resourceType": "Bundle", "type": kind, "entry": [entry(), entry()] });
+            let request = client.post("").header("Prefer", "return=representation");
+            let answer = request.json(&bundle).send().expect(200);
+            assert_eq!(
+                answer.text().contains(&number),
+                is_shown,
+                "{scope} {kind}: {answer:?}"
+            );
+            for entry in answer.json()["entry"].as_array().expect("entries") {
+                assert_eq!(entry["response"]["status"], "200 OK", "{answer:?}");
+                assert_eq!(entry.get("resource").is_some(), is_shown, "{answer:?}");
             }
         }
     }

@@ -278,9 +278,19 @@ fn the_trail_needs_its_scope_and_shows_its_space_alone(context: &Context) {
         refused(everything.get(path).send(), 403, "forbidden");
         refused(server.client("sas").get(path).send(), 403, "forbidden");
     }
-    refused(reader.get("/AuditEvent").send(), 403, "forbidden");
+    // Which scope it is, is said to programs as well.
+    for (client, path, letter) in [
+        (&everything, "/AuditEvent", 's'),
+        (&everything, "/AuditEvent/1", 'r'),
+        (&reader, "/AuditEvent", 's'),
+    ] {
+        let answer = refused(client.get(path).send(), 403, "forbidden");
+        let wanted = format!("error=\"insufficient_scope\", scope=\"system/AuditEvent.{letter}\"");
+        let told = answer.header("WWW-Authenticate").unwrap_or_default();
+        assert!(told.contains(&wanted), "{answer:?}");
+    }
     // The refusals before are this space's first rows.
-    let own = wait_for_events(&auditor, "agent=everything&_count=100", 2);
+    let own = wait_for_events(&auditor, "agent=everything&_count=100", 4);
     assert!(
         own.iter().any(|event| event["outcomeDesc"] == "forbidden"),
         "{own:?}"

@@ -5,16 +5,21 @@ use server::all_routes;
 use testkit::harness::{Context, Test};
 use testkit::http::{Client, Response};
 use testkit::tests;
+use testkit::wait::wait_for;
 
-use super::rows_of;
+use super::{LIMIT, rows_of};
 use crate::support::*;
 
 /// All tests of this file.
 pub const TESTS: &[Test] = tests![
     t39_every_route_and_outcome_has_its_row,
     t39_each_refusal_has_one_row_with_its_code,
+    t39_a_known_client_that_may_not_come_in_is_named_with_its_space,
     t39_what_stops_before_the_caller_is_known_is_written_too,
 ];
+
+/// Nobody, at the eHealth door.
+const PREPERSON: &str = "/api/prepersons/00000000-0000-4000-8000-000000000000";
 
 /// A path for a pattern: nobody's ids.
 fn path_of_pattern(pattern: &str) -> String {
@@ -157,6 +162,72 @@ fn t39_each_refusal_has_one_row_with_its_code(context: &Context) {
     // The type and the id, where they are known.
     let known = "SELECT kind || ' ' || id || ' ' || client FROM audit WHERE request_id = 'refusal-4'";
     assert_eq!(execute(&server, known), format!("1 {} demo-fhir", made.id()));
+}
+
+fn t39_a_known_client_that_may_not_come_in_is_named_with_its_space(context: &Context) {
+    let server = context.server();
+    let space = execute(
+        &server,
+        "SELECT number FROM space WHERE space = 0 AND name = 'demo'",
+    );
+    let fhir = client_of(&server, "fhir");
+    let without_realm = {
+        let arguments = [
+            "client", "add", "homeless", "--space", "unbound", "--door", "ehealth",
+        ];
+        succeeds(context, &server, &["space", "add", "unbound", "--sandbox"]);
+        succeeds(
+            context,
+            &server,
+            &[&arguments[..], &["--scope", "preperson:read"]].concat(),
+        );
+        let printed = succeeds(
+            context,
+            &server,
+            &["key", "issue", "homeless", "--ehealth-api-key"],
+        );
+        let client = server
+            .anonymous()
+            .with_bearer(&issue_key(context, &server, "homeless"));
+        let client = client.with_header("API-key", printed.lines().next().expect("an API-key"));
+        wait_for(LIMIT, "the client to be known", || {
+            (client.get(PREPERSON).send().status == 403).then_some(())
+        });
+        client
+    };
+    let unbound = execute(
+        &server,
+        "SELECT number FROM space WHERE space = 0 AND name = 'unbound'",
+    );
+    let refusals = [
+        ("door", "demo-ehealth", &space, {
+            let ehealth = client_of(&server, "ehealth");
+            ehealth.get("/fhir/Patient").header("X-Request-Id", "door").send()
+        }),
+        ("space", "demo-fhir", &space, {
+            let asked = fhir.get("/fhir/Patient").header("X-Space", "another");
+            asked.header("X-Request-Id", "space").send()
+        }),
+        ("realm", "homeless", &unbound, {
+            let asked = without_realm.get(PREPERSON);
+            asked.header("X-Request-Id", "realm").send()
+        }),
+    ];
+    for (request, client, space, answer) in refusals {
+        assert_eq!(answer.status, 403, "{answer:?}");
+        let door = if request == "realm" { "ehealth" } else { "fhir" };
+        let row = format!("{door} authenticate forbidden");
+        assert_eq!(rows_of(&server, request, 1), [row]);
+        let who = format!("SELECT client || ' ' || space FROM audit WHERE request_id = '{request}'");
+        assert_eq!(execute(&server, &who), format!("{client} {space}"));
+        let id = format!("request_id=\"{request}\"");
+        let line = wait_for(LIMIT, "the access line", || {
+            let log = server.log();
+            let line = log.lines().find(|line| line.contains(&id))?;
+            Some(line.to_owned())
+        });
+        assert!(line.contains(client), "{line}");
+    }
 }
 
 fn t39_what_stops_before_the_caller_is_known_is_written_too(context: &Context) {

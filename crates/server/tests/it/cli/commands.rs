@@ -220,7 +220,7 @@ fn readable(output: &Output, words: &[&str]) {
 
 fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
     let server = context.server();
-    let mistakes: [(&[&str], &[&str]); 14] = [
+    let mistakes: [(&[&str], &[&str]); 19] = [
         (&["space", "add", "a b"], &["a b"]),
         (&["space", "add", "demo"], &["demo", "sandbox"]),
         (
@@ -307,7 +307,21 @@ fn a_mistake_is_answered_with_one_readable_sentence(context: &Context) {
             &["key", "revoke", "sk_test_nothing"],
             &["sk_test_nothing", "key list"],
         ),
-        (&["key", "rotate", "nobody"], &["nobody"]),
+        (&["client", "disable", "nobody"], &["nobody", "client list"]),
+        (&["client", "enable", "nobody"], &["nobody", "client list"]),
+        (
+            &["key", "issue", "demo-fhir", "--live"],
+            &["demo-fhir", "live", "client add"],
+        ),
+        (
+            &["key", "issue", "demo-fhir", "--live", "--sandbox"],
+            &["--sandbox"],
+        ),
+        (&["key", "rotate", "nobody"], &["nobody", "key list"]),
+        (
+            &["key", "rotate", "nobody", "--overlap-hours", "-1"],
+            &["--overlap-hours"],
+        ),
         (&["spaces", "add", "x"], &["spaces"]),
     ];
     for (arguments, words) in mistakes {
@@ -430,12 +444,16 @@ fn help_names_every_flag(context: &Context) {
                 "--legal-entity-status",
                 "--user-id",
                 "--rate-limit",
+                "--expires",
                 "--disabled",
                 "sas-regulator",
             ],
         ),
-        (&["key", "issue"], &["--days", "--ehealth-api-key", "--database"]),
-        (&["key", "rotate"], &["--overlap-hours"]),
+        (
+            &["key", "issue"],
+            &["--days", "--ehealth-api-key", "--live", "--sandbox", "--database"],
+        ),
+        (&["key", "rotate"], &["--overlap-hours", "--days"]),
         (&["key", "revoke"], &["--database"]),
         (&["key", "list"], &["--database"]),
         (&["client", "list"], &["--database"]),

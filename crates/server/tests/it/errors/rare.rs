@@ -52,7 +52,7 @@ held!(of_error, OF_ERRORS, Error, {
     Error::Precondition { .. } => Held::Case("update with a stale version"),
     Error::CrossReference(_) => Held::Case("ask for other identifiers by an unknown system"),
     Error::Forbidden(_) => Held::Case("ask for what the scopes do not allow"),
-    Error::Scope { .. } => Held::Case("write with a scope to read"),
+    Error::Scope(_) => Held::Case("write with a scope to read"),
     Error::Store(_) => Held::Case("search with a tampered cursor"),
 });
 

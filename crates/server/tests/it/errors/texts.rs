@@ -53,6 +53,10 @@ const SILENT: &[(&str, &str)] = &[
 /// Texts that nothing is known to bring about, or that another test shows, by how they begin.
 pub const SPARE: &[(&str, &str)] = &[
     (
+        "The client certificate is that of more than one client",
+        "`what_is_said_of_a_certificate_reads_as_on_its_page`",
+    ),
+    (
         "The server cannot check access tokens yet",
         "`keys_are_fetched_from_a_url_and_a_new_one_is_looked_for`",
     ),

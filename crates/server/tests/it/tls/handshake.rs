@@ -15,6 +15,7 @@ use super::*;
 pub const TESTS: &[Test] = tests![
     t28_without_a_certificate_the_answer_is_a_readable_401_and_health_is_told,
     t28_a_wrong_certificate_is_refused_in_the_handshake_with_the_alert_that_names_it,
+    who_shows_wrong_certificates_on_and_on_gets_no_handshake_unless_it_is_a_proxy,
     t28_tls_1_0_and_1_1_are_refused,
     t28_tls_1_2_and_1_3_with_the_right_certificate_push_an_account,
     a_certificate_of_an_intermediate_ca_is_taken_with_its_chain,
@@ -93,6 +94,37 @@ fn t28_a_wrong_certificate_is_refused_in_the_handshake_with_the_alert_that_names
         !log.contains(OU),
         "the log names the holder of a refused certificate"
     );
+}
+
+fn who_shows_wrong_certificates_on_and_on_gets_no_handshake_unless_it_is_a_proxy(context: &Context) {
+    const LIMIT: usize = 100;
+    let site = Site::new();
+    for proxies in [None, Some("127.0.0.1")] {
+        let settings = site.settings(context);
+        let settings = match proxies {
+            Some(proxies) => settings.argument("--trusted-proxies").argument(proxies),
+            None => settings,
+        };
+        let server = settings.start();
+        let tls = |issued: &Issued| Tls::new(&[&site.servers], Some((issued, &[])), &[Version::Tls12]);
+        let (wrong, none) = (
+            tls(&Issued::self_signed(&sas())),
+            Tls::new(&[&site.servers], None, BOTH),
+        );
+        for number in 1..=LIMIT {
+            let refused = attempt(&server, &wrong).expect_err("a wrong certificate");
+            assert!(refused.contains("UnknownCA"), "{number}: {refused}");
+        }
+        // The client may know of a refusal before it is counted.
+        wait_for(SOON, "the refusals to be counted", || {
+            let told = server.log().matches("a client certificate was refused").count();
+            (told == LIMIT).then_some(())
+        });
+        let (next, without) = (attempt(&server, &wrong), attempt(&server, &none));
+        let said = next.expect_err("a wrong certificate");
+        assert_eq!(said.contains("UnknownCA"), proxies.is_some(), "{said}");
+        assert_eq!(without.is_ok(), proxies.is_some(), "{without:?}");
+    }
 }
 
 /// The least that asks for a version of TLS, with these extensions.

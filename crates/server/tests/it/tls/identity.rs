@@ -13,6 +13,7 @@ pub const TESTS: &[Test] = tests![
     a_certificate_and_a_key_have_to_be_those_of_one_client,
     a_certificate_opens_the_partner_doors_of_its_client_and_a_wrong_one_is_refused_in_their_words,
     a_removed_certificate_is_refused_within_a_second,
+    an_issuer_is_the_same_in_either_order_and_a_removal_of_none_names_what_is_near,
     wrong_certificates_of_one_address_are_slowed_down,
 ];
 
@@ -137,6 +138,37 @@ fn a_certificate_opens_the_partner_doors_of_its_client_and_a_wrong_one_is_refuse
         let sas = ask(&site.clients.client(&sas()));
         assert!(matches!(sas.status, 401 | 403), "{target}: {sas:?}");
     }
+}
+
+fn an_issuer_is_the_same_in_either_order_and_a_removal_of_none_names_what_is_near(context: &Context) {
+    let server = context.server();
+    let run = |what: &str, client: &str, issuer: &[&str]| {
+        let described = ["client", "certificate", what, client, "--cn", CN, "--ou", OU];
+        let output = passerelle(context, &server, &[&described[..], issuer].concat());
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).expect("UTF-8"))
+    };
+    let issuer = ["--issuer", r"CN=CA\, first,O=ASIP,C=FR"];
+    let turned = ["--issuer", r"C=FR, O=ASIP, CN=CA\, first"];
+    assert!(run("add", "demo-sas", &issuer).0);
+    // One certificate would be both clients'.
+    let (done, said) = run("add", "demo-fhir", &turned);
+    assert!(!done && said.contains("demo-sas"), "{said}");
+    assert!(run("add", "demo-fhir", &["--issuer", "CN=Another,C=FR"]).0);
+    // Already so: it is not there twice.
+    assert!(run("add", "demo-sas", &turned).0);
+    let list = server.command(&["client", "certificate", "list", "demo-sas"]);
+    assert_eq!(list.lines().count(), 1, "{list}");
+    for other in [&[][..], &["--issuer", "CN=Another,C=FR"]] {
+        let (done, said) = run("remove", "demo-sas", other);
+        assert!(
+            !done && said.contains("--issuer") && said.contains("ASIP"),
+            "{said}"
+        );
+    }
+    let (done, said) = run("remove", "demo-sas", &turned);
+    assert!(done && said.contains("no longer known by"), "{said}");
+    assert!(run("remove", "demo-sas", &turned).1.contains("was not known by"));
 }
 
 fn a_removed_certificate_is_refused_within_a_second(context: &Context) {

@@ -111,6 +111,7 @@ fn a_client_that_is_switched_off_or_has_no_such_door_is_refused_with_a_good_toke
     wait_for(Duration::from_secs(10), "the client to be off", || {
         (client.get("/Patient/nobody").send().status == 401).then_some(())
     });
+    succeeds(context, &stage.server, &["client", "enable", CLIENT]);
     // One that no longer names the issuer comes with its API key alone.
     let arguments = [
         "client",

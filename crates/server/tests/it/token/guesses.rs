@@ -5,9 +5,13 @@ use testkit::tests;
 use testkit::token::Signer;
 
 use super::{CLIENT, Stage, claims};
+use crate::partner::ehealth;
 
 /// All tests of this file.
-pub const TESTS: &[Test] = tests![wrong_tokens_are_slowed_down_and_the_owner_gets_in];
+pub const TESTS: &[Test] = tests![
+    wrong_tokens_are_slowed_down_and_the_owner_gets_in,
+    wrong_api_keys_are_slowed_down_whatever_is_sent_beside_them,
+];
 
 /// Those that no database has a part in.
 pub const SQLITE: &[Test] = tests![t25_guesses_are_counted_for_each_address_and_the_owner_gets_in];
@@ -40,6 +44,27 @@ fn wrong_tokens_are_slowed_down_and_the_owner_gets_in(context: &Context) {
     assert!((50..=101).contains(&first), "{first}");
 }
 
+fn wrong_api_keys_are_slowed_down_whatever_is_sent_beside_them(context: &Context) {
+    let server = context.server();
+    let path = "/prepersons/00000000-0000-4000-8000-000000000000";
+    let owner = ehealth::door(&server);
+    let guesses = |count: usize| -> Vec<u16> {
+        let guess = |number: usize| {
+            let request = owner.get(path).header("API-key", format!("{number:064x}"));
+            match number % 2 {
+                0 => request.without("Authorization").send().status,
+                _ => request.send().status,
+            }
+        };
+        (0..count).map(guess).collect()
+    };
+    assert_eq!(guesses(WRONG_LIMIT), vec![401; WRONG_LIMIT]);
+    assert_eq!(guesses(4), vec![429; 4]);
+    // Who sends none guesses nothing.
+    owner.get(path).without("API-key").send().expect(401);
+    owner.get(path).send().expect(404);
+}
+
 fn t25_guesses_are_counted_for_each_address_and_the_owner_gets_in(context: &Context) {
     let settings = context
         .settings()
@@ -50,7 +75,8 @@ fn t25_guesses_are_counted_for_each_address_and_the_owner_gets_in(context: &Cont
     let key = server.credential("fhir").bearer.clone();
     let (prefix, secret) = key.rsplit_once('_').expect("a secret");
     let mut random = context.random();
-    for number in 1..=50 {
+    // The last address varies what a proxy that writes `X-Forwarded-For` alone passes on: it is then the proxy's.
+    for number in 1..=51 {
         let address = format!("203.0.113.{number}");
         let mut statuses = Vec::new();
         for guess in 0..WRONG_LIMIT + 5 {
@@ -62,6 +88,10 @@ fn t25_guesses_are_counted_for_each_address_and_the_owner_gets_in(context: &Cont
             let request = nobody
                 .get("/Patient")
                 .header("Authorization", format!("Bearer {wrong}"));
+            let request = match number {
+                51 => request.header("Forwarded", format!("for=198.51.100.{guess}")),
+                _ => request,
+            };
             let answer = request.header("X-Forwarded-For", &address).send();
             if answer.status == 429 {
                 let wait = answer

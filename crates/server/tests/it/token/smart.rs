@@ -59,7 +59,9 @@ fn smart_configuration_tells_where_tokens_are_had_and_which_scopes_there_are(con
     // Every scope that is told works in a token.
     let scopes = strings(&told["scopes_supported"]);
     assert!(
-        scopes.contains(&"system/Patient.cruds") && scopes.contains(&"system/*.rs"),
+        scopes.contains(&"system/Patient.cruds")
+            && scopes.contains(&"system/*.rs")
+            && scopes.contains(&"system/AuditEvent.rs"),
         "{told}"
     );
     for scope in scopes {

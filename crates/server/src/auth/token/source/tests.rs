@@ -1,6 +1,26 @@
 use std::time::Duration;
 
+use testkit::token::{Signer, key_set};
+
 use super::fetch::fresh_for;
+use super::{GOOD_FOR, KeySet, KeySource};
+
+fn set() -> KeySet {
+    let text = key_set(&[&Signer::es384("the-key")]).to_string();
+    KeySet::read(text.as_bytes()).expect("a key set")
+}
+
+#[test]
+fn keys_that_cannot_be_fetched_again_are_good_for_a_day() {
+    let source = KeySource::fixed(set());
+    assert!(source.missed(GOOD_FOR - Duration::from_secs(1)));
+    assert!(source.keys().is_some());
+    assert!(!source.missed(GOOD_FOR));
+    assert!(source.keys().is_none());
+    // And they come back.
+    source.put(set());
+    assert!(source.keys().is_some() && source.missed(Duration::ZERO));
+}
 
 #[test]
 fn an_answer_says_how_long_it_is_fresh_within_bounds() {
