@@ -255,8 +255,8 @@ impl Walk {
             return Some(self.of_block(sealed, what));
         }
         let head = &sealed.head;
-        if self.is_signed && !self.keys.is_empty() && !self.keys.accept_any(&head.cut_message(), &sealed.cut)
-        {
+        // Also of a head without a signature: that it has none is what who cut would write.
+        if !self.keys.is_empty() && !self.keys.accept_any(&head.cut_message(), &sealed.cut) {
             let what = "is gone with all before it, and no key that was given signed that they were removed";
             return Some(self.of_block(sealed, what));
         }

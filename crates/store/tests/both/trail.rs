@@ -515,6 +515,19 @@ async fn nobody_without_the_key_can_cut_or_seal(bench: Arc<Bench>) {
     assert_eq!(found.position, Some(1), "{found:?}");
     assert!(found.what.contains("removed"), "{found:?}");
     restore(&bench);
+    // One whose head says that it was never signed.
+    let zero = match bench.database {
+        Database::Sqlite => "x'00'",
+        Database::Postgres => "'\\x00'",
+    };
+    bench.execute(&format!(
+        "DELETE FROM audit {first}; UPDATE audit_seal SET signature = {empty}, key_id = '', cut = {zero}, \
+         numbers = {empty}, marks = {empty}, entities = {empty}, clients = {empty} WHERE space = {space} AND block = 1"
+    ));
+    let report = outside.verify(&store).await;
+    let found = finding(&report).unwrap_or_else(|| panic!("the oldest block may be removed unseen"));
+    assert_eq!(found.position, Some(1), "{found:?}");
+    restore(&bench);
 
     // A row is changed, and all is sealed anew, by another key or by none.
     let other = Outside(outside.0.join("other"));
