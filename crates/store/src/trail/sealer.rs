@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::head::{self, Head};
 use super::key::Signer;
-use super::plan::{Chains, apply};
+use super::plan::{Chains, LOCK, Sealing, apply};
 use super::retain;
 use crate::api::{LockSet, SpaceKey};
 use crate::error::StoreError;
@@ -17,8 +17,6 @@ use crate::store::Store;
 const INTERVAL: Duration = Duration::from_millis(600);
 /// Between two looks for what is older than the retention allows.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
-/// What the sealers of several processes exclude each other by.
-const LOCK: &str = "audit-seal";
 
 /// How a trail is sealed.
 #[derive(Default)]
@@ -175,13 +173,9 @@ impl Work {
                 let sealing = Arc::new(sealing);
                 let own = Arc::clone(&sealing);
                 let Some(space) = sealing.space() else { continue };
-                let locks = LockSet {
-                    values: vec![LOCK.to_owned()],
-                    ..LockSet::default()
-                };
                 let written = self
                     .store
-                    .write_in(SpaceKey(space), locks, move |tx| apply(tx, &own))
+                    .write_in(SpaceKey(space), LockSet::default(), move |tx| apply(tx, &own))
                     .await?;
                 if written {
                     self.append(&sealing.heads());
@@ -201,12 +195,17 @@ impl Work {
             more = false;
             let mut heads = Vec::new();
             self.store.transact_blocking(|tx| {
-                let planned = self.chains().plan(tx, self.options.signer.as_ref())?;
+                let mut planned = self.chains().plan(tx, self.options.signer.as_ref())?;
+                // In one order: two that stop at once would otherwise wait for each other.
+                planned.sort_by_key(Sealing::space);
                 for sealing in planned {
                     if apply(tx, &sealing)? {
                         heads.extend(sealing.heads());
                         more |= sealing.more;
                         self.chains().done(&sealing);
+                    } else {
+                        // Another sealer was faster: what it left is looked at again.
+                        more = true;
                     }
                 }
                 Ok(())

@@ -22,12 +22,20 @@ cases![
     nobody_without_the_key_can_cut_or_seal,
 ];
 
-pub const SERVER_CASES: &[Case] = &[Case {
-    name: "a_row_that_appears_late_is_sealed_all_the_same",
-    on: &[Database::Postgres],
-    run: |bench| Box::pin(a_row_that_appears_late_is_sealed_all_the_same(bench)),
-    alone: false,
-}];
+pub const SERVER_CASES: &[Case] = &[
+    Case {
+        name: "a_row_that_appears_late_is_sealed_all_the_same",
+        on: &[Database::Postgres],
+        run: |bench| Box::pin(a_row_that_appears_late_is_sealed_all_the_same(bench)),
+        alone: false,
+    },
+    Case {
+        name: "two_sealers_that_finish_at_once_do_not_write_over_each_other",
+        on: &[Database::Postgres],
+        run: |bench| Box::pin(two_sealers_that_finish_at_once_do_not_write_over_each_other(bench)),
+        alone: false,
+    },
+];
 
 /// Where the key and the heads of a case lie.
 struct Outside(PathBuf);
@@ -451,6 +459,54 @@ async fn a_row_that_appears_late_is_sealed_all_the_same(bench: Arc<Bench>) {
     let report = outside.verify(&store).await;
     let report = of_space(&report);
     assert_eq!((report.finding.as_ref(), report.rows), (None, 19));
+}
+
+async fn two_sealers_that_finish_at_once_do_not_write_over_each_other(bench: Arc<Bench>) {
+    let outside = Outside::new(&bench);
+    let connect = || <diesel::PgConnection as diesel::Connection>::establish(&bench.url).unwrap();
+    let run = |connection: &mut diesel::PgConnection, sql: &str| {
+        diesel::connection::SimpleConnection::batch_execute(connection, sql).unwrap();
+    };
+    let waiting = async |sealers: i64| {
+        let until = Instant::now() + Duration::from_secs(8);
+        let count = "SELECT count(*) AS number FROM pg_locks WHERE NOT granted AND \
+                     database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while bench.number(count) < sealers {
+            assert!(Instant::now() < until, "{sealers} sealers do not wait");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let store = bench.open();
+    // The row with the first number is committed when one of them has planned, and the other has not.
+    let (mut late, mut door) = (connect(), connect());
+    run(
+        &mut late,
+        "BEGIN; INSERT INTO audit (space, time, request_id, client, door, interaction, outcome) \
+         VALUES (7, 1700000000000000, 'late', 'client-1', 'fhir', 'read', 'ok')",
+    );
+    for number in 1..=10 {
+        store.audit_later(row(number)).unwrap();
+    }
+    wait_for_rows(&bench, 10).await;
+    run(&mut door, "BEGIN; LOCK TABLE audit_seal IN EXCLUSIVE MODE");
+    let finish = || {
+        let (store, options) = (bench.open(), outside.options());
+        tokio::task::spawn_blocking(move || Sealer::seal_now(&store, options).unwrap())
+    };
+    let one = finish();
+    waiting(1).await;
+    run(&mut late, "COMMIT");
+    let other = finish();
+    waiting(2).await;
+    run(&mut door, "COMMIT");
+    one.await.unwrap();
+    other.await.unwrap();
+    let report = outside.verify(&store).await;
+    let report = of_space(&report);
+    assert_eq!(
+        (report.finding.as_ref(), report.rows, report.unsealed),
+        (None, 11, 0)
+    );
 }
 
 async fn retention_cuts_at_a_signed_head_and_the_rest_verifies(bench: Arc<Bench>) {
