@@ -188,22 +188,24 @@ impl Desk {
             kind: target.kind.to_string(),
             id: target.id.to_string(),
         };
+        let param = match target.kind {
+            ResourceType::Patient => SearchParam::Link,
+            ResourceType::Practitioner => SearchParam::GeneralPractitioner,
+        };
         let clauses = vec![Clause {
-            param: SearchParam::Link,
+            param,
             test: Test::Reference(vec![link]),
         }];
         let linked = Query {
             total: Total::Accurate,
             count: 0,
             ..Query::of(Criteria {
-                kind: target.kind,
+                // Patients alone refer to others, in what can be searched.
+                kind: ResourceType::Patient,
                 clauses,
             })
         };
-        let links = match target.kind {
-            ResourceType::Patient => self.search(linked).await?.total.unwrap_or_default(),
-            ResourceType::Practitioner => 0,
-        };
+        let links = self.search(linked).await?.total.unwrap_or_default();
         Ok(Some(Extent {
             versions,
             records,

@@ -32,7 +32,11 @@ pub const SERVER_CASES: &[Case] = &[
     Case {
         name: "two_sealers_that_finish_at_once_do_not_write_over_each_other",
         on: &[Database::Postgres],
-        run: |bench| Box::pin(two_sealers_that_finish_at_once_do_not_write_over_each_other(bench)),
+        run: |bench| {
+            Box::pin(two_sealers_that_finish_at_once_do_not_write_over_each_other(
+                bench,
+            ))
+        },
         alone: false,
     },
 ];
