@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use fhir::{ResourceType, Target};
-use store::{LockSet, Stored, Trace, Writer};
+use store::{LockSet, Occasion, Stored, Trace, Writer};
 
 use crate::error::Error;
 use crate::mentions::{self, Seen, Sought};
@@ -12,6 +12,9 @@ use crate::prepare::{parse_stored, prepare_as};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
 use crate::update::put;
+
+/// The interaction by which the ledger erases.
+const AGAIN: &str = "erase-again";
 
 /// What an erasure of an id comes to of which there is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ async fn run(session: &Session, target: Target, unknown: Unknown) -> Result<Opti
     let seen = mentions::look(session, &target).await?;
     let context = session.write_context(match unknown {
         Unknown::IsNothing => "erase",
-        Unknown::IsBuried => "erase-again",
+        Unknown::IsBuried => AGAIN,
     });
     session
         .write(locks(&target), move |tx| match tx.get_for_update(&target)? {
@@ -114,5 +117,9 @@ fn trace(context: &WriteContext) -> Trace<'_> {
         author: &context.caller.author,
         client: &context.caller.client,
         request_id: &context.caller.request_id,
+        occasion: match context.interaction() {
+            AGAIN => Occasion::Ledger,
+            _ => Occasion::Asked,
+        },
     }
 }

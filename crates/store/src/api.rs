@@ -324,6 +324,17 @@ pub struct Trace<'a> {
     pub client: &'a str,
     /// The request.
     pub request_id: &'a str,
+    /// Why.
+    pub occasion: Occasion,
+}
+
+/// Why somebody is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// A client asked for it: the ledger gets a line.
+    Asked,
+    /// The ledger says so, which has its line.
+    Ledger,
 }
 
 /// Reads and writes inside one transaction of one space.

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::Transaction;
-use crate::api::{Class, Stored, Trace};
+use crate::api::{Class, Occasion, Stored, Trace};
 use crate::codes;
 use crate::entries;
 use crate::error::StoreError;
@@ -126,7 +126,10 @@ impl Transaction<'_> {
         .bind(&digest[..])
         .sql(") ON CONFLICT (space, kind, id) DO NOTHING");
         self.run("recording an erasure", &statement)?;
-        self.record_erasure(&erased.target, erased.updated, trace.client)
+        match trace.occasion {
+            Occasion::Asked => self.record_erasure(&erased.target, erased.updated, trace.client),
+            Occasion::Ledger => Ok(()),
+        }
     }
 
     /// HMAC-SHA-256 of the last content: proves later what was erased to who has it, and tells nobody else.
