@@ -67,7 +67,7 @@ pub(crate) fn apply(
     seen: Option<&Seen>,
 ) -> Result<Option<Stored>, Error> {
     let target = &current.target;
-    if current.deleted && tx.is_erased(target)? {
+    if tx.is_erased(target)? && tx.is_empty(current)? {
         return Ok(None);
     }
     let sought = Sought::of(tx, current)?;

@@ -45,7 +45,7 @@ pub(crate) async fn look(session: &Session, target: &Target) -> Result<Option<Se
     let sought: Result<Option<Sought>, StoreError> = session
         .space
         .read(move |reader| match reader.get(&own)? {
-            Some(current) if current.deleted && reader.is_erased(&own)? => Ok(None),
+            Some(current) if reader.is_erased(&own)? && reader.is_empty(&current)? => Ok(None),
             Some(current) => Sought::of(reader, &current).map(Some),
             None => Ok(None),
         })

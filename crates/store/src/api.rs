@@ -290,6 +290,9 @@ pub trait Reader {
     /// Whether the resource of this id was erased. What was deleted otherwise was not.
     fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError>;
 
+    /// Whether nothing is left of a resource: every version is a deletion without content, and it has no records.
+    fn is_empty(&mut self, stored: &Stored) -> Result<bool, StoreError>;
+
     /// The highest row of the space; 0: there is none.
     fn last_row(&mut self) -> Result<i64, StoreError>;
 

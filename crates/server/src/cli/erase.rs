@@ -177,7 +177,7 @@ impl Desk {
                     return Ok(None);
                 };
                 let records = reader.records(&current)?.len();
-                let erased = reader.is_erased(&wanted)?;
+                let erased = reader.is_erased(&wanted)? && reader.is_empty(&current)?;
                 Ok(Some((current.version.number(), records, erased)))
             })
             .await;
