@@ -1,7 +1,7 @@
 //! What is to be sealed: read in one snapshot, written by [`apply`] in a transaction of its own, unless somebody else
 //! has sealed in between.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::block::Block;
 use super::head::Head;
@@ -26,6 +26,8 @@ pub(super) const LOCK: &str = "audit-seal";
 pub(super) struct Chains {
     known: HashMap<i64, Chain>,
     horizon: Horizon,
+    /// The spaces that cannot be sealed: that is told once.
+    damaged: HashSet<i64>,
 }
 
 /// The end of a chain.
@@ -81,8 +83,21 @@ impl Chains {
         for (space, highest, block, size) in trails(tx)? {
             let mut chain = match self.known.remove(&space) {
                 Some(known) if (known.last.number, known.last.size()) == (block, size) => known,
-                _ => read_chain(tx, space)?,
+                _ => match read_chain(tx, space) {
+                    Ok(chain) => chain,
+                    // Its own seals make no sense: the other spaces have nothing to do with that.
+                    Err(error) if tx.failure().is_none() => {
+                        if self.damaged.insert(space) {
+                            tracing::error!(%error, space, "the audit trail of this space is not sealed any more");
+                        }
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
+            if self.damaged.remove(&space) {
+                tracing::info!(space, "the audit trail of this space is sealed again");
+            }
             if highest <= chain.high() && chain.window.is_empty() {
                 self.known.insert(space, chain);
                 continue;

@@ -134,8 +134,13 @@ impl Work {
             let due = retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL);
             if let (Some(kept), true) = (self.options.retention, due) {
                 retained = Some(Instant::now());
-                if let Err(error) = runtime.block_on(self.retain(kept)) {
-                    tracing::error!(%error, "old rows of the audit trail could not be removed");
+                match runtime.block_on(self.retain(kept)) {
+                    // It removes so many blocks in one go: there may be more.
+                    Ok(true) => retained = None,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "old rows of the audit trail could not be removed");
+                    }
                 }
             }
         }
@@ -215,7 +220,9 @@ impl Work {
         Ok(())
     }
 
-    async fn retain(&self, kept: Duration) -> Result<(), StoreError> {
+    /// Removes what is older, in each space up to a limit; whether there was anything.
+    async fn retain(&self, kept: Duration) -> Result<bool, StoreError> {
+        let mut any = false;
         let micros = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
         let before = self.store.now().micros().saturating_sub(micros);
         for space in self.store.read_all(retain::spaces).await? {
@@ -229,12 +236,21 @@ impl Work {
                 .write_in(SpaceKey(space), locks, move |tx| {
                     retain::cut(tx, space, before, signer.as_ref())
                 })
-                .await?;
-            if removed > 0 {
-                tracing::info!(space, rows = removed, "old rows of the audit trail were removed");
+                .await;
+            match removed {
+                Ok(0) => {}
+                Ok(removed) => {
+                    any = true;
+                    tracing::info!(space, rows = removed, "old rows of the audit trail were removed");
+                }
+                // One whose seals are damaged holds up no other.
+                Err(error @ StoreError::Internal(_)) => {
+                    tracing::error!(%error, space, "old rows of the audit trail of this space could not be removed");
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Nothing waits for the file: the seal is in the database, and the next head covers this one.

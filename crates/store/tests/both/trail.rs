@@ -20,6 +20,7 @@ cases![
     two_sealers_make_one_chain,
     retention_cuts_at_a_signed_head_and_the_rest_verifies,
     nobody_without_the_key_can_cut_or_seal,
+    a_damaged_seal_holds_up_no_other_space,
 ];
 
 pub const SERVER_CASES: &[Case] = &[
@@ -645,4 +646,40 @@ async fn nobody_without_the_key_can_cut_or_seal(bench: Arc<Bench>) {
             .collect::<Vec<_>>(),
         [SPACE]
     );
+}
+
+async fn a_damaged_seal_holds_up_no_other_space(bench: Arc<Bench>) {
+    let store = bench.open();
+    let outside = Outside::new(&bench);
+    fill(&bench, &store, &outside, &[10]).await;
+    bench.execute(&format!(
+        "UPDATE audit_seal SET size = 11 WHERE space = {}",
+        SPACE.0
+    ));
+    for (number, space) in [
+        (10, SPACE),
+        (11, SpaceKey(SPACE.0 - 1)),
+        (12, SpaceKey(SPACE.0 + 1)),
+    ] {
+        let entry = AuditEntry {
+            space: Some(space),
+            ..row(number)
+        };
+        store.audit_later(entry).unwrap();
+    }
+    wait_for_rows(&bench, 11).await;
+    let both = "SELECT count(*) AS number FROM audit WHERE request_id IN ('request-11', 'request-12')";
+    let until = Instant::now() + Duration::from_secs(30);
+    while bench.number(both) < 2 {
+        assert!(Instant::now() < until, "the rows are not written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    seal(&store, outside.options()).await;
+    let sealed = format!(
+        "SELECT count(*) AS number FROM audit_seal WHERE space <> {}",
+        SPACE.0
+    );
+    assert_eq!(bench.number(&sealed), 2);
+    let report = outside.verify(&store).await;
+    assert!(finding(&report).unwrap().what.contains("damaged"), "{report:?}");
 }
