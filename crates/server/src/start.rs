@@ -82,8 +82,8 @@ pub struct Prepared {
 pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let app_settings = app_settings(settings)?;
     let issuers = Issuers::start(settings.issuers()?)?;
-    let sealing = settings.sealer()?;
     let store = open_migrated(settings)?;
+    let sealing = settings.sealer(store.seals().await?)?;
     let base = settings.naming_base();
     let fixed = store.access().put_setting_once(NAMING_BASE, base).await?;
     if fixed != base {

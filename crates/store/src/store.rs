@@ -25,7 +25,7 @@ use crate::settings;
 use crate::sql::{Dialect, Sql as _};
 use crate::sqlite::SqliteStore;
 use crate::statement::Statement;
-use crate::trail::{Sealer, SealerOptions};
+use crate::trail::{self, Sealer, SealerOptions, Seals};
 use crate::transaction::{Context, Transaction};
 
 /// How long [`Store::ready`] waits for an answer.
@@ -197,6 +197,14 @@ impl Store {
     /// When there can be no thread for it.
     pub fn start_sealer(&self, options: SealerOptions) -> Result<Sealer, StoreError> {
         Sealer::start(self.clone(), options)
+    }
+
+    /// Whether the audit trail has seals, and whether there was a key for them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn seals(&self) -> Result<Seals, StoreError> {
+        self.read_all(trail::seals).await
     }
 
     /// What SQLite itself finds wrong with its file. PostgreSQL looks after its own.
