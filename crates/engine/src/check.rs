@@ -315,7 +315,7 @@ fn judge_page(
     page.into_iter()
         .map(|seen| match seen {
             Seen::Stored(stored) => {
-                let marked = replaced.binary_search(&stored.row).is_ok() || replaced.contains(&stored.row);
+                let marked = replaced.contains(&stored.row);
                 judge(inspector, keys, &stored, versions.get(&stored.row), marked)
             }
             Seen::Senseless(row, id, error) => Ok(Judged {

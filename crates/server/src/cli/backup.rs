@@ -132,7 +132,11 @@ fn copy(database: &Path, to: &Path, part: &Path) -> anyhow::Result<(Manifest, Ve
     manifest.write(&half)?;
     // The manifest comes last: a backup that has one is whole.
     put(part, to)?;
-    put(&half, &Manifest::beside(to))?;
+    if let Err(error) = put(&half, &Manifest::beside(to)) {
+        // A backup without a manifest is none.
+        let _ = fs::remove_file(to);
+        return Err(error);
+    }
     sync_folder(to)?;
     Ok((manifest, found.broken))
 }

@@ -90,6 +90,31 @@ fn an_operator_erases_whoever_carries_an_identifier(context: &Context) {
         &server,
         &["erase", "--space", "demo", "--identifier", &identifier],
     );
+    // The same from standard input, where nobody sees it.
+    let other = unique();
+    let second = fhir
+        .post("/Patient")
+        .json(&patient(&other))
+        .send()
+        .expect(201)
+        .id();
+    let mut command = command(context);
+    command
+        .args(["erase", "--space", "demo", "--identifier", "-"])
+        .env("PASSERELLE_DATABASE", database_of(&server))
+        .env("PASSERELLE_ERASURE_LEDGER", server.erasure_ledger())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let line = format!("{LOCAL}|{other}\n");
+    std::io::Write::write_all(&mut child.stdin.take().expect("its input"), line.as_bytes())
+        .expect("it listens");
+    let output = child.wait_with_output().expect("it ends");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        printed.starts_with(&format!("erased Patient/{second} ")),
+        "{printed}"
+    );
     assert!(
         none.contains("no Patient in the space demo carries that identifier"),
         "{none}"
