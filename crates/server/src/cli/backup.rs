@@ -244,6 +244,13 @@ fn verify(file: &Path, manifest: &Manifest) -> anyhow::Result<Found> {
         Ok(_) => {}
         Err(error) => damage.push(error.to_string()),
     }
+    match archive.mark() {
+        Ok(mark) if mark.as_ref().map(|mark| &mark.ledger) != manifest.erasure_ledger.as_ref() => {
+            damage.push("its erasure ledger is another than that of its manifest".to_owned());
+        }
+        Ok(_) => {}
+        Err(error) => damage.push(error.to_string()),
+    }
     Ok(found)
 }
 

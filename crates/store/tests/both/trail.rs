@@ -21,6 +21,7 @@ cases![
     retention_cuts_at_a_signed_head_and_the_rest_verifies,
     nobody_without_the_key_can_cut_or_seal,
     a_damaged_seal_holds_up_no_other_space,
+    a_row_that_is_left_unsealed_is_told,
 ];
 
 pub const SERVER_CASES: &[Case] = &[
@@ -682,4 +683,30 @@ async fn a_damaged_seal_holds_up_no_other_space(bench: Arc<Bench>) {
     assert_eq!(bench.number(&sealed), 2);
     let report = outside.verify(&store).await;
     assert!(finding(&report).unwrap().what.contains("damaged"), "{report:?}");
+}
+
+async fn a_row_that_is_left_unsealed_is_told(bench: Arc<Bench>) {
+    let store = bench.open();
+    let outside = Outside::new(&bench);
+    fill(&bench, &store, &outside, &[10]).await;
+    let now = AuditEntry {
+        time: store.now(),
+        ..row(10)
+    };
+    store.audit_later(now).unwrap();
+    wait_for_rows(&bench, 11).await;
+    let report = outside.verify(&store).await;
+    assert_eq!((finding(&report), of_space(&report).unsealed), (None, 1));
+    // Its time is long ago.
+    store.audit_later(row(11)).unwrap();
+    wait_for_rows(&bench, 12).await;
+    let report = outside.verify(&store).await;
+    let found = finding(&report).unwrap();
+    assert!(
+        found.number.is_some() && found.what.contains("not sealed"),
+        "{found:?}"
+    );
+    seal(&store, outside.options()).await;
+    let report = outside.verify(&store).await;
+    assert_eq!((finding(&report), of_space(&report).rows), (None, 12));
 }

@@ -224,7 +224,7 @@ fn a_mistyped_path_is_no_empty_trail(context: &Context) {
     let path = server.data_folder().join("mistyped.db");
     let url = format!("sqlite:{}", path.display());
     for command in ["verify", "export"] {
-        let output = passerelle(context, &server, &["audit", command, "--database", &url]);
+        let output = passerelle(context, server, &["audit", command, "--database", &url]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             !output.status.success() && said.contains("there is no database at"),
