@@ -207,9 +207,15 @@ pub async fn run(
     let result = app::serve(listener, admin, engine, auth.clone(), settings, ready).await;
     auth.stop();
     let closed = store.close().await;
-    // What came last is sealed too; what cannot be is at the next start.
-    if let Err(error) = sealer.finish() {
-        tracing::warn!(%error, "the end of the audit trail is not sealed yet");
+    // What came last is sealed too; what cannot be is at the next start. A database that did not answer in time is not
+    // waited for once more.
+    match &closed {
+        Ok(()) => {
+            if let Err(error) = sealer.finish() {
+                tracing::warn!(%error, "the end of the audit trail is not sealed yet");
+            }
+        }
+        Err(_) => drop(sealer),
     }
     result.context("the server stopped")?;
     closed.context("the database could not be closed")
