@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fhir::canonical::{Canonical, Digest};
 use fhir::{ResourceType, Target};
-use store::inspect::{Difference, Inspector, Orphan, Seen, Versions};
+use store::inspect::{Difference, Inspector, OWNED_TABLES, Orphan, Seen, Versions, is_content};
 use store::{NewResource, SpaceKey, SpaceStore, Store, StoreError, Stored};
 
 use crate::keys::KeySystems;
@@ -15,6 +16,8 @@ use crate::prepare::{derive, parse_stored};
 
 /// Resources of one snapshot. The longest are two mebibytes long.
 const PAGE: usize = 25;
+/// Rows without a resource that are looked for at once.
+const ORPHANS: usize = 100;
 
 /// What is to be done about rows that do not follow from the bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub enum Remedy {
     Repair,
     /// It has been done.
     Repaired,
+    /// It is erased once more.
+    Erase,
     /// Nothing in the database says what was there.
     Restore,
 }
@@ -53,6 +58,7 @@ impl Remedy {
         match self {
             Remedy::Repair => "passerelle check --repair",
             Remedy::Repaired => "none needed, it was repaired",
+            Remedy::Erase => "passerelle erase",
             Remedy::Restore => "restore a backup, or write the resource anew",
         }
     }
@@ -103,6 +109,15 @@ struct Check<'t> {
     tell: &'t mut dyn FnMut(Event),
 }
 
+/// What a repair came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mended {
+    /// The rows were written anew.
+    Rows,
+    /// Nothing was done.
+    Nothing,
+}
+
 /// A current version, and what is wrong with it.
 struct Judged {
     row: i64,
@@ -131,28 +146,43 @@ impl Check<'_> {
     }
 
     async fn orphans(&mut self) -> Result<(), StoreError> {
-        let orphans: Result<Vec<Orphan>, StoreError> =
-            self.store.inspect(|inspector| inspector.orphans()).await;
-        for orphan in orphans? {
-            let content = matches!(orphan.table, "resource_version");
-            let remedy = if content {
-                Remedy::Restore
-            } else {
-                self.remedy_of_rows()
-            };
-            if self.repair == Repair::Rows && !content {
-                let mended: Result<(), StoreError> = self
+        for table in OWNED_TABLES {
+            let mut after = i64::MIN;
+            loop {
+                let page: Result<Vec<Orphan>, StoreError> = self
                     .store
-                    .mend(None, move |mender, _| mender.remove_orphan(orphan))
+                    .inspect(move |inspector| inspector.orphans(table, after, ORPHANS))
                     .await;
-                mended?;
+                let page = page?;
+                let Some(last) = page.last() else { break };
+                after = last.row;
+                for orphan in page {
+                    self.orphan(orphan).await?;
+                }
             }
-            self.fault(Fault {
-                about: format!("row {}", orphan.row),
-                what: format!("rows of {} belong to no resource of their type", orphan.table),
-                remedy,
-            });
         }
+        Ok(())
+    }
+
+    async fn orphan(&mut self, orphan: Orphan) -> Result<(), StoreError> {
+        let content = is_content(orphan.table);
+        let remedy = if content {
+            Remedy::Restore
+        } else {
+            self.remedy_of_rows()
+        };
+        if self.repair == Repair::Rows && !content {
+            let mended: Result<(), StoreError> = self
+                .store
+                .mend(None, move |mender, _| mender.remove_orphan(orphan))
+                .await;
+            mended?;
+        }
+        self.fault(Fault {
+            about: format!("row {}", orphan.row),
+            what: format!("rows of {} belong to no resource of their type", orphan.table),
+            remedy,
+        });
         Ok(())
     }
 
@@ -171,13 +201,14 @@ impl Check<'_> {
             for judged in page {
                 let mended = match judged.target {
                     Some(target) if judged.rows && self.repair == Repair::Rows => self.mend(target).await,
-                    _ => Ok(()),
+                    _ => Ok(Mended::Nothing),
                 };
                 for mut fault in judged.faults {
                     if fault.remedy == Remedy::Repair {
-                        fault.remedy = match &mended {
-                            Ok(()) => self.remedy_of_rows(),
-                            Err(_) => Remedy::Restore,
+                        fault.remedy = match (&mended, self.repair) {
+                            (Ok(Mended::Rows), _) => Remedy::Repaired,
+                            (Ok(Mended::Nothing), Repair::Nothing) => Remedy::Repair,
+                            (Ok(Mended::Nothing), Repair::Rows) | (Err(_), _) => Remedy::Restore,
                         };
                     }
                     self.fault(fault);
@@ -192,17 +223,28 @@ impl Check<'_> {
     }
 
     /// Writes the rows of a resource anew, from what it is by then.
-    async fn mend(&self, target: Target) -> Result<(), StoreError> {
+    async fn mend(&self, target: Target) -> Result<Mended, StoreError> {
         let keys = Arc::clone(&self.keys);
-        self.store
+        let is_done = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&is_done);
+        let mended: Result<(), StoreError> = self
+            .store
             .mend(Some(target), move |mender, current| {
+                done.store(false, Ordering::Relaxed);
+                // It is gone, or its body is damaged by now.
                 let Some(current) = current else { return Ok(()) };
-                match wanted(&current, &keys) {
-                    Ok(wanted) => mender.rewrite(&current, wanted.as_ref()),
-                    Err(_) => Ok(()),
-                }
+                let Ok(wanted) = wanted(&current, &keys) else {
+                    return Ok(());
+                };
+                mender.rewrite(&current, wanted.as_ref())?;
+                done.store(true, Ordering::Relaxed);
+                Ok(())
             })
-            .await
+            .await;
+        mended.map(|()| match is_done.load(Ordering::Relaxed) {
+            true => Mended::Rows,
+            false => Mended::Nothing,
+        })
     }
 
     async fn superseded(&mut self) -> Result<(), StoreError> {
@@ -243,7 +285,7 @@ impl Check<'_> {
                 self.fault(Fault {
                     about: target.to_string(),
                     what: "was erased, and is not gone".to_owned(),
-                    remedy: Remedy::Restore,
+                    remedy: Remedy::Erase,
                 });
             }
         }
@@ -273,7 +315,7 @@ fn judge_page(
     page.into_iter()
         .map(|seen| match seen {
             Seen::Stored(stored) => {
-                let marked = replaced.binary_search(&stored.row).is_ok() || replaced.contains(&stored.row);
+                let marked = replaced.contains(&stored.row);
                 judge(inspector, keys, &stored, versions.get(&stored.row), marked)
             }
             Seen::Senseless(row, id, error) => Ok(Judged {

@@ -9,6 +9,7 @@ use crate::conditional::{self, check_precondition, visible_classes};
 use crate::context::Caller;
 use crate::erase;
 use crate::error::Error;
+use crate::mentions::{self, Seen};
 use crate::scope::Permission;
 use crate::session::{Session, WriteContext};
 use crate::update::LOOKS;
@@ -20,14 +21,21 @@ pub(crate) async fn delete(
     precondition: Precondition,
 ) -> Result<Option<Stored>, Error> {
     check(session, &target)?;
-    let locks = LockSet {
-        targets: vec![target.clone()],
-        shared: Some(target.kind),
-        ..LockSet::default()
-    };
     let context = session.write_context("delete");
+    let (locks, seen) = if erases(&context) {
+        (erase::locks(&target), mentions::look(session, &target).await?)
+    } else {
+        let locks = LockSet {
+            targets: vec![target.clone()],
+            shared: Some(target.kind),
+            ..LockSet::default()
+        };
+        (locks, None)
+    };
     session
-        .write(locks, move |tx| apply(tx, &context, &target, &precondition))
+        .write(locks, move |tx| {
+            apply(tx, &context, &target, &precondition, seen.as_ref())
+        })
         .await
 }
 
@@ -42,18 +50,19 @@ pub(crate) fn check_kind(session: &Session, kind: ResourceType) -> Result<(), Er
     session.allow(kind, Permission::Delete)
 }
 
-/// Deletes in a transaction. Audits.
+/// Deletes in a transaction. Audits. Whoever was `seen` to speak of it need not be looked for by an erasure.
 pub(crate) fn apply(
     tx: &mut dyn Writer,
     context: &WriteContext,
     target: &Target,
     precondition: &Precondition,
+    seen: Option<&Seen>,
 ) -> Result<Option<Stored>, Error> {
     let current = tx.get_for_update(target)?;
     check_precondition(precondition, current.as_ref())?;
     match current {
         // What was deleted before its space erased is erased now.
-        Some(current) if !current.deleted || erases(context) => remove(tx, context, &current),
+        Some(current) if !current.deleted || erases(context) => remove(tx, context, &current, seen),
         _ => Ok(None),
     }
 }
@@ -85,7 +94,7 @@ pub(crate) fn settle(
 ) -> Result<Option<Stored>, Error> {
     check_precondition(precondition, found)?;
     match found {
-        Some(current) => remove(tx, context, current),
+        Some(current) => remove(tx, context, current, None),
         None => Ok(None),
     }
 }
@@ -130,9 +139,14 @@ fn erases(context: &WriteContext) -> bool {
 }
 
 /// Removes as the space wants it: the history stays, or everything goes.
-fn remove(tx: &mut dyn Writer, context: &WriteContext, current: &Stored) -> Result<Option<Stored>, Error> {
+fn remove(
+    tx: &mut dyn Writer,
+    context: &WriteContext,
+    current: &Stored,
+    seen: Option<&Seen>,
+) -> Result<Option<Stored>, Error> {
     if erases(context) {
-        return erase::apply(tx, context, current);
+        return erase::apply(tx, context, current, seen);
     }
     let deletion = tx.remove(current, &context.caller.author)?;
     tx.audit(&context.audit(&deletion))?;

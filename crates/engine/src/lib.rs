@@ -18,6 +18,7 @@ mod history;
 pub mod keys;
 mod list;
 mod matching;
+mod mentions;
 mod merge;
 mod patch;
 pub mod patient_id;

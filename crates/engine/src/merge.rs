@@ -3,18 +3,21 @@
 
 use std::sync::Arc;
 
+use fhir::query::{Clause, Criteria, ReferenceTest, SearchParam, Test};
 use fhir::{Issue, IssueCode, Resource, ResourceType, Target};
 use serde_json::{Value, json};
-use store::{Stored, Writer};
+use store::{ClassFilter, Stored, Writer};
 
 use crate::context::Door;
-use crate::erase::linked_to;
 use crate::error::Error;
 use crate::pix::{named, replacement, survivor};
 use crate::prepare::{parse_stored, prepare_as};
 use crate::scope::Permission;
 use crate::session::WriteContext;
 use crate::update::put;
+
+/// So many patients that link to one who is replaced are looked at.
+const LINKED: usize = 1_000;
 
 /// Links the survivor back, and lets the links of others follow. Nobody who is not there is refused for it, unless an
 /// identifier was to say who it is: whom a reference names may come later, or live elsewhere. An import brings them in
@@ -77,7 +80,7 @@ pub(crate) fn settle(
             }
         });
     })?;
-    for linked in linked_to(tx, &subsumed.target, &[])? {
+    for linked in linked_to(tx, &subsumed.target)? {
         if linked.target == end.target {
             continue;
         }
@@ -96,6 +99,24 @@ pub(crate) fn settle(
         })?;
     }
     Ok(())
+}
+
+/// Who has a link to it by reference.
+fn linked_to(tx: &mut dyn Writer, target: &Target) -> Result<Vec<Stored>, Error> {
+    let by_reference = ReferenceTest::Typed {
+        kind: target.kind.to_string(),
+        id: target.id.to_string(),
+    };
+    let criteria = Criteria {
+        kind: target.kind,
+        clauses: vec![Clause {
+            param: SearchParam::Link,
+            test: Test::Reference(vec![by_reference]),
+        }],
+    };
+    let mut linked = tx.matches(&criteria, ClassFilter::Any, LINKED)?;
+    linked.retain(|stored| stored.target != *target);
+    Ok(linked)
 }
 
 /// Changes a patient that is there, and makes a version of it when that changes something.

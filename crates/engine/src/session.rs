@@ -133,6 +133,11 @@ impl WriteContext {
         self.interaction == FIND_OR_CREATE
     }
 
+    /// The name of the interaction, as the audit trail has it.
+    pub(crate) fn interaction(&self) -> &'static str {
+        self.interaction
+    }
+
     /// The audit row of the version that was just written.
     pub(crate) fn audit(&self, stored: &Stored) -> AuditEntry {
         AuditEntry {

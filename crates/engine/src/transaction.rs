@@ -355,7 +355,7 @@ fn one(tx: &mut dyn Writer, entry: &Entry, fate: &Fate, prepared: Option<&Prepar
     let context = &entry.context;
     match (&entry.work, fate, prepared) {
         (Work::Delete { target, precondition }, _, _) => {
-            delete::apply(tx, context, target, precondition).map(Reply::Deleted)
+            delete::apply(tx, context, target, precondition, None).map(Reply::Deleted)
         }
         (
             Work::Create { .. } | Work::ConditionalCreate { .. },

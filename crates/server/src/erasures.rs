@@ -1,6 +1,7 @@
 //! The ledger of erasures at start: found or begun, looked through, and done again in a database that was restored
 //! from an older backup (`access.md` 4). Nothing is served before.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ pub async fn keep(settings: &Settings, engine: &Engine, naming: &Naming) -> anyh
     let known = erasures.count().await?;
     let seen = look_through(&ledger, from)?;
     judge(settings, &ledger, &seen, (from, known))?;
-    if seen.lines < known {
+    if seen.erasures < known {
         erasures.copy_to_ledger(BATCH).await?;
     }
     let again = do_again(engine, naming, &ledger, from).await?;
@@ -116,8 +117,8 @@ fn open(path: &Path, settings: &Settings, mark: Option<&Mark>, store: &Store) ->
 /// What a ledger was like.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Lines, damaged ones too.
-    lines: u64,
+    /// Erasures, each once, and damaged lines.
+    erasures: u64,
     /// The numbers of the first damaged lines.
     damaged: Vec<u64>,
     /// Whether one of them stands where the database has not been.
@@ -129,27 +130,29 @@ struct Seen {
 fn look_through(ledger: &Ledger, from: u64) -> anyhow::Result<Seen> {
     let mut seen = Seen::default();
     let mut lines = ledger.lines()?;
-    loop {
-        let Some(line) = lines.next() else {
-            return Ok(seen);
-        };
+    // Some have several lines: a second one must not stand for one that is lost.
+    let mut known = HashSet::new();
+    while let Some(line) = lines.next() {
         match line? {
             Line::Torn => {
                 tracing::warn!("the erasure ledger ends in half a line, of an erasure that was not answered");
-                return Ok(seen);
+                break;
             }
-            Line::Erasure(_) => {}
+            Line::Erasure(erasure) => {
+                seen.erasures += u64::from(known.insert((erasure.space, erasure.target)));
+            }
             Line::Damaged(number) => {
                 // A line that ends where the database has been was read whole then.
                 seen.unknown |= lines.at() > from;
+                seen.erasures += 1;
                 if seen.damaged.len() < TOLD {
                     seen.damaged.push(number);
                 }
             }
         }
-        seen.lines += 1;
         seen.end = lines.at();
     }
+    Ok(seen)
 }
 
 /// Tells what is wrong with a ledger, and refuses to rely on one that cannot say who has to be erased.
@@ -158,7 +161,7 @@ fn judge(settings: &Settings, ledger: &Ledger, seen: &Seen, (from, known): (u64,
     for line in &seen.damaged {
         tracing::error!(%path, line, "a line of the erasure ledger is damaged; restore the file from its copy");
     }
-    let shorter = seen.end < from || seen.lines < known;
+    let shorter = seen.end < from || seen.erasures < known;
     let fault = if seen.unknown {
         let lines: Vec<String> = seen.damaged.iter().map(u64::to_string).collect();
         format!(
@@ -169,7 +172,7 @@ fn judge(settings: &Settings, ledger: &Ledger, seen: &Seen, (from, known): (u64,
         format!(
             "the erasure ledger {path} has lost its end: it has {} erasures, and this database knows {known} and has \
              read it up to byte {from}",
-            seen.lines
+            seen.erasures
         )
     } else {
         return Ok(());

@@ -82,8 +82,8 @@ pub struct Prepared {
 pub async fn prepare(settings: &Settings) -> anyhow::Result<Prepared> {
     let app_settings = app_settings(settings)?;
     let issuers = Issuers::start(settings.issuers()?)?;
-    let sealing = settings.sealer()?;
     let store = open_migrated(settings)?;
+    let sealing = settings.sealer(store.seals().await?)?;
     let base = settings.naming_base();
     let fixed = store.access().put_setting_once(NAMING_BASE, base).await?;
     if fixed != base {
@@ -207,9 +207,15 @@ pub async fn run(
     let result = app::serve(listener, admin, engine, auth.clone(), settings, ready).await;
     auth.stop();
     let closed = store.close().await;
-    // What came last is sealed too; what cannot be is at the next start.
-    if let Err(error) = sealer.finish() {
-        tracing::warn!(%error, "the end of the audit trail is not sealed yet");
+    // What came last is sealed too; what cannot be is at the next start. A database that did not answer in time is not
+    // waited for once more.
+    match &closed {
+        Ok(()) => {
+            if let Err(error) = sealer.finish() {
+                tracing::warn!(%error, "the end of the audit trail is not sealed yet");
+            }
+        }
+        Err(_) => drop(sealer),
     }
     result.context("the server stopped")?;
     closed.context("the database could not be closed")

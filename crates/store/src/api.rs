@@ -289,6 +289,33 @@ pub trait Reader {
 
     /// Whether the resource of this id was erased. What was deleted otherwise was not.
     fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError>;
+
+    /// Whether nothing is left of a resource: every version is a deletion without content, and it has no records.
+    fn is_empty(&mut self, stored: &Stored) -> Result<bool, StoreError>;
+
+    /// The highest row of the space; 0: there is none.
+    fn last_row(&mut self) -> Result<i64, StoreError>;
+
+    /// The versions, superseded ones too, whose body holds one of these texts. Reads every body of the part: for what is
+    /// rare.
+    fn mentioning(&mut self, texts: &[String], among: Among) -> Result<Vec<Stored>, StoreError>;
+
+    /// The superseded versions of a resource behind one, oldest first.
+    fn past(
+        &mut self,
+        stored: &Stored,
+        after: Option<VersionId>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError>;
+}
+
+/// A part of a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// The rows behind the first, up to the second.
+    Rows(i64, i64),
+    /// What was written then or later.
+    Since(Timestamp),
 }
 
 /// Who erased somebody.
@@ -300,6 +327,17 @@ pub struct Trace<'a> {
     pub client: &'a str,
     /// The request.
     pub request_id: &'a str,
+    /// Why.
+    pub occasion: Occasion,
+}
+
+/// Why somebody is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// A client asked for it: the ledger gets a line.
+    Asked,
+    /// The ledger says so, which has its line.
+    Ledger,
 }
 
 /// Reads and writes inside one transaction of one space.
@@ -325,6 +363,9 @@ pub trait Writer: Reader {
     /// Leaves the tombstone of somebody who was erased elsewhere and of whom nothing is here: a deletion as version 1.
     /// `Ok(None)`: the id is in use.
     fn bury(&mut self, target: &Target, trace: &Trace<'_>) -> Result<Option<Stored>, StoreError>;
+
+    /// Writes other content into a superseded version, in its place: what it said of somebody who is erased goes.
+    fn rewrite_past(&mut self, version: &Stored, content: &Canonical) -> Result<(), StoreError>;
 
     /// Gives a Patient its id for the Medicapp doors, with the key and index rows that find it by that. Makes no version.
     fn give_medicapp_id(

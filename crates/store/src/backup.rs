@@ -28,6 +28,11 @@ pub(crate) const INTEGRITY: &str = "PRAGMA integrity_check(100)";
 /// [`StoreError`]; what was written until then is of no use.
 pub fn copy(database: &Path, to: &Path) -> Result<(), StoreError> {
     let mut connection = connect(&text(database)?, PATIENCE)?;
+    // The copy inherits it. While it grows, rows move from page to page, and what they leave behind would outlast the
+    // erasure of a person in a database that is restored from it.
+    connection
+        .batch("PRAGMA secure_delete = ON")
+        .map_err(|error| failed("copying the database", &error))?;
     let to = text(to)?;
     let statement = Statement::new("VACUUM INTO ").bind(to.as_str()).uncached();
     connection

@@ -11,9 +11,6 @@ use crate::error::StoreError;
 use crate::statement::Statement;
 use crate::transaction::{CURRENT, Transaction, stored};
 
-/// Rows without an owner that are told of one table at most.
-const MOST_ORPHANS: i64 = 100;
-
 /// A row of `resource` or `resource_version`.
 pub enum Seen {
     /// As the vocabulary has it.
@@ -77,8 +74,8 @@ pub trait Inspector {
         wanted: Option<&NewResource>,
     ) -> Result<Vec<Difference>, StoreError>;
 
-    /// Rows of the index, key, version and record tables whose resource is not there.
-    fn orphans(&mut self) -> Result<Vec<Orphan>, StoreError>;
+    /// Rows of one of [`OWNED_TABLES`] whose resource is not there, behind a row, in order of rows.
+    fn orphans(&mut self, table: &'static str, after: i64, limit: usize) -> Result<Vec<Orphan>, StoreError>;
 
     /// Erased resources that are not gone, behind a type and id.
     fn unerased(&mut self, after: Option<&Target>, limit: usize) -> Result<Vec<Target>, StoreError>;
@@ -89,7 +86,7 @@ pub trait Mender {
     /// Writes the index and key rows that a current version should have, and whether it is replaced.
     fn rewrite(&mut self, stored: &Stored, wanted: Option<&NewResource>) -> Result<(), StoreError>;
 
-    /// Removes rows whose resource is not there.
+    /// Removes rows whose resource is not there. Content is left: nobody removes it but its operator.
     fn remove_orphan(&mut self, orphan: Orphan) -> Result<(), StoreError>;
 }
 
@@ -132,6 +129,23 @@ const OWNED: [(&str, &str, &str); 7] = [
     ),
 ];
 const RECORDS: &str = "medicapp_record";
+const VERSIONS: &str = "resource_version";
+/// The tables of rows that belong to a resource.
+pub const OWNED_TABLES: [&str; 7] = [
+    "index_token",
+    "index_string",
+    "index_date",
+    "index_reference",
+    "identifier_key",
+    VERSIONS,
+    RECORDS,
+];
+
+/// Whether rows of a table say what nothing else says: they do not follow from a body.
+pub fn is_content(table: &str) -> bool {
+    matches!(table, VERSIONS | RECORDS)
+}
+
 /// What an orphan of a table that carries types is.
 const OF_NOBODY: &str = " AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = t.space AND r.row = t.row AND r.kind = t.kind)";
 /// The same of a table that does not.
@@ -213,23 +227,24 @@ impl Inspector for Transaction<'_> {
         entries::differences(self.sql, owner, &wanted).map_err(|error| self.fail("reading the index", &error))
     }
 
-    fn orphans(&mut self) -> Result<Vec<Orphan>, StoreError> {
-        let mut orphans = Vec::new();
-        for (table, select, _) in OWNED {
-            let statement = Statement::new(select)
-                .bind(self.space())
-                .sql(if table == RECORDS {
-                    RECORD_OF_NOBODY
-                } else {
-                    OF_NOBODY
-                })
-                .sql(" LIMIT 0 + ")
-                .bind(MOST_ORPHANS);
-            let rows = self.sql.longs(&statement);
-            let rows = rows.map_err(|error| self.fail("looking for rows of nobody", &error))?;
-            orphans.extend(rows.into_iter().map(|row| Orphan { table, row }));
-        }
-        Ok(orphans)
+    fn orphans(&mut self, table: &'static str, after: i64, limit: usize) -> Result<Vec<Orphan>, StoreError> {
+        let Some((_, select, _)) = OWNED.into_iter().find(|(name, ..)| *name == table) else {
+            return Ok(Vec::new());
+        };
+        let statement = Statement::new(select)
+            .bind(self.space())
+            .sql(" AND t.row > ")
+            .bind(after)
+            .sql(if table == RECORDS {
+                RECORD_OF_NOBODY
+            } else {
+                OF_NOBODY
+            })
+            .sql(" ORDER BY t.row LIMIT 0 + ")
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows = self.sql.longs(&statement);
+        let rows = rows.map_err(|error| self.fail("looking for rows of nobody", &error))?;
+        Ok(rows.into_iter().map(|row| Orphan { table, row }).collect())
     }
 
     fn unerased(&mut self, after: Option<&Target>, limit: usize) -> Result<Vec<Target>, StoreError> {
@@ -285,13 +300,12 @@ impl Mender for Transaction<'_> {
             .sql(" AND row = ")
             .bind(orphan.row);
         let nobodys = match table {
-            RECORDS => statement.sql(" AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = medicapp_record.space AND r.row = medicapp_record.row)"),
             "index_token" => statement.sql(" AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = index_token.space AND r.row = index_token.row AND r.kind = index_token.kind)"),
             "index_string" => statement.sql(" AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = index_string.space AND r.row = index_string.row AND r.kind = index_string.kind)"),
             "index_date" => statement.sql(" AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = index_date.space AND r.row = index_date.row AND r.kind = index_date.kind)"),
             "index_reference" => statement.sql(" AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = index_reference.space AND r.row = index_reference.row AND r.kind = index_reference.kind)"),
             "identifier_key" => statement.sql(" AND NOT EXISTS (SELECT 1 FROM resource AS r WHERE r.space = identifier_key.space AND r.row = identifier_key.row AND r.kind = identifier_key.kind)"),
-            // Versions are content: nobody removes them but their operator.
+            // Content.
             _ => return Ok(()),
         };
         self.run("removing rows of nobody", &nobodys).map(|_| ())

@@ -36,8 +36,8 @@ mod transaction;
 
 pub use access::{Access, Change};
 pub use api::{
-    Class, ClassFilter, HistoryPage, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource, Page, Past,
-    Policy, Reader, Record, SpaceKey, Stored, Trace, Whose, Writer,
+    Among, Class, ClassFilter, HistoryPage, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource,
+    Occasion, Page, Past, Policy, Reader, Record, SpaceKey, Stored, Trace, Whose, Writer,
 };
 pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};

@@ -8,7 +8,7 @@ use fhir::query::history::History;
 use fhir::{ResourceType, Target, Timestamp};
 
 use crate::access::Access;
-use crate::api::{ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Whose, Writer};
+use crate::api::{Among, ClassFilter, LockSet, Page, Reader, SpaceKey, Stored, Whose, Writer};
 use crate::audit::AuditEntry;
 use crate::backup;
 use crate::clock::Clock;
@@ -25,7 +25,7 @@ use crate::settings;
 use crate::sql::{Dialect, Sql as _};
 use crate::sqlite::SqliteStore;
 use crate::statement::Statement;
-use crate::trail::{Sealer, SealerOptions};
+use crate::trail::{self, Sealer, SealerOptions, Seals};
 use crate::transaction::{Context, Transaction};
 
 /// How long [`Store::ready`] waits for an answer.
@@ -33,6 +33,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long [`Store::close`] waits for what was accepted. A server that ends has 10 s in all, and gives most of them to
 /// requests.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Rows of [`SpaceStore::mentioning`] that are read in one go: some milliseconds.
+const ROWS_AT_ONCE: i64 = 4_096;
 
 /// A database. Clones are handles of the same one.
 #[derive(Clone)]
@@ -130,7 +132,7 @@ impl Store {
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 2 s".to_owned())))
     }
 
-    /// Accepts nothing more, and returns when everything accepted is on disk, or after 8 s with
+    /// Accepts nothing more, and returns when everything accepted is on disk, or after 2 s with
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) -> Result<(), StoreError> {
         let database = Arc::clone(&self.database);
@@ -195,6 +197,14 @@ impl Store {
     /// When there can be no thread for it.
     pub fn start_sealer(&self, options: SealerOptions) -> Result<Sealer, StoreError> {
         Sealer::start(self.clone(), options)
+    }
+
+    /// Whether the audit trail has seals, and whether there was a key for them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn seals(&self) -> Result<Seals, StoreError> {
+        self.read_all(trail::seals).await
     }
 
     /// What SQLite itself finds wrong with its file. PostgreSQL looks after its own.
@@ -370,6 +380,35 @@ impl SpaceStore {
                 mend(tx, current)
             })
             .await
+    }
+
+    /// Whose versions, superseded ones too, hold one of these texts and are meant: every body of the space is read, a
+    /// part at a time, beside every writer. What is written meanwhile may be missed.
+    pub async fn mentioning<F>(&self, texts: Vec<String>, is_meant: F) -> Result<Vec<Target>, StoreError>
+    where
+        F: Fn(&Stored) -> bool + Send + Sync + 'static,
+    {
+        let (texts, is_meant) = (Arc::new(texts), Arc::new(is_meant));
+        let last = self.read(|reader| reader.last_row()).await?;
+        let (mut behind, mut targets) = (0, Vec::new());
+        while behind < last {
+            let (from, to) = (behind, behind + ROWS_AT_ONCE);
+            let (texts, is_meant) = (Arc::clone(&texts), Arc::clone(&is_meant));
+            let found: Result<Vec<Stored>, StoreError> = self
+                .read(move |reader| {
+                    let mut found = reader.mentioning(&texts, Among::Rows(from, to))?;
+                    found.retain(|stored| is_meant(stored));
+                    Ok(found)
+                })
+                .await;
+            targets.extend(found?.into_iter().map(|stored| stored.target));
+            behind = to;
+            // On SQLite it is this thread that reads: others have their turn.
+            tokio::task::yield_now().await;
+        }
+        targets.sort_unstable();
+        targets.dedup();
+        Ok(targets)
     }
 
     /// The current version, a deletion included.

@@ -7,6 +7,8 @@
 //! their numbers in the order of the chain, the beginning of each row's hash, the last hash, and a signature. So the
 //! write path pays nothing, and [`verify`] can still name the first row that does not fit.
 //!
+//! Appending is not prevented: who can write to the database can add rows at the end, and they are sealed as any other.
+//!
 //! SQLite's one writer numbers the rows of a space without gaps in the order of the commits. On PostgreSQL numbers are
 //! handed out before the commit, so that a row may appear below one that is sealed already: the sealer goes on looking
 //! there until no transaction is left that could still bring one ([`horizon`]).
@@ -29,7 +31,8 @@ pub use head::{Head, read_heads};
 pub use key::{Keys, Signer};
 pub use row::AuditRow;
 pub(crate) use row::RawRow;
-pub(crate) use seal::RawSeal;
+pub use seal::Seals;
+pub(crate) use seal::{RawSeal, seals};
 pub use sealer::{Sealer, SealerOptions};
 pub use search::{AuditPage, Recorded, TrailSlice};
 pub use verify::{Finding, Report, SpaceReport};

@@ -3,6 +3,7 @@
 mod erase;
 mod history;
 mod list;
+mod mentions;
 mod read;
 mod write;
 

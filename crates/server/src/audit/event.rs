@@ -20,7 +20,7 @@ const SOURCE_TYPES: &str = "http://terminology.hl7.org/CodeSystem/security-sourc
 const BALP_ENTITIES: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
 
 /// Our interactions: FHIR's code, when one fits, and the action — <https://hl7.org/fhir/R4/valueset-audit-event-action.html>
-const INTERACTIONS: [(&str, Option<&str>, &str); 38] = [
+const INTERACTIONS: &[(&str, Option<&str>, &str)] = &[
     ("read", Some("read"), "R"),
     ("vread", Some("vread"), "R"),
     ("search-type", Some("search-type"), "E"),
@@ -40,6 +40,7 @@ const INTERACTIONS: [(&str, Option<&str>, &str); 38] = [
     ("find-or-create", Some("create"), "C"),
     ("edit", Some("update"), "U"),
     ("erase", Some("delete"), "D"),
+    ("erase-again", Some("delete"), "D"),
     ("list", Some("search-type"), "E"),
     ("records", Some("read"), "R"),
     ("validate", Some("operation"), "E"),
@@ -48,9 +49,11 @@ const INTERACTIONS: [(&str, Option<&str>, &str); 38] = [
     ("everything", Some("operation"), "E"),
     ("authenticate", None, "E"),
     ("admit", None, "E"),
+    ("handshake", None, "E"),
     ("record-add", None, "U"),
     ("audit-cut", None, "D"),
     ("space-add", None, "C"),
+    ("space-set", None, "U"),
     ("binding-add", None, "C"),
     ("key-system-add", None, "C"),
     ("client-put", None, "U"),
@@ -58,6 +61,8 @@ const INTERACTIONS: [(&str, Option<&str>, &str); 38] = [
     ("client-enable", None, "U"),
     ("key-issue", None, "C"),
     ("key-revoke", None, "U"),
+    ("certificate-add", None, "C"),
+    ("certificate-remove", None, "D"),
     ("attribute-put", None, "U"),
 ];
 
@@ -104,7 +109,9 @@ pub fn resource(recorded: &Recorded, naming: &Naming) -> Value {
 
 fn event_type(door: &str, interaction: &str) -> Value {
     match (door, interaction) {
-        (_, "authenticate") => json!({ "system": DICOM, "code": "110114", "display": "User Authentication" }),
+        (_, "authenticate" | "handshake") => {
+            json!({ "system": DICOM, "code": "110114", "display": "User Authentication" })
+        }
         ("cli", _) => json!({ "system": DICOM, "code": "110100", "display": "Application Activity" }),
         _ => json!({ "system": EVENT_TYPES, "code": "rest", "display": "RESTful Operation" }),
     }

@@ -1,12 +1,12 @@
 //! `passerelle audit`: whether the trail is what was written, and the trail itself.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use store::Store;
-use store::trail::{Keys, Report, SpaceReport, read_heads};
+use store::trail::{Keys, Report, Seals, SpaceReport, read_heads};
 
 use super::progress::Bar;
 use super::translate::tell;
@@ -35,12 +35,18 @@ pub(super) enum AuditCommand {
 #[derive(Args)]
 pub(super) struct Verify {
     /// File of the key that signed the trail, private or public; several keys one after the other when it was changed
-    /// [default: beside the SQLite file, if it is there]
+    /// [default: beside the SQLite file]
     #[arg(long, env = "PASSERELLE_AUDIT_KEY", value_name = "FILE")]
     audit_key: Option<PathBuf>,
-    /// File with the heads that were kept outside the database [default: beside the SQLite file, if it is there]
+    /// File with the heads that were kept outside the database [default: beside the SQLite file]
     #[arg(long, env = "PASSERELLE_AUDIT_HEADS", value_name = "FILE")]
     audit_heads: Option<PathBuf>,
+    /// Check no signatures, though the key is not there
+    #[arg(long, conflicts_with = "audit_key")]
+    without_key: bool,
+    /// Compare no heads, though their file is not there
+    #[arg(long, conflicts_with = "audit_heads")]
+    without_heads: bool,
     #[command(flatten)]
     database: Database,
 }
@@ -57,6 +63,7 @@ pub(super) fn run(command: AuditCommand) -> anyhow::Result<()> {
 }
 
 fn verify(options: &Verify) -> anyhow::Result<()> {
+    options.database.refuse_missing()?;
     let settings = Settings {
         database: options.database.database.clone(),
         audit_key: options.audit_key.clone(),
@@ -64,31 +71,39 @@ fn verify(options: &Verify) -> anyhow::Result<()> {
         ..Settings::default()
     };
     let settings = settings.with_file(options.database.config.as_ref())?;
-    // One that was named must be there; one that only may be is left out when it is not.
-    let is_there = |named: bool, path: &PathBuf| named || path.exists();
-    let key = settings
-        .audit_key()
-        .filter(|path| is_there(settings.audit_key.is_some(), path));
-    let heads = settings
-        .audit_heads()
-        .filter(|path| is_there(settings.audit_heads.is_some(), path));
-    let keys = match &key {
-        Some(path) => Keys::load(path).map_err(anyhow::Error::msg)?,
-        None => {
-            tell("No key: signatures are not checked. Name it with --audit-key.");
-            Keys::default()
-        }
-    };
-    let heads = match &heads {
-        Some(path) => read_heads(path).map_err(anyhow::Error::msg)?,
-        None => {
-            tell(
-                "No heads from outside the database: a cut of the end cannot be seen. Name them with --audit-heads.",
-            );
-            Vec::new()
-        }
-    };
+    let key = settings.audit_key().filter(|_| !options.without_key);
+    let heads = settings.audit_heads().filter(|_| !options.without_heads);
+    // The public half will do, where the private one is kept from who verifies.
+    let key = key.map(|path| match (settings.audit_key.is_some(), public_half(&path)) {
+        (false, Some(public)) if !path.exists() => public,
+        _ => path,
+    });
     administer(options.database.clone(), |store| async move {
+        // Before the first seal there is neither.
+        let may_be_missing = store.seals().await? == Seals::None;
+        let is_wanted = |named: bool, path: &PathBuf| named || path.exists() || !may_be_missing;
+        let key = key.filter(|path| is_wanted(settings.audit_key.is_some(), path));
+        let heads = heads.filter(|path| is_wanted(settings.audit_heads.is_some(), path));
+        let keys = match &key {
+            Some(path) => Keys::load(path)
+                .map_err(anyhow::Error::msg)
+                .context("name the key with --audit-key, or say --without-key")?,
+            None => {
+                tell("No key: signatures are not checked. Name it with --audit-key.");
+                Keys::default()
+            }
+        };
+        let heads = match &heads {
+            Some(path) => read_heads(path)
+                .map_err(anyhow::Error::msg)
+                .context("name the heads with --audit-heads, or say --without-heads")?,
+            None => {
+                tell(
+                    "No heads from outside the database: a cut of the end cannot be seen. Name them with --audit-heads.",
+                );
+                Vec::new()
+            }
+        };
         let mut bar = Bar::new();
         let mut shown = 0;
         let report = store
@@ -103,6 +118,13 @@ fn verify(options: &Verify) -> anyhow::Result<()> {
         bar.clear();
         tell_report(&store, &report).await
     })
+}
+
+/// The public key beside a private one, if it is there.
+fn public_half(path: &Path) -> Option<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pub");
+    Some(PathBuf::from(name)).filter(|path| path.exists())
 }
 
 async fn tell_report(store: &Store, report: &Report) -> anyhow::Result<()> {

@@ -132,7 +132,11 @@ fn copy(database: &Path, to: &Path, part: &Path) -> anyhow::Result<(Manifest, Ve
     manifest.write(&half)?;
     // The manifest comes last: a backup that has one is whole.
     put(part, to)?;
-    put(&half, &Manifest::beside(to))?;
+    if let Err(error) = put(&half, &Manifest::beside(to)) {
+        // A backup without a manifest is none.
+        let _ = fs::remove_file(to);
+        return Err(error);
+    }
     sync_folder(to)?;
     Ok((manifest, found.broken))
 }
@@ -236,6 +240,13 @@ fn verify(file: &Path, manifest: &Manifest) -> anyhow::Result<Found> {
     match archive.schema() {
         Ok(schema) if schema != manifest.schema => {
             damage.push(format!("its schema is {schema}, and was {}", manifest.schema));
+        }
+        Ok(_) => {}
+        Err(error) => damage.push(error.to_string()),
+    }
+    match archive.mark() {
+        Ok(mark) if mark.as_ref().map(|mark| &mark.ledger) != manifest.erasure_ledger.as_ref() => {
+            damage.push("its erasure ledger is another than that of its manifest".to_owned());
         }
         Ok(_) => {}
         Err(error) => damage.push(error.to_string()),

@@ -23,14 +23,28 @@ pub(super) struct Options {
     /// The space's id
     #[arg(long, value_name = "ID")]
     space: String,
-    /// Whoever carries this identifier, when that is one alone; with TYPE/ID it has to be that one
-    #[arg(long, value_name = "SYSTEM|VALUE", value_parser = identifier)]
-    identifier: Option<Identifier>,
+    /// Whoever carries this identifier, when that is one alone; with TYPE/ID it has to be that one. `-` reads it from
+    /// standard input: what is on a command line others on the machine can read, and the shell keeps it
+    #[arg(long, value_name = "SYSTEM|VALUE or -")]
+    identifier: Option<String>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     database: DatabaseWithLedger,
+}
+
+/// The identifier that was given, on the command line or on standard input.
+fn given(text: &str) -> anyhow::Result<Identifier> {
+    let mut line = String::new();
+    let text = if text == "-" {
+        let read = std::io::stdin().read_line(&mut line);
+        read.context("the identifier cannot be read from standard input")?;
+        line.trim()
+    } else {
+        text
+    };
+    identifier(text).map_err(anyhow::Error::msg)
 }
 
 fn identifier(text: &str) -> Result<Identifier, String> {
@@ -49,13 +63,14 @@ fn identifier(text: &str) -> Result<Identifier, String> {
 /// A sentence when there is nobody or more than one, or what the store says.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     options.database.database.refuse_missing()?;
+    let identifier = options.identifier.as_deref().map(given).transpose()?;
     let settings = options.database.settings()?;
     let store = start::open_migrated(&settings)?;
     actix_web::rt::System::new().block_on(async {
         let result = async {
             let desk = Desk::open(&store, options).await?;
             erasures::keep(&settings, &desk.engine, &desk.naming).await?;
-            desk.erase(options).await
+            desk.erase(options, identifier.as_ref()).await
         }
         .await;
         let closed = store.close().await.context("the database could not be closed");
@@ -99,8 +114,8 @@ impl Desk {
         })
     }
 
-    async fn erase(&self, options: &Options) -> anyhow::Result<()> {
-        let target = self.whom(options).await?;
+    async fn erase(&self, options: &Options, identifier: Option<&Identifier>) -> anyhow::Result<()> {
+        let target = self.whom(options, identifier).await?;
         let place = format!("{target} in the space {}", options.space);
         let Some(extent) = self.extent(&target).await? else {
             bail!("there is no {place}");
@@ -119,7 +134,7 @@ impl Desk {
         }
     }
 
-    async fn whom(&self, options: &Options) -> anyhow::Result<Target> {
+    async fn whom(&self, options: &Options, identifier: Option<&Identifier>) -> anyhow::Result<Target> {
         let (kind, id) = match options.who.split_once('/') {
             Some((kind, id)) => (kind, Some(id)),
             None => (options.who.as_str(), None),
@@ -130,9 +145,11 @@ impl Desk {
             .map(|id| Id::parse(id).with_context(|| format!("'{id}' cannot be an id")))
             .transpose()?
             .map(|id| Target { kind, id });
-        match (named, &options.identifier) {
+        match (named, identifier) {
             (Some(named), None) => Ok(named),
-            (None, None) => bail!("say whom: {kind}/ID, or --identifier SYSTEM|VALUE"),
+            (None, None) => {
+                bail!("say whom: {kind}/ID, or --identifier - and SYSTEM|VALUE on standard input")
+            }
             (named, Some(identifier)) => {
                 let found = self.carrying(kind, identifier).await?;
                 match (named, found.as_slice()) {
@@ -177,7 +194,7 @@ impl Desk {
                     return Ok(None);
                 };
                 let records = reader.records(&current)?.len();
-                let erased = reader.is_erased(&wanted)?;
+                let erased = reader.is_erased(&wanted)? && reader.is_empty(&current)?;
                 Ok(Some((current.version.number(), records, erased)))
             })
             .await;
@@ -188,22 +205,24 @@ impl Desk {
             kind: target.kind.to_string(),
             id: target.id.to_string(),
         };
+        let param = match target.kind {
+            ResourceType::Patient => SearchParam::Link,
+            ResourceType::Practitioner => SearchParam::GeneralPractitioner,
+        };
         let clauses = vec![Clause {
-            param: SearchParam::Link,
+            param,
             test: Test::Reference(vec![link]),
         }];
         let linked = Query {
             total: Total::Accurate,
             count: 0,
             ..Query::of(Criteria {
-                kind: target.kind,
+                // Patients alone refer to others, in what can be searched.
+                kind: ResourceType::Patient,
                 clauses,
             })
         };
-        let links = match target.kind {
-            ResourceType::Patient => self.search(linked).await?.total.unwrap_or_default(),
-            ResourceType::Practitioner => 0,
-        };
+        let links = self.search(linked).await?.total.unwrap_or_default();
         Ok(Some(Extent {
             versions,
             records,

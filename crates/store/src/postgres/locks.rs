@@ -60,6 +60,13 @@ pub(crate) fn order(space: SpaceKey) -> Statement<'static> {
         .sql(" AS BIGINT))) AS wanted (key)")
 }
 
+/// Takes the lock of a value in the middle of a transaction, as [`LockSet::values`] does at its beginning.
+pub(crate) fn of_value(space: SpaceKey, value: &str) -> Statement<'static> {
+    Statement::new("SELECT CAST(count(pg_advisory_xact_lock(key) IS NULL) AS BIGINT) FROM (VALUES (CAST(")
+        .bind(key(space, "value", value))
+        .sql(" AS BIGINT))) AS wanted (key)")
+}
+
 fn key(space: SpaceKey, what: &str, name: &str) -> i64 {
     let mut hasher = Sha256::new();
     hasher.update(space.0.to_le_bytes());

@@ -27,7 +27,7 @@ use crate::sql::{Dialect, Sql as _};
 use crate::statement::Statement;
 use crate::transaction::{Context, Group, Transaction};
 
-pub(crate) use locks::order;
+pub(crate) use locks::{of_value, order};
 pub use scrub::{ScrubStep, Scrubbed};
 
 /// How often a write is run at most, and for how long.
@@ -181,24 +181,23 @@ impl PostgresStore {
         self.answer(started, work).await?
     }
 
-    /// A write before there is a runtime.
+    /// A write before there is a runtime, or when the pool is closed; within the limits of any other.
     pub(crate) fn write_blocking(
         &self,
         write: impl FnOnce(&mut Transaction<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        self.with_connection(|connection| {
-            control(connection, "writing", "BEGIN")?;
-            let mut group = Group::default();
-            // An error drops the connection, and with it the transaction.
-            let context = &self.shared.context;
-            write(&mut Transaction::alone(
-                connection,
-                SpaceKey(0),
-                context,
-                &mut group,
-            ))?;
-            control(connection, "writing", "COMMIT")
-        })
+        let mut connection = open::connect(&self.shared.url, &self.shared.options)?;
+        control(&mut connection, "writing", "BEGIN")?;
+        let mut group = Group::default();
+        // An error drops the connection, and with it the transaction.
+        let context = &self.shared.context;
+        write(&mut Transaction::alone(
+            &mut connection,
+            SpaceKey(0),
+            context,
+            &mut group,
+        ))?;
+        control(&mut connection, "writing", "COMMIT")
     }
 
     pub(crate) fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {

@@ -211,6 +211,7 @@ fn run_anew(
     // left all the same is told by the BEGIN.
     let _ = connection.execute(&Statement::new("ROLLBACK"));
     group.audit.clear();
+    group.next_audit.clear();
     group.erasures.clear();
     group.scrub = false;
     control(connection, "beginning a group anew", "BEGIN IMMEDIATE")?;

@@ -3,7 +3,7 @@
 //! Not HMAC: whoever checks a trail need not be able to forge one, so an auditor gets the public key alone. The files are
 //! PEM as `openssl genpkey -algorithm ed25519` writes it (RFC 8410), so that any tool can check a signature.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -32,14 +32,47 @@ impl Signer {
     /// (`.pub` at the end of the name).
     ///
     /// # Errors
-    /// A sentence for the operator.
+    /// A sentence for the operator; also when a public key says that there was a private one.
     pub fn load_or_make(path: &Path) -> Result<Signer, String> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Signer::read(&text)
-                .ok_or_else(|| format!("{} holds no Ed25519 private key in PEM", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Signer::make(path),
-            Err(error) => Err(format!("cannot read the audit key {}: {error}", path.display())),
+        match Signer::load(path)? {
+            Some(signer) => Ok(signer),
+            None => Signer::make(path),
         }
+    }
+
+    /// The key in this file; `None`: there is no such file.
+    ///
+    /// # Errors
+    /// A sentence for the operator; also when others than its owner can read it.
+    pub fn load(path: &Path) -> Result<Option<Signer>, String> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let failed = |error| format!("cannot read the audit key {}: {error}", path.display());
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mode = file.metadata().map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(format!(
+                "others than its owner can read or write the audit key {0}, and could sign what they like: chmod 600 {0}",
+                path.display()
+            ));
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        let signer = Signer::read(&text)
+            .ok_or_else(|| format!("{} holds no Ed25519 private key in PEM", path.display()))?;
+        Ok(Some(signer))
+    }
+
+    /// What to do about a key that is not where it was.
+    pub fn lost(path: &Path) -> String {
+        format!(
+            "Put it back; when it is lost, move {0}.pub aside (audit verify wants it still) and make a new key with: umask 077; \
+             openssl genpkey -algorithm ed25519 -out {0}",
+            path.display()
+        )
     }
 
     fn read(text: &str) -> Option<Signer> {
@@ -53,6 +86,18 @@ impl Signer {
     }
 
     fn make(path: &Path) -> Result<Signer, String> {
+        let public_path = named(path, ".pub");
+        if public_path.exists() {
+            // Or another server made both just now.
+            return Signer::load(path)?.ok_or_else(|| {
+                format!(
+                    "the audit key {} is gone, and {} says that there was one. {}",
+                    path.display(),
+                    public_path.display(),
+                    Signer::lost(path)
+                )
+            });
+        }
         let mut seed = Sha256::new();
         // Each random UUID brings 122 bits.
         for _ in 0..3 {
@@ -74,7 +119,10 @@ impl Signer {
                     PUBLIC,
                     &[&PUBLIC_DER[..], signer.key.verifying_key().as_bytes()].concat(),
                 );
-                std::fs::write(named(path, ".pub"), public).map_err(failed)?;
+                let mut file = std::fs::OpenOptions::new();
+                let file = file.write(true).create_new(true).open(&public_path);
+                file.and_then(|mut file| file.write_all(public.as_bytes()))
+                    .map_err(failed)?;
                 Ok(signer)
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Signer::load_or_make(path),

@@ -1,26 +1,33 @@
 //! What is to be sealed: read in one snapshot, written by [`apply`] in a transaction of its own, unless somebody else
 //! has sealed in between.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::block::Block;
 use super::head::Head;
 use super::horizon::Horizon;
 use super::key::Signer;
-use super::row::{self, AuditRow};
+use super::row::{self, AuditRow, Hash};
 use super::seal::{self, Sealed};
+use crate::api::SpaceKey;
 use crate::error::StoreError;
+use crate::postgres;
+use crate::sql::Dialect;
 use crate::statement::Statement;
 use crate::transaction::Transaction;
 
 /// Rows of a space that are sealed in one go; the rest follows at once.
 const ROWS_AT_ONCE: i64 = 16_384;
+/// What the sealers of several processes exclude each other by, in each space.
+pub(super) const LOCK: &str = "audit-seal";
 
 /// What a sealer remembers of the chains between two rounds.
 #[derive(Default)]
 pub(super) struct Chains {
     known: HashMap<i64, Chain>,
     horizon: Horizon,
+    /// The spaces that cannot be sealed: that is told once.
+    damaged: HashSet<i64>,
 }
 
 /// The end of a chain.
@@ -41,8 +48,8 @@ impl Chain {
 
 /// What is to be written of one space.
 pub(super) struct Sealing {
-    /// Number and size of the last block, when this was planned.
-    base: (i64, i64),
+    /// Number, size and hash of the last block, when this was planned.
+    base: (i64, i64, Hash),
     pub(super) sealed: Vec<Sealed>,
     /// Whether there is more.
     pub(super) more: bool,
@@ -76,13 +83,26 @@ impl Chains {
         for (space, highest, block, size) in trails(tx)? {
             let mut chain = match self.known.remove(&space) {
                 Some(known) if (known.last.number, known.last.size()) == (block, size) => known,
-                _ => read_chain(tx, space)?,
+                _ => match read_chain(tx, space) {
+                    Ok(chain) => chain,
+                    // Its own seals make no sense: the other spaces have nothing to do with that.
+                    Err(error) if tx.failure().is_none() => {
+                        if self.damaged.insert(space) {
+                            tracing::error!(%error, space, "the audit trail of this space is not sealed any more");
+                        }
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
+            if self.damaged.remove(&space) {
+                tracing::info!(space, "the audit trail of this space is sealed again");
+            }
             if highest <= chain.high() && chain.window.is_empty() {
                 self.known.insert(space, chain);
                 continue;
             }
-            let base = (block, size);
+            let base = (block, size, chain.last.hash);
             let rows = new_rows(tx, space, &chain)?;
             let more = i64::try_from(rows.len()).is_ok_and(|rows| rows >= ROWS_AT_ONCE);
             let changed = extend(&mut chain, &rows);
@@ -128,7 +148,16 @@ pub(super) fn apply(tx: &mut Transaction<'_>, sealing: &Sealing) -> Result<bool,
         return Ok(true);
     };
     let space = first.block.space;
-    let statement = Statement::new("SELECT block, size, block, size FROM audit_seal WHERE space = ")
+    if tx.sql.dialect() == Dialect::Postgres {
+        // Until the commit: another sealer would see the same last seal, and write over this one.
+        let lock = postgres::of_value(SpaceKey(space), LOCK);
+        let locked = tx.sql.longs(&lock);
+        locked.map_err(|error| tx.fail("waiting for another sealer", &error))?;
+    }
+    let (block, size, hash) = &sealing.base;
+    let statement = Statement::new("SELECT block, size, CAST(CASE WHEN hash = ")
+        .bind(hash.as_slice())
+        .sql(" THEN 1 ELSE 0 END AS BIGINT), size FROM audit_seal WHERE space = ")
         .bind(space)
         .sql(" ORDER BY block DESC LIMIT 1");
     let found = tx
@@ -137,8 +166,8 @@ pub(super) fn apply(tx: &mut Transaction<'_>, sealing: &Sealing) -> Result<bool,
         .map_err(|error| tx.fail("reading the last seal", &error))?;
     let there = found
         .first()
-        .map_or((0, 0), |(block, size, _, _)| (*block, *size));
-    if there != sealing.base {
+        .map_or((0, 0, 1), |(block, size, same, _)| (*block, *size, *same));
+    if there != (*block, *size, 1) {
         return Ok(false);
     }
     tx.begin_change()?;

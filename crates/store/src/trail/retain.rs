@@ -10,7 +10,7 @@ use crate::statement::Statement;
 use crate::transaction::Transaction;
 use crate::{SpaceKey, audit};
 
-/// Blocks that are removed in one transaction; the rest has its turn the next time.
+/// Blocks that are removed in one transaction; the rest has its turn in the next round.
 const BLOCKS_AT_ONCE: i64 = 64;
 
 /// The spaces that have seals.

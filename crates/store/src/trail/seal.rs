@@ -189,6 +189,31 @@ pub(super) fn select() -> Statement<'static> {
     Statement::new(SELECT)
 }
 
+/// What there is of seals in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seals {
+    /// None.
+    None,
+    /// None of them is signed.
+    Unsigned,
+    /// There was a key.
+    Signed,
+}
+
+/// What there is of seals.
+pub(crate) fn seals(tx: &mut Transaction<'_>) -> Result<Seals, StoreError> {
+    let statement = Statement::new(
+        "SELECT DISTINCT CAST(CASE WHEN key_id = '' THEN 0 ELSE 1 END AS BIGINT) FROM audit_seal",
+    );
+    let found = tx.sql.longs(&statement);
+    let found = found.map_err(|error| tx.fail("looking for seals", &error))?;
+    Ok(match found.iter().max() {
+        None => Seals::None,
+        Some(0) => Seals::Unsigned,
+        Some(_) => Seals::Signed,
+    })
+}
+
 pub(super) fn sound(sealed: Option<Sealed>) -> Result<Sealed, StoreError> {
     sealed.ok_or_else(|| {
         StoreError::Internal(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::head::{self, Head};
 use super::key::Signer;
-use super::plan::{Chains, apply};
+use super::plan::{Chains, LOCK, Sealing, apply};
 use super::retain;
 use crate::api::{LockSet, SpaceKey};
 use crate::error::StoreError;
@@ -17,8 +17,6 @@ use crate::store::Store;
 const INTERVAL: Duration = Duration::from_millis(600);
 /// Between two looks for what is older than the retention allows.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
-/// What the sealers of several processes exclude each other by.
-const LOCK: &str = "audit-seal";
 
 /// How a trail is sealed.
 #[derive(Default)]
@@ -136,8 +134,13 @@ impl Work {
             let due = retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL);
             if let (Some(kept), true) = (self.options.retention, due) {
                 retained = Some(Instant::now());
-                if let Err(error) = runtime.block_on(self.retain(kept)) {
-                    tracing::error!(%error, "old rows of the audit trail could not be removed");
+                match runtime.block_on(self.retain(kept)) {
+                    // It removes so many blocks in one go: there may be more.
+                    Ok(true) => retained = None,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "old rows of the audit trail could not be removed");
+                    }
                 }
             }
         }
@@ -175,13 +178,9 @@ impl Work {
                 let sealing = Arc::new(sealing);
                 let own = Arc::clone(&sealing);
                 let Some(space) = sealing.space() else { continue };
-                let locks = LockSet {
-                    values: vec![LOCK.to_owned()],
-                    ..LockSet::default()
-                };
                 let written = self
                     .store
-                    .write_in(SpaceKey(space), locks, move |tx| apply(tx, &own))
+                    .write_in(SpaceKey(space), LockSet::default(), move |tx| apply(tx, &own))
                     .await?;
                 if written {
                     self.append(&sealing.heads());
@@ -201,12 +200,17 @@ impl Work {
             more = false;
             let mut heads = Vec::new();
             self.store.transact_blocking(|tx| {
-                let planned = self.chains().plan(tx, self.options.signer.as_ref())?;
+                let mut planned = self.chains().plan(tx, self.options.signer.as_ref())?;
+                // In one order: two that stop at once would otherwise wait for each other.
+                planned.sort_by_key(Sealing::space);
                 for sealing in planned {
                     if apply(tx, &sealing)? {
                         heads.extend(sealing.heads());
                         more |= sealing.more;
                         self.chains().done(&sealing);
+                    } else {
+                        // Another sealer was faster: what it left is looked at again.
+                        more = true;
                     }
                 }
                 Ok(())
@@ -216,7 +220,9 @@ impl Work {
         Ok(())
     }
 
-    async fn retain(&self, kept: Duration) -> Result<(), StoreError> {
+    /// Removes what is older, in each space up to a limit; whether there was anything.
+    async fn retain(&self, kept: Duration) -> Result<bool, StoreError> {
+        let mut any = false;
         let micros = i64::try_from(kept.as_micros()).unwrap_or(i64::MAX);
         let before = self.store.now().micros().saturating_sub(micros);
         for space in self.store.read_all(retain::spaces).await? {
@@ -230,12 +236,21 @@ impl Work {
                 .write_in(SpaceKey(space), locks, move |tx| {
                     retain::cut(tx, space, before, signer.as_ref())
                 })
-                .await?;
-            if removed > 0 {
-                tracing::info!(space, rows = removed, "old rows of the audit trail were removed");
+                .await;
+            match removed {
+                Ok(0) => {}
+                Ok(removed) => {
+                    any = true;
+                    tracing::info!(space, rows = removed, "old rows of the audit trail were removed");
+                }
+                // One whose seals are damaged holds up no other.
+                Err(error @ StoreError::Internal(_)) => {
+                    tracing::error!(%error, space, "old rows of the audit trail of this space could not be removed");
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Nothing waits for the file: the seal is in the database, and the next head covers this one.

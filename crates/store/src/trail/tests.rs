@@ -29,6 +29,13 @@ fn head(signer: Option<&Signer>) -> Head {
     head
 }
 
+/// A file that is its owner's alone.
+fn write_private(path: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 #[test]
 fn lists_are_read_as_they_were_written() {
     for numbers in [
@@ -64,7 +71,11 @@ fn a_key_is_made_once_for_its_owner_alone_and_its_public_half_verifies() {
     assert!(!head.is_signed_by(&Keys::default()));
     let changed = Head { count: 1_499, ..head };
     assert!(!changed.is_signed_by(&public));
-    std::fs::write(&path, "no key").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let gone = Signer::load_or_make(&path).map(|signer| signer.id().to_owned());
+    assert!(gone.unwrap_err().contains("says that there was one"));
+    assert!(!path.exists(), "a new key stands for the one that is lost");
+    write_private(&path, "no key");
     assert!(Signer::load_or_make(&path).is_err());
     assert!(Keys::load(&path).unwrap_err().contains("holds no Ed25519 key"));
     std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
@@ -76,6 +87,9 @@ fn a_key_that_another_tool_made_is_read() {
     let path = folder("foreign").join("key.pem");
     let text = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
     std::fs::write(&path, text).unwrap();
+    let open = Signer::load(&path).map(|_| ());
+    assert!(open.unwrap_err().contains("chmod 600"));
+    write_private(&path, text);
     let signer = Signer::load_or_make(&path).unwrap();
     let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
     std::fs::write(&path, public).unwrap();

@@ -255,8 +255,8 @@ impl Walk {
             return Some(self.of_block(sealed, what));
         }
         let head = &sealed.head;
-        if self.is_signed && !self.keys.is_empty() && !self.keys.accept_any(&head.cut_message(), &sealed.cut)
-        {
+        // Also of a head without a signature: that it has none is what who cut would write.
+        if !self.keys.is_empty() && !self.keys.accept_any(&head.cut_message(), &sealed.cut) {
             let what = "is gone with all before it, and no key that was given signed that they were removed";
             return Some(self.of_block(sealed, what));
         }
@@ -417,8 +417,34 @@ impl Walk {
                 what: "the seal of its block, the last, is not signed".to_owned(),
             });
         }
+        if let Some(finding) = self.left_unsealed(tx, recent)? {
+            return self.found(finding);
+        }
         self.is_over = true;
         Ok(())
+    }
+
+    /// A row behind the last seal that should have one: a running server seals within a second.
+    fn left_unsealed(&self, tx: &mut Transaction<'_>, recent: i64) -> Result<Option<Finding>, StoreError> {
+        let statement = Statement::new("SELECT seq FROM audit WHERE space = ")
+            .bind(self.report.space)
+            .sql(" AND seq > ")
+            .bind(self.frontier)
+            .sql(" AND time < ")
+            .bind(recent)
+            .sql(" ORDER BY seq LIMIT 1");
+        let left = tx
+            .sql
+            .longs(&statement)
+            .map_err(|error| tx.fail("looking for what is not sealed", &error))?;
+        Ok(left.first().map(|number| Finding {
+            position: None,
+            number: Some(*number),
+            what: format!(
+                "is not sealed, and its time is more than {PENDING_SECONDS} s ago: nothing vouches for it. A server that starts seals \
+                 it; if one runs, its log says why it does not"
+            ),
+        }))
     }
 
     /// About the row behind the last that fits.

@@ -6,11 +6,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::Transaction;
-use crate::api::{Class, Stored, Trace};
+use crate::api::{Class, Occasion, Stored, Trace};
 use crate::codes;
 use crate::entries;
 use crate::error::StoreError;
 use crate::settings;
+use crate::sql::Dialect;
 use crate::statement::Statement;
 
 impl Transaction<'_> {
@@ -18,11 +19,12 @@ impl Transaction<'_> {
         self.context.needs_ledger(self.group)?;
         self.begin_change()?;
         let digest = self.keyed_digest(current)?;
-        self.supersede(current)?;
+        self.blank(current)?;
         let next = Stored {
             medicapp_id: None,
             ..self.deletion(current, trace.author)?
         };
+        self.supersede(current)?;
         self.overwrite(current, &next, false)?;
         let owner = self.owner(current.target.kind, current.row);
         entries::clear(self.sql, owner).map_err(|error| self.fail("clearing the index", &error))?;
@@ -43,6 +45,26 @@ impl Transaction<'_> {
         self.note(&next, current.medicapp_id.as_deref(), &digest, trace)?;
         self.group.scrub = true;
         Ok(next)
+    }
+
+    /// Overwrites the bodies where they lie. SQLite does not always clear what is left behind in a page when rows that
+    /// become shorter make it move others between pages: they must not hold the person any more by then. A text of the
+    /// same length is written in its place.
+    fn blank(&mut self, current: &Stored) -> Result<(), StoreError> {
+        if self.sql.dialect() != Dialect::Sqlite {
+            return Ok(());
+        }
+        for update in [
+            "UPDATE resource SET body = CAST(zeroblob(length(CAST(body AS BLOB))) AS TEXT) WHERE space = ",
+            "UPDATE resource_version SET body = CAST(zeroblob(length(CAST(body AS BLOB))) AS TEXT) WHERE space = ",
+        ] {
+            let statement = Statement::new(update)
+                .bind(self.space)
+                .sql(" AND row = ")
+                .bind(current.row);
+            self.run("overwriting bodies", &statement)?;
+        }
+        Ok(())
     }
 
     /// Leaves the tombstone of somebody who was erased elsewhere, and was never here: the id stays used.
@@ -104,7 +126,10 @@ impl Transaction<'_> {
         .bind(&digest[..])
         .sql(") ON CONFLICT (space, kind, id) DO NOTHING");
         self.run("recording an erasure", &statement)?;
-        self.record_erasure(&erased.target, erased.updated, trace.client)
+        match trace.occasion {
+            Occasion::Asked => self.record_erasure(&erased.target, erased.updated, trace.client),
+            Occasion::Ledger => Ok(()),
+        }
     }
 
     /// HMAC-SHA-256 of the last content: proves later what was erased to who has it, and tells nobody else.

@@ -7,7 +7,7 @@ use fhir::{Identifier, ResourceType, Target, VersionId};
 
 use super::{CURRENT, SUPERSEDED, Transaction, number, senseless, stored};
 use crate::api::{
-    ClassFilter, HistoryPage, Holder, ListPage, Page, Policy, Reader, Record, SpaceKey, Stored, Whose,
+    Among, ClassFilter, HistoryPage, Holder, ListPage, Page, Policy, Reader, Record, SpaceKey, Stored, Whose,
 };
 use crate::error::StoreError;
 use crate::sql::Dialect;
@@ -152,6 +152,42 @@ impl Reader for Transaction<'_> {
             .sql(" ORDER BY r.row LIMIT 0 + ")
             .bind(limit);
         self.resources("looking for patients without an id", &statement)
+    }
+
+    fn is_empty(&mut self, stored: &Stored) -> Result<bool, StoreError> {
+        if !stored.deleted || !stored.body.is_empty() {
+            return Ok(false);
+        }
+        let statement = Statement::new(
+            "SELECT CAST(1 AS BIGINT) FROM resource_version AS v WHERE (v.body <> '' OR NOT v.deleted) AND v.space = ",
+        )
+        .bind(self.space)
+        .sql(" AND v.row = ")
+        .bind(stored.row)
+        .sql(" UNION ALL SELECT CAST(1 AS BIGINT) FROM medicapp_record AS m WHERE m.space = ")
+        .bind(self.space)
+        .sql(" AND m.row = ")
+        .bind(stored.row);
+        let left = self.sql.longs(&statement);
+        let left = left.map_err(|error| self.fail("looking for what is left of somebody", &error))?;
+        Ok(left.is_empty())
+    }
+
+    fn last_row(&mut self) -> Result<i64, StoreError> {
+        self.highest_row()
+    }
+
+    fn mentioning(&mut self, texts: &[String], among: Among) -> Result<Vec<Stored>, StoreError> {
+        self.holding(texts, among)
+    }
+
+    fn past(
+        &mut self,
+        stored: &Stored,
+        after: Option<VersionId>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        self.superseded_of(stored, after, limit)
     }
 
     fn is_erased(&mut self, target: &Target) -> Result<bool, StoreError> {

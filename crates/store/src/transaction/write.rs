@@ -1,6 +1,6 @@
 //! [`Writer`] as SQL.
 
-use fhir::canonical::Digest;
+use fhir::canonical::{Canonical, Digest};
 use fhir::index::IndexRows;
 use fhir::{Id, ResourceType, Target, VersionId};
 
@@ -86,6 +86,10 @@ impl Writer for Transaction<'_> {
 
     fn bury(&mut self, target: &Target, trace: &Trace<'_>) -> Result<Option<Stored>, StoreError> {
         self.bury_unknown(target, trace)
+    }
+
+    fn rewrite_past(&mut self, version: &Stored, content: &Canonical) -> Result<(), StoreError> {
+        self.overwrite_past(version, content)
     }
 
     fn give_medicapp_id(

@@ -196,6 +196,7 @@ async fn an_erased_resource_has_deletions_without_content_in_its_history(bench: 
                 author: "author",
                 client: "client",
                 request_id: "request",
+                occasion: store::Occasion::Asked,
             };
             tx.erase(&current, &trace)
         })

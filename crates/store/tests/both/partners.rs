@@ -254,6 +254,7 @@ async fn an_erased_person_is_nowhere_in_the_database(bench: Arc<Bench>) {
                     author: "author",
                     client: "client",
                     request_id: "request",
+                    occasion: store::Occasion::Asked,
                 };
                 tx.erase(&current, &trace)
             })

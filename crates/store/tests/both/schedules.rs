@@ -115,6 +115,7 @@ async fn an_erasure_is_in_the_ledger_before_it_is_committed(bench: Arc<Bench>) {
         author: "author",
         client: "client",
         request_id: "request",
+        occasion: store::Occasion::Asked,
     };
     let store = bench.open();
     let space = store.for_space(SPACE);

@@ -20,14 +20,28 @@ cases![
     two_sealers_make_one_chain,
     retention_cuts_at_a_signed_head_and_the_rest_verifies,
     nobody_without_the_key_can_cut_or_seal,
+    a_damaged_seal_holds_up_no_other_space,
+    a_row_that_is_left_unsealed_is_told,
 ];
 
-pub const SERVER_CASES: &[Case] = &[Case {
-    name: "a_row_that_appears_late_is_sealed_all_the_same",
-    on: &[Database::Postgres],
-    run: |bench| Box::pin(a_row_that_appears_late_is_sealed_all_the_same(bench)),
-    alone: false,
-}];
+pub const SERVER_CASES: &[Case] = &[
+    Case {
+        name: "a_row_that_appears_late_is_sealed_all_the_same",
+        on: &[Database::Postgres],
+        run: |bench| Box::pin(a_row_that_appears_late_is_sealed_all_the_same(bench)),
+        alone: false,
+    },
+    Case {
+        name: "two_sealers_that_finish_at_once_do_not_write_over_each_other",
+        on: &[Database::Postgres],
+        run: |bench| {
+            Box::pin(two_sealers_that_finish_at_once_do_not_write_over_each_other(
+                bench,
+            ))
+        },
+        alone: false,
+    },
+];
 
 /// Where the key and the heads of a case lie.
 struct Outside(PathBuf);
@@ -453,6 +467,54 @@ async fn a_row_that_appears_late_is_sealed_all_the_same(bench: Arc<Bench>) {
     assert_eq!((report.finding.as_ref(), report.rows), (None, 19));
 }
 
+async fn two_sealers_that_finish_at_once_do_not_write_over_each_other(bench: Arc<Bench>) {
+    let outside = Outside::new(&bench);
+    let connect = || <diesel::PgConnection as diesel::Connection>::establish(&bench.url).unwrap();
+    let run = |connection: &mut diesel::PgConnection, sql: &str| {
+        diesel::connection::SimpleConnection::batch_execute(connection, sql).unwrap();
+    };
+    let waiting = async |sealers: i64| {
+        let until = Instant::now() + Duration::from_secs(8);
+        let count = "SELECT count(*) AS number FROM pg_locks WHERE NOT granted AND \
+                     database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while bench.number(count) < sealers {
+            assert!(Instant::now() < until, "{sealers} sealers do not wait");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let store = bench.open();
+    // The row with the first number is committed when one of them has planned, and the other has not.
+    let (mut late, mut door) = (connect(), connect());
+    run(
+        &mut late,
+        "BEGIN; INSERT INTO audit (space, time, request_id, client, door, interaction, outcome) \
+         VALUES (7, 1700000000000000, 'late', 'client-1', 'fhir', 'read', 'ok')",
+    );
+    for number in 1..=10 {
+        store.audit_later(row(number)).unwrap();
+    }
+    wait_for_rows(&bench, 10).await;
+    run(&mut door, "BEGIN; LOCK TABLE audit_seal IN EXCLUSIVE MODE");
+    let finish = || {
+        let (store, options) = (bench.open(), outside.options());
+        tokio::task::spawn_blocking(move || Sealer::seal_now(&store, options).unwrap())
+    };
+    let one = finish();
+    waiting(1).await;
+    run(&mut late, "COMMIT");
+    let other = finish();
+    waiting(2).await;
+    run(&mut door, "COMMIT");
+    one.await.unwrap();
+    other.await.unwrap();
+    let report = outside.verify(&store).await;
+    let report = of_space(&report);
+    assert_eq!(
+        (report.finding.as_ref(), report.rows, report.unsealed),
+        (None, 11, 0)
+    );
+}
+
 async fn retention_cuts_at_a_signed_head_and_the_rest_verifies(bench: Arc<Bench>) {
     let store = bench.open();
     let outside = Outside::new(&bench);
@@ -515,6 +577,19 @@ async fn nobody_without_the_key_can_cut_or_seal(bench: Arc<Bench>) {
     assert_eq!(found.position, Some(1), "{found:?}");
     assert!(found.what.contains("removed"), "{found:?}");
     restore(&bench);
+    // One whose head says that it was never signed.
+    let zero = match bench.database {
+        Database::Sqlite => "x'00'",
+        Database::Postgres => "'\\x00'",
+    };
+    bench.execute(&format!(
+        "DELETE FROM audit {first}; UPDATE audit_seal SET signature = {empty}, key_id = '', cut = {zero}, \
+         numbers = {empty}, marks = {empty}, entities = {empty}, clients = {empty} WHERE space = {space} AND block = 1"
+    ));
+    let report = outside.verify(&store).await;
+    let found = finding(&report).unwrap_or_else(|| panic!("the oldest block may be removed unseen"));
+    assert_eq!(found.position, Some(1), "{found:?}");
+    restore(&bench);
 
     // A row is changed, and all is sealed anew, by another key or by none.
     let other = Outside(outside.0.join("other"));
@@ -572,4 +647,66 @@ async fn nobody_without_the_key_can_cut_or_seal(bench: Arc<Bench>) {
             .collect::<Vec<_>>(),
         [SPACE]
     );
+}
+
+async fn a_damaged_seal_holds_up_no_other_space(bench: Arc<Bench>) {
+    let store = bench.open();
+    let outside = Outside::new(&bench);
+    fill(&bench, &store, &outside, &[10]).await;
+    bench.execute(&format!(
+        "UPDATE audit_seal SET size = 11 WHERE space = {}",
+        SPACE.0
+    ));
+    for (number, space) in [
+        (10, SPACE),
+        (11, SpaceKey(SPACE.0 - 1)),
+        (12, SpaceKey(SPACE.0 + 1)),
+    ] {
+        let entry = AuditEntry {
+            space: Some(space),
+            ..row(number)
+        };
+        store.audit_later(entry).unwrap();
+    }
+    wait_for_rows(&bench, 11).await;
+    let both = "SELECT count(*) AS number FROM audit WHERE request_id IN ('request-11', 'request-12')";
+    let until = Instant::now() + Duration::from_secs(30);
+    while bench.number(both) < 2 {
+        assert!(Instant::now() < until, "the rows are not written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    seal(&store, outside.options()).await;
+    let sealed = format!(
+        "SELECT count(*) AS number FROM audit_seal WHERE space <> {}",
+        SPACE.0
+    );
+    assert_eq!(bench.number(&sealed), 2);
+    let report = outside.verify(&store).await;
+    assert!(finding(&report).unwrap().what.contains("damaged"), "{report:?}");
+}
+
+async fn a_row_that_is_left_unsealed_is_told(bench: Arc<Bench>) {
+    let store = bench.open();
+    let outside = Outside::new(&bench);
+    fill(&bench, &store, &outside, &[10]).await;
+    let now = AuditEntry {
+        time: store.now(),
+        ..row(10)
+    };
+    store.audit_later(now).unwrap();
+    wait_for_rows(&bench, 11).await;
+    let report = outside.verify(&store).await;
+    assert_eq!((finding(&report), of_space(&report).unsealed), (None, 1));
+    // Its time is long ago.
+    store.audit_later(row(11)).unwrap();
+    wait_for_rows(&bench, 12).await;
+    let report = outside.verify(&store).await;
+    let found = finding(&report).unwrap();
+    assert!(
+        found.number.is_some() && found.what.contains("not sealed"),
+        "{found:?}"
+    );
+    seal(&store, outside.options()).await;
+    let report = outside.verify(&store).await;
+    assert_eq!((finding(&report), of_space(&report).rows), (None, 12));
 }

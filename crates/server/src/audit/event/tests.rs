@@ -37,3 +37,68 @@ fn every_interaction_of_the_routes_is_known() {
     }
     assert!(RESTFUL.starts_with("http://hl7.org/fhir/"));
 }
+
+/// The names that stand behind these words in the sources of the crates that write rows.
+fn written() -> BTreeSet<String> {
+    const BEFORE: [&str; 5] = [
+        "audit(tx, \"",
+        "put(tx, \"",
+        "write_context(\"",
+        "interaction: \"",
+        "=> \"",
+    ];
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders = ["store", "engine", "server"]
+        .map(|name| crates.join(name).join("src"))
+        .to_vec();
+    let mut files = vec![(crates.join("fhir/src/interaction.rs"), &BEFORE[4..])];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_test = path
+                .file_stem()
+                .is_some_and(|name| name == "tests" || name == "four_ways");
+            if path.is_dir() {
+                folders.push(path);
+            } else if !is_test {
+                files.push((path, &BEFORE[..4]));
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (file, before) in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        for words in before {
+            let found = text
+                .split(words)
+                .skip(1)
+                .filter_map(|behind| behind.split('"').next());
+            // An error tells an interaction in words.
+            names.extend(found.filter(|name| !name.contains(' ')).map(str::to_owned));
+        }
+    }
+    names
+}
+
+#[test]
+fn every_name_that_is_written_is_known() {
+    let written = written();
+    for name in [
+        "erase-again",
+        "space-set",
+        "client-put",
+        "audit-cut",
+        "record-add",
+        "delete",
+    ] {
+        assert!(
+            written.contains(name),
+            "this test does not see {name}: {written:?}"
+        );
+    }
+    let unknown: Vec<&String> = written
+        .iter()
+        .filter(|name| INTERACTIONS.iter().all(|(known, ..)| known != name))
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}

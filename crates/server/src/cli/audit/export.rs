@@ -47,6 +47,7 @@ fn start_of(text: &str) -> Result<i64, String> {
 /// # Errors
 /// A sentence when there is no such space, or the database or standard output fails.
 pub(super) fn run(options: &Options) -> anyhow::Result<()> {
+    options.database.refuse_missing()?;
     administer(options.database.clone(), |store| async move {
         match export(&store, options).await {
             // Nobody reads on.

@@ -14,7 +14,11 @@ use crate::support::{execute, unique};
 
 /// Adds all tests of this folder.
 pub fn add(suite: Suite) -> Suite {
-    suite.both(events::TESTS).both(routes::TESTS).both(verify::TESTS)
+    suite
+        .both(events::TESTS)
+        .both(routes::TESTS)
+        .both(verify::TESTS)
+        .sqlite(verify::SQLITE)
 }
 
 /// How long a row may take to its seal in these tests: ten times the promise.

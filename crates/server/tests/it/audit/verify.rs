@@ -15,7 +15,11 @@ pub const TESTS: &[Test] = tests![
     verify_without_key_or_heads_says_what_it_cannot_see,
     what_was_done_before_a_kill_is_sealed_at_the_next_start,
     the_key_is_its_owners_alone,
+    a_key_or_heads_that_are_gone_are_missed,
 ];
+
+/// Those of a database in a file.
+pub const SQLITE: &[Test] = tests![a_mistyped_path_is_no_empty_trail];
 
 fn outside(server: &Server, what: &str) -> PathBuf {
     server.data_folder().join(format!("passerelle.db.audit-{what}"))
@@ -110,7 +114,19 @@ fn verify_without_key_or_heads_says_what_it_cannot_see(context: &Context) {
     for file in ["key", "key.pub", "heads"] {
         std::fs::remove_file(outside(&server, file)).unwrap();
     }
-    let output = passerelle(context, &server, &["audit", "verify"]);
+    // Where they have a place of their own, they are missed.
+    if context.backend() == Backend::Sqlite {
+        for without in [&[][..], &["--without-key"], &["--without-heads"]] {
+            let output = passerelle(context, &server, &[&["audit", "verify"], without].concat());
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                !output.status.success() && said.contains("or say --without-"),
+                "{said}"
+            );
+        }
+    }
+    let verify = ["audit", "verify", "--without-key", "--without-heads"];
+    let output = passerelle(context, &server, &verify);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{output:?}");
     assert!(
@@ -158,4 +174,62 @@ fn the_key_is_its_owners_alone(context: &Context) {
     let key = std::fs::read_to_string(outside(server, "key")).unwrap();
     let secret = key.lines().nth(1).unwrap();
     assert!(!server.log().contains(secret), "the key stands in the log");
+}
+
+/// What a server says that does not start.
+fn refused_start(context: &Context, server: &Server) -> String {
+    let mut command = command(context);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("PASSERELLE_DATABASE", database_of(server))
+        .env("PASSERELLE_AUDIT_KEY", outside(server, "key"))
+        .env("PASSERELLE_ERASURE_LEDGER", server.erasure_ledger());
+    let output = command.output().expect("the binary runs");
+    assert!(!output.status.success(), "it started: {output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn a_key_or_heads_that_are_gone_are_missed(context: &Context) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (mut server, fhir) = context.fhir();
+    fhir.get("/Patient/nobody").send().expect(404);
+    server.terminate();
+    let (key, public) = (outside(&server, "key"), outside(&server, "key.pub"));
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let sentence = refused_start(context, &server);
+    assert!(sentence.contains("signed, and there is no key"), "{sentence}");
+    assert!(
+        sentence.contains("--audit-key") && sentence.contains("openssl genpkey"),
+        "{sentence}"
+    );
+    assert!(public.exists() && !key.exists());
+    // One that others can read is no secret.
+    std::fs::write(&key, kept).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let sentence = refused_start(context, &server);
+    assert!(sentence.contains("chmod 600"), "{sentence}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::remove_file(outside(&server, "heads")).unwrap();
+    server.restart();
+    assert!(
+        server.log().contains("heads of the audit trail are missing"),
+        "{}",
+        server.log()
+    );
+}
+
+fn a_mistyped_path_is_no_empty_trail(context: &Context) {
+    let server = shared(context);
+    let path = server.data_folder().join("mistyped.db");
+    let url = format!("sqlite:{}", path.display());
+    for command in ["verify", "export"] {
+        let output = passerelle(context, server, &["audit", command, "--database", &url]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && said.contains("there is no database at"),
+            "{said}"
+        );
+        assert!(!path.exists());
+    }
 }

@@ -99,6 +99,14 @@ fn a_backup_of_a_running_server_is_whole_and_becomes_a_database(context: &Contex
         .database_url(&format!("sqlite:{to}"))
         .argument("--erasure-ledger")
         .argument(&server.erasure_ledger().display().to_string())
+        .argument("--audit-key")
+        .argument(
+            &server
+                .data_folder()
+                .join("passerelle.db.audit-key")
+                .display()
+                .to_string(),
+        )
         .start();
     let there = restored.client("fhir");
     assert_eq!((read(&there, &id), read(&there, &gone.id)), (200, 410));

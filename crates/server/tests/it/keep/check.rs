@@ -10,6 +10,9 @@ pub const TESTS: &[Test] = tests![
     every_fault_is_one_line_that_names_it_and_the_remedy,
     a_repair_makes_found_again_who_was_lost,
     what_no_body_says_is_not_repaired,
+    content_of_nobody_is_told_and_left,
+    a_repair_goes_on_until_nothing_is_left,
+    who_was_erased_and_is_not_gone_can_be_erased_again,
 ];
 
 /// What a check printed, line by line, and whether it succeeded.
@@ -157,7 +160,7 @@ fn every_fault_is_one_line_that_names_it_and_the_remedy(context: &Context) {
         (
             format!("demo Patient/{}", gone.id),
             "was erased, and is not gone",
-            "restore a backup",
+            "erase",
         ),
     ];
     for (about, what, remedy) in &expected {
@@ -241,4 +244,67 @@ fn what_no_body_says_is_not_repaired(context: &Context) {
         &format!("SELECT count(*) FROM index_string WHERE row = {row}"),
     );
     assert_ne!(rows, "0", "what finds it was taken away");
+}
+
+fn content_of_nobody_is_told_and_left(context: &Context) {
+    let (server, _) = context.fhir();
+    execute(
+        &server,
+        "INSERT INTO medicapp_record (space, row, id, created, status) VALUES (1, 987654, 'record-1', 5, 'open')",
+    );
+    let (lines, whole) = check(context, &server, &["--repair"]);
+    assert!(!whole, "{lines:#?}");
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert!(
+        lines[0].starts_with("demo row 987654: rows of medicapp_record")
+            && lines[0].contains("restore a backup"),
+        "{lines:#?}"
+    );
+    assert_eq!(
+        execute(&server, "SELECT count(*) FROM medicapp_record WHERE row = 987654"),
+        "1"
+    );
+}
+
+fn a_repair_goes_on_until_nothing_is_left(context: &Context) {
+    let (server, _) = context.fhir();
+    let rows: Vec<String> = (0..250)
+        .map(|number| format!("(1, {}, 1, 3, 'zz', 'zz')", 900_000 + number))
+        .collect();
+    let insert = format!(
+        "INSERT INTO index_string (space, row, kind, param, folded, exact) VALUES {}",
+        rows.join(", ")
+    );
+    execute(&server, &insert);
+    let (lines, repaired) = check(context, &server, &["--repair"]);
+    assert_eq!((lines.len(), repaired), (250, true));
+    assert_whole(context, &server);
+}
+
+fn who_was_erased_and_is_not_gone_can_be_erased_again(context: &Context) {
+    let server = context.server();
+    let person = somebody(&server, "Gone");
+    person.erase(&server);
+    execute(
+        &server,
+        &format!(
+            "UPDATE resource_version SET body = 'back' WHERE id = '{}'",
+            person.id
+        ),
+    );
+    let (lines, whole) = check(context, &server, &[]);
+    assert!(
+        !whole
+            && lines
+                .iter()
+                .any(|line| line.ends_with("remedy: passerelle erase")),
+        "{lines:#?}"
+    );
+    let who = format!("Patient/{}", person.id);
+    let erase = ["erase", "--space", "demo", &who];
+    let printed = succeeds(context, &server, &erase);
+    assert!(printed.starts_with(&format!("erased {who}")), "{printed}");
+    assert_whole(context, &server);
+    let again = succeeds(context, &server, &erase);
+    assert!(again.contains("was erased before"), "{again}");
 }

@@ -67,7 +67,15 @@ impl Backup {
         let settings = context.settings().database_url(&url);
         let settings = settings
             .argument("--erasure-ledger")
-            .argument(&ledger.display().to_string());
+            .argument(&ledger.display().to_string())
+            .argument("--audit-key")
+            .argument(
+                &server
+                    .data_folder()
+                    .join("passerelle.db.audit-key")
+                    .display()
+                    .to_string(),
+            );
         Restored {
             server: settings.start(),
             url,

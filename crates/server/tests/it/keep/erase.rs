@@ -9,6 +9,7 @@ pub const TESTS: &[Test] = tests![
     an_operator_erases_by_id_and_says_what_was_removed,
     an_operator_erases_whoever_carries_an_identifier,
     whom_to_erase_has_to_be_clear,
+    who_is_erased_is_gone_from_every_version_of_others,
 ];
 
 fn an_operator_erases_by_id_and_says_what_was_removed(context: &Context) {
@@ -89,10 +90,75 @@ fn an_operator_erases_whoever_carries_an_identifier(context: &Context) {
         &server,
         &["erase", "--space", "demo", "--identifier", &identifier],
     );
+    // The same from standard input, where nobody sees it.
+    let other = unique();
+    let second = fhir
+        .post("/Patient")
+        .json(&patient(&other))
+        .send()
+        .expect(201)
+        .id();
+    let mut command = command(context);
+    command
+        .args(["erase", "--space", "demo", "--identifier", "-"])
+        .env("PASSERELLE_DATABASE", database_of(&server))
+        .env("PASSERELLE_ERASURE_LEDGER", server.erasure_ledger())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let line = format!("{LOCAL}|{other}\n");
+    std::io::Write::write_all(&mut child.stdin.take().expect("its input"), line.as_bytes())
+        .expect("it listens");
+    let output = child.wait_with_output().expect("it ends");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        printed.starts_with(&format!("erased Patient/{second} ")),
+        "{printed}"
+    );
     assert!(
         none.contains("no Patient in the space demo carries that identifier"),
         "{none}"
     );
+}
+
+fn who_is_erased_is_gone_from_every_version_of_others(context: &Context) {
+    let server = context.server();
+    let fhir = server.client("fhir");
+    let doctor = fhir
+        .post("/Practitioner")
+        .json(&resource("Practitioner", LOCAL, &unique()))
+        .send()
+        .expect(201)
+        .id();
+    let theirs = json!([{ "reference": format!("Practitioner/{doctor}"), "display": "Dr Kanarienvogel" }]);
+    let with_doctor = || with(patient(&unique()), "generalPractitioner", theirs.clone());
+    let make = |body: &Value| fhir.post("/Patient").json(body).send().expect(201).id();
+    let [keeps, left, deleted] = [with_doctor(), with_doctor(), with_doctor()].map(|body| make(&body));
+    let body = with(patient(&unique()), "id", json!(left));
+    fhir.put(format!("/Patient/{left}"))
+        .json(&body)
+        .send()
+        .expect(200);
+    fhir.delete(format!("/Patient/{deleted}")).send().expect(204);
+    let said = |id: &str| {
+        let history = fhir.get(format!("/Patient/{id}/_history")).send().expect(200);
+        (
+            history.json()["total"].clone(),
+            history.text().contains("Kanarienvogel"),
+        )
+    };
+    for id in [&keeps, &left, &deleted] {
+        assert!(said(id).1, "it was never there");
+    }
+    let who = format!("Practitioner/{doctor}");
+    succeeds(context, &server, &["erase", "--space", "demo", &who]);
+    // Who still said it has a version more; the others have theirs.
+    assert_eq!(said(&keeps), (json!(2), false));
+    assert_eq!(said(&left), (json!(2), false));
+    assert_eq!(said(&deleted), (json!(2), false));
+    let now = fhir.get(format!("/Patient/{keeps}")).send().expect(200).json();
+    assert!(now.get("generalPractitioner").is_none(), "{now}");
+    succeeds(context, &server, &["check"]);
 }
 
 fn whom_to_erase_has_to_be_clear(context: &Context) {

@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = tests![
     a_ledger_of_another_database_refuses_the_start,
     a_damaged_line_refuses_the_start_only_where_it_may_be_needed,
     a_ledger_that_lost_its_end_refuses_the_start,
+    an_older_ledger_is_refused_also_after_a_restored_database_was_erased_again,
     half_a_line_at_the_end_is_nobodys,
     two_processes_keep_one_ledger,
 ];
@@ -219,6 +220,36 @@ fn a_ledger_that_lost_its_end_refuses_the_start(context: &Context) {
     std::fs::write(server.erasure_ledger(), whole).expect("the newest copy");
     server.restart();
     assert_eq!(second.status(&server), 410);
+}
+
+fn an_older_ledger_is_refused_also_after_a_restored_database_was_erased_again(context: &Context) {
+    let mut server = context.server();
+    let [first, second, third] = ["First", "Second", "Third"].map(|name| somebody(&server, name));
+    assert!(server.terminate().success());
+    let older = Aside::of(&server);
+    server.restart();
+    first.erase(&server);
+    second.erase(&server);
+    assert!(server.terminate().success());
+    let before = ledger_of(&server);
+    older.put_back(&server);
+    server.restart();
+    assert_eq!((first.status(&server), second.status(&server)), (410, 410));
+    let copy = ledger_of(&server);
+    assert_eq!(copy, before, "what comes from the ledger is written to it again");
+    third.erase(&server);
+    assert!(server.terminate().success());
+    // With a line twice, as older versions wrote them, there are as many lines as erasures.
+    let twice = copy.lines().last().expect("a line");
+    for old in [copy.clone(), format!("{copy}{twice}\n")] {
+        let whole = ledger_of(&server);
+        std::fs::write(server.erasure_ledger(), &old).expect("an older copy");
+        let sentence = refused_start(context, &server);
+        assert!(sentence.contains("has lost its end"), "{sentence}");
+        std::fs::write(server.erasure_ledger(), whole).expect("the newest copy");
+    }
+    server.restart();
+    assert_eq!(third.status(&server), 410);
 }
 
 fn half_a_line_at_the_end_is_nobodys(context: &Context) {

@@ -18,7 +18,7 @@ pub const SQLITE: &[Test] =
     tests![t41_a_long_reader_keeps_an_erased_person_in_the_log_no_longer_than_it_reads];
 
 /// What must not be found again.
-const CANARIES: [&str; 20] = [
+const CANARIES: [&str; 23] = [
     "Kanarienvogelin",
     "Kanarekova",
     "Канаркова",
@@ -39,6 +39,9 @@ const CANARIES: [&str; 20] = [
     "1931-07-29",
     "kanari-language",
     "a2FuYXJpLXBob3Rv",
+    "Kanari-Linked",
+    "Kanari-Linked-Once",
+    "KANARI-NUMBER-9",
 ];
 
 /// A person who is written twice, with a canary in every corner.
@@ -76,7 +79,46 @@ fn person(server: &Server) -> Somebody {
     // The present version does not say what the one before said.
     body["telecom"] = json!([{ "system": "email", "value": CANARIES[7] }]);
     fhir.put(&target).json(&body).send().expect(200);
+    spoken_of(server, &someone.id);
     someone
+}
+
+/// Others who name the person: still, in a version that is superseded, and by an identifier that the person had.
+fn spoken_of(server: &Server, id: &str) {
+    let fhir = server.client("fhir");
+    let person = format!("/Patient/{id}");
+    let mut whole = fhir.get(&person).send().expect(200).json();
+    let before = whole.clone();
+    let number = json!({ "system": LOCAL, "value": CANARIES[22] });
+    whole["identifier"]
+        .as_array_mut()
+        .expect("identifiers")
+        .push(number.clone());
+    fhir.put(&person).json(&whole).send().expect(200);
+    fhir.put(&person).json(&before).send().expect(200);
+    let reference = format!("Patient/{id}");
+    let other = json!({ "reference": reference, "display": CANARIES[20] });
+    let mut linked = with(
+        patient(&unique()),
+        "link",
+        json!([{ "other": other, "type": "seealso" }]),
+    );
+    fhir.post("/Patient").json(&linked).send().expect(201);
+    for other in [
+        json!({ "reference": reference, "display": CANARIES[21] }),
+        json!({ "identifier": number, "display": "somebody" }),
+    ] {
+        linked = with(
+            patient(&unique()),
+            "link",
+            json!([{ "other": other, "type": "seealso" }]),
+        );
+        let made = fhir.post("/Patient").json(&linked).send().expect(201).json();
+        let own = format!("/Patient/{}", made["id"].as_str().expect("an id"));
+        let mut without = made;
+        without.as_object_mut().expect("an object").remove("link");
+        fhir.put(&own).json(&without).send().expect(200);
+    }
 }
 
 /// Everything of a database, as bytes: file, log and index of SQLite, all rows of PostgreSQL.
@@ -185,7 +227,7 @@ impl Reader {
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         output.read_line(&mut line).expect("a line");
-        assert_eq!(line.trim(), "1");
+        assert_eq!(line.trim(), "4");
         Reader(child)
     }
 }
