@@ -32,7 +32,7 @@ use crate::transaction::{Context, Transaction};
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long [`Store::close`] waits for what was accepted. A server that ends has 10 s in all, and gives most of them to
 /// requests.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A database. Clones are handles of the same one.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Store {
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 2 s".to_owned())))
     }
 
-    /// Accepts nothing more, and returns when everything accepted is on disk, or after 8 s with
+    /// Accepts nothing more, and returns when everything accepted is on disk, or after 2 s with
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) -> Result<(), StoreError> {
         let database = Arc::clone(&self.database);

@@ -30,6 +30,6 @@ pub use key::{Keys, Signer};
 pub use row::AuditRow;
 pub(crate) use row::RawRow;
 pub(crate) use seal::RawSeal;
-pub use sealer::{Sealer, SealerOptions};
+pub use sealer::{FINISH_TIMEOUT, Sealer, SealerOptions};
 pub use search::{AuditPage, Recorded, TrailSlice};
 pub use verify::{Finding, Report, SpaceReport};

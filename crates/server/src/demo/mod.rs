@@ -19,7 +19,7 @@ use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
 use crate::cli::{self, issue_key, say};
 use crate::config::Settings;
 use crate::rate::Allowance;
-use crate::start;
+use crate::{log, start};
 
 /// How often the load of one sample is tried while the database does not answer. Each try waits for it.
 const LOAD_ATTEMPTS: u32 = 10;
@@ -72,9 +72,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     settings.erasure_ledger = settings
         .erasure_ledger()
         .or_else(|| Some(options.data.join("passerelle.erasures")));
-    start::start_log(&settings);
+    log::start(settings.log_format.as_deref())?;
     let file = options.data.join("demo.json");
-    start::block_on(async {
+    let ended = start::block_on(async {
         let prepared = start::prepare(&settings).await?;
         let doors = set_up(&prepared.store, &read_back(&file)).await?;
         // First: those who are loaded get their ids for the doors.
@@ -98,7 +98,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         write_whole(&file, &description)?;
         print_welcome(&base, &doors, &file)?;
         start::run(listener, admin, prepared).await
-    })
+    });
+    ended.map_err(log::fatal)
 }
 
 /// The credentials of the demo.
