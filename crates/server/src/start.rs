@@ -37,6 +37,26 @@ pub fn open_migrated(settings: &Settings) -> anyhow::Result<Store> {
     Ok(store)
 }
 
+/// Opens the database as it is; one without any tables gets them.
+///
+/// # Errors
+/// A sentence for the operator: also when the schema is older than this program, whose servers may be running on it.
+pub fn open_current(settings: &Settings) -> anyhow::Result<Store> {
+    let store = open(settings)?;
+    let pending = store.pending_migrations()?;
+    if !pending.is_empty() && store.has_schema()? {
+        bail!(
+            "the schema of the database is older than this program ({} steps): run `passerelle migrate` first, which servers of \
+             the release before notice (docs/OPERATIONS.md, Upgrade)",
+            pending.len()
+        );
+    }
+    store
+        .migrate()
+        .context("the database schema could not be brought up to date")?;
+    Ok(store)
+}
+
 /// Brings the schema up to date and tells which steps that took.
 ///
 /// # Errors
@@ -55,7 +75,7 @@ fn open(settings: &Settings) -> anyhow::Result<Store> {
     if let Some(connections) = settings.connections {
         options.connections = connections;
     }
-    if settings.unsafe_durability {
+    if settings.unsafe_durability() {
         options.durability = Durability::Unsafe;
     }
     Store::open(settings.database(), options).context("the database could not be opened")

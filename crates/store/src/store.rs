@@ -99,6 +99,18 @@ impl Store {
         }
     }
 
+    /// Whether any migration has ever run here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be asked.
+    pub fn has_schema(&self) -> Result<bool, StoreError> {
+        let pending = self.pending_migrations()?.len();
+        Ok(match &*self.database {
+            Database::Sqlite(_) => pending < migrate::count(Dialect::Sqlite)?,
+            Database::Postgres(_) => pending < migrate::count(Dialect::Postgres)?,
+        })
+    }
+
     /// Undoes every migration, and with it all data. For tests of the migrations.
     #[doc(hidden)]
     pub fn unmigrate(&self) -> Result<(), StoreError> {
