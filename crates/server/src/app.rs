@@ -11,6 +11,7 @@ use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
 use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
+use crate::health::Probe;
 use crate::meters::Meters;
 use crate::proxy::Network;
 use crate::rate::Limiter;
@@ -111,6 +112,8 @@ pub struct App {
     pub(crate) meters: Meters,
     /// The way to the collector, when there is one.
     pub(crate) spans: Option<Spans>,
+    /// Knows whether the database answers.
+    pub(crate) probe: Probe,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -125,6 +128,7 @@ impl App {
                 .ok()
         });
         let conformance = Catalogue::new(auth.naming_base());
+        let probe = Probe::new(engine.store().clone());
         App {
             settings,
             engine,
@@ -134,6 +138,7 @@ impl App {
             conformance,
             meters: Meters::new(),
             spans,
+            probe,
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }

@@ -82,6 +82,8 @@ pub async fn serve(
     panic::log_places_only();
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    // Who asks to read again what there is to be read must not end a server without certificates.
+    let _hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let stop = async move {
         let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
         futures_util::future::select(std::pin::pin!(terminated), std::pin::pin!(interrupted)).await;

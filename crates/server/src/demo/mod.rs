@@ -2,7 +2,9 @@
 
 mod people;
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -337,7 +339,14 @@ fn text<'v>(known: &'v Value, entry: &str, field: &str) -> Option<&'v str> {
 fn write_whole(file: &Path, content: &Value) -> anyhow::Result<()> {
     let beside = file.with_extension("json.new");
     let text = serde_json::to_string_pretty(content)?;
-    std::fs::write(&beside, text + "\n")
+    // It holds credentials. What a start that was cut short left must not lend it its mode.
+    let _ = std::fs::remove_file(&beside);
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .and_then(|mut new| new.write_all((text + "\n").as_bytes()))
         .and_then(|()| std::fs::rename(&beside, file))
         .with_context(|| format!("cannot write {}", file.display()))
 }

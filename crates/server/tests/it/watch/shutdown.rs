@@ -76,6 +76,12 @@ fn t33_a_database_that_hangs_does_not_hold_up_the_end(context: &Context) {
             (ready == 503).then_some(())
         };
         wait_for(LIMIT, "the database to be missed", in_flight);
+        // However many ask, the database is asked once, and it is told once.
+        let anybody = server.anonymous();
+        let told = testkit::race::race(8, |_| anybody.clone().get("/health/ready").send().status);
+        assert_eq!(told, [503; 8]);
+        let log = server.log();
+        assert_eq!(log.matches("not ready").count(), 1, "{log}");
         // Nor do both at once: a client that never finishes, and what it was to be written to.
         let client = fhir.clone();
         scope.spawn(move || dripped(&client, somebody(0, "endless"), Duration::from_secs(5)));
