@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use page::{Family, Kind, Page};
 
-/// How many of `Histogram::new_micros`' units make a second.
+/// How many of the units of `Histogram::of_durations` make a second.
 const MICROS_PER_SECOND: u64 = 1_000_000;
 
 /// What has happened so often since the start.

@@ -11,14 +11,16 @@ use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
 use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
+use crate::health::Probe;
 use crate::meters::Meters;
 use crate::proxy::Network;
 use crate::rate::Limiter;
-use crate::spans::{Endpoint, Spans};
+use crate::serve::{ACCEPTING, SETTLING};
+use crate::spans::{self, Endpoint, Spans};
 use crate::tls::Tls;
 
 pub use crate::partner::settings::PartnerSettings;
-pub use crate::serve::{ServeError, serve, serve_until};
+pub use crate::serve::{Ended, ServeError, serve, serve_until};
 
 /// How the server serves. [`Settings::default`] is fit for production behind nothing.
 #[derive(Clone, Debug)]
@@ -72,14 +74,23 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(2, usize::from),
             cors_origins: Vec::new(),
             shutdown_notice: Duration::from_millis(200),
-            // The process has 10 s in all: 0.6 s until the door is closed, and up to 2.2 s for the store's last commit with a
-            // PostgreSQL that hangs.
-            shutdown_grace: Duration::from_secs(7),
+            // What [`Settings::longest_end`] leaves of the 10 s that the process has in all.
+            shutdown_grace: Duration::from_secs(5),
             collector: None,
             partner: PartnerSettings::default(),
             tls: None,
             client_certificate_header: None,
         }
+    }
+}
+
+impl Settings {
+    /// How long it takes at most from the stop signal to the end of the process, whatever clients, collector and database
+    /// do.
+    pub fn longest_end(&self) -> Duration {
+        let doors = self.shutdown_notice + ACCEPTING + SETTLING + self.shutdown_grace;
+        let store = store::CLOSE_TIMEOUT + store::trail::FINISH_TIMEOUT;
+        doors + store.max(spans::PATIENCE_AT_END)
     }
 }
 
@@ -101,6 +112,8 @@ pub struct App {
     pub(crate) meters: Meters,
     /// The way to the collector, when there is one.
     pub(crate) spans: Option<Spans>,
+    /// Knows whether the database answers.
+    pub(crate) probe: Probe,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -115,6 +128,7 @@ impl App {
                 .ok()
         });
         let conformance = Catalogue::new(auth.naming_base());
+        let probe = Probe::new(engine.store().clone());
         App {
             settings,
             engine,
@@ -124,6 +138,7 @@ impl App {
             conformance,
             meters: Meters::new(),
             spans,
+            probe,
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }
@@ -179,5 +194,15 @@ pub struct Permit<'a> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Settings};
+
+    #[test]
+    fn the_longest_end_is_well_below_ten_seconds() {
+        assert!(Settings::default().longest_end() <= Duration::from_millis(9_200));
     }
 }

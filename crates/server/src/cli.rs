@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, Args, Parser, Subcommand};
 use engine::{Door, KeySystems, RandomIds};
 use fhir::ResourceType;
 use store::access::{Binding, FhirDelete, KeySystem, Space};
@@ -52,13 +52,18 @@ enum Command {
     /// Serve requests until SIGTERM or Ctrl-C
     Serve(WithFile),
     /// Create or upgrade the database schema, and say what was done
+    #[command(mut_args(|argument| only(argument, &["config", "database", "connections", "unsafe_durability"])))]
     Migrate(WithFile),
     /// Ask a running server whether it is ready; fails when it is not
     ///
     /// Takes the settings that the server was started with, and asks its admin address, or where there is none the
     /// address that it listens on.
+    #[command(mut_args(|argument| only(argument, &["config", "listen", "admin_listen"])))]
     Health(WithFile),
     /// Start a sandbox with sample data and print curl lines that work
+    #[command(mut_arg("database", |argument| {
+        argument.help("Database: sqlite:PATH, or postgres://user:password@host/name [default: passerelle.db in DIR]")
+    }))]
     Demo(demo::Options),
     /// Show records of a partner as FHIR, or FHIR as a partner would see it; stores nothing
     ///
@@ -136,6 +141,12 @@ enum Command {
     Key(KeyCommand),
 }
 
+/// Takes every setting, so that a command can be given those of the server, and shows those alone that it heeds.
+fn only(argument: Arg, heeded: &[&str]) -> Arg {
+    let is_heeded = heeded.contains(&argument.get_id().as_str());
+    argument.hide(!is_heeded)
+}
+
 /// Settings, and the file that completes them.
 #[derive(Args)]
 struct WithFile {
@@ -176,7 +187,7 @@ impl DatabaseWithLedger {
         let settings = Settings {
             database: self.database.database.clone(),
             erasure_ledger: self.erasure_ledger.clone(),
-            without_erasure_ledger: self.without_erasure_ledger,
+            without_erasure_ledger: self.without_erasure_ledger.then_some(true),
             ..Settings::default()
         };
         settings.with_file(self.database.config.as_ref())
@@ -192,7 +203,10 @@ impl Database {
         };
         let settings = settings.with_file(self.config.as_ref())?;
         match settings.database().strip_prefix("sqlite:") {
-            Some(file) if !std::path::Path::new(file).exists() => bail!("there is no database at {file}"),
+            Some(file) if !std::path::Path::new(file).exists() => bail!(
+                "there is no database at {file}: name the one that is meant with --database or --config; `passerelle migrate` \
+                 makes a new one"
+            ),
             _ => Ok(()),
         }
     }
@@ -318,6 +332,9 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Erase(options) => erase::run(&options),
         Command::Scrub(options) => scrub::run(&options),
         Command::Audit(command) => audit::run(command),
+        Command::Space(command @ SpaceCommand::Add { .. }) => {
+            administer_new(command.database(), |store| space(store, command))
+        }
         Command::Space(command) => administer(command.database(), |store| space(store, command)),
         Command::Binding(command) => administer(command.database(), |store| binding(store, command)),
         Command::KeySystem(command) => administer(command.database(), |store| key_system(store, command)),
@@ -327,8 +344,18 @@ fn execute(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// Runs one administrative command on an open store, and closes it: what was done is then on disk.
+/// Runs one administrative command on a database that is there; see [`administer_new`].
 fn administer<F>(database: Database, command: impl FnOnce(Store) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    database.refuse_missing()?;
+    administer_new(database, command)
+}
+
+/// Runs one administrative command on an open store, and closes it: what was done is then on disk. A database that is not
+/// there yet is made.
+fn administer_new<F>(database: Database, command: impl FnOnce(Store) -> F) -> anyhow::Result<()>
 where
     F: Future<Output = anyhow::Result<()>>,
 {
@@ -336,7 +363,7 @@ where
         database: database.database,
         ..Settings::default()
     };
-    let store = start::open_migrated(&settings.with_file(database.config.as_ref())?)?;
+    let store = start::open_current(&settings.with_file(database.config.as_ref())?)?;
     actix_web::rt::System::new().block_on(async move {
         let result = command(store.clone()).await;
         let closed = store.close().await.context("the database could not be closed");

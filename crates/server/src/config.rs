@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
 mod audit;
@@ -19,6 +21,9 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 pub const DEFAULT_DATABASE: &str = "sqlite:passerelle.db";
 /// `{B}` of our identifier systems and profiles when nothing else is said.
 pub const DEFAULT_NAMING_BASE: &str = "https://fhir-facade.example/ns";
+
+/// How log lines can be written.
+const LOG_FORMATS: [&str; 2] = ["text", "json"];
 
 /// Every setting of a server. All are optional: a file, a flag or the environment may give each.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -95,7 +100,7 @@ pub struct Settings {
     #[arg(long, env = "PASSERELLE_CONNECTIONS", value_name = "CONNECTIONS")]
     pub connections: Option<usize>,
     /// Log lines as `text` or `json` [default: text]
-    #[arg(long, env = "PASSERELLE_LOG_FORMAT", value_name = "FORMAT", value_parser = ["text", "json"])]
+    #[arg(long, env = "PASSERELLE_LOG_FORMAT", value_name = "FORMAT", value_parser = LOG_FORMATS)]
     pub log_format: Option<String>,
     /// Collector that gets a span for each request (OTLP over HTTP, without TLS), such as http://127.0.0.1:4318
     /// [default: none]
@@ -103,9 +108,10 @@ pub struct Settings {
     pub otlp_endpoint: Option<String>,
     /// Start on a PostgreSQL server that does not flush commits to disk (fsync or synchronous_commit off):
     /// answered writes can then be lost in a crash
-    #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY")]
-    #[serde(default)]
-    pub unsafe_durability: bool,
+    // An option and no plain switch: "false" in the environment beats "true" in the file.
+    #[arg(long, env = "PASSERELLE_UNSAFE_DURABILITY", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "true|false", value_parser = BoolishValueParser::new())]
+    pub unsafe_durability: Option<bool>,
     /// File of the key that signs the audit trail (Ed25519, PEM); made at the first start, keep it apart from the database
     /// and its backups [default: beside the SQLite file; none on PostgreSQL: not signed]
     #[arg(long, env = "PASSERELLE_AUDIT_KEY", value_name = "FILE")]
@@ -124,9 +130,9 @@ pub struct Settings {
     pub erasure_ledger: Option<PathBuf>,
     /// Start although the erasure ledger of this database is missing, damaged or shorter than it was: who was erased
     /// after the backup that this database was restored from may be back then
-    #[arg(long, env = "PASSERELLE_WITHOUT_ERASURE_LEDGER")]
-    #[serde(default)]
-    pub without_erasure_ledger: bool,
+    #[arg(long, env = "PASSERELLE_WITHOUT_ERASURE_LEDGER", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_name = "true|false", value_parser = BoolishValueParser::new())]
+    pub without_erasure_ledger: Option<bool>,
     /// OIDs of the deployment's own for its identifier systems, by path below the naming base; in the file alone.
     #[arg(skip)]
     #[serde(default)]
@@ -153,11 +159,44 @@ impl Settings {
     /// These settings, completed from a TOML file with the same names.
     ///
     /// # Errors
-    /// A sentence that names the file and what is wrong in it.
+    /// A sentence that names the file and what is wrong in it, or a setting whose value cannot be meant.
     pub fn with_file(self, path: Option<&PathBuf>) -> anyhow::Result<Settings> {
-        let Some(path) = path else { return Ok(self) };
-        let file = read(path)?;
-        Ok(Settings {
+        let merged = match path {
+            Some(path) => self.completed_by(read(path)?),
+            None => self,
+        };
+        merged.check()?;
+        Ok(merged)
+    }
+
+    /// Holds every value to what it may be, wherever it came from.
+    fn check(&self) -> anyhow::Result<()> {
+        if let Some(format) = self.log_format.as_deref()
+            && !LOG_FORMATS.contains(&format)
+        {
+            bail!("log-format is '{format}': write text or json");
+        }
+        if self.audit_retention_days == Some(0) {
+            bail!(
+                "audit-retention-days is 0, which would remove the whole audit trail: write 1 or more, or leave it out to \
+                 keep rows for ever"
+            );
+        }
+        let counts = [
+            ("max-concurrent", self.max_concurrent),
+            ("workers", self.workers),
+            ("connections", self.connections),
+        ];
+        let zero = counts.iter().find(|(_, count)| *count == Some(0));
+        if let Some((name, _)) = zero.or((self.body_deadline == Some(0)).then_some(&("body-deadline", None)))
+        {
+            bail!("{name} is 0, and nobody would be served: write 1 or more, or leave it out");
+        }
+        Ok(())
+    }
+
+    fn completed_by(self, file: Settings) -> Settings {
+        Settings {
             listen: self.listen.or(file.listen),
             admin_listen: self.admin_listen.or(file.admin_listen),
             database: self.database.or(file.database),
@@ -176,18 +215,18 @@ impl Settings {
             connections: self.connections.or(file.connections),
             log_format: self.log_format.or(file.log_format),
             otlp_endpoint: self.otlp_endpoint.or(file.otlp_endpoint),
-            unsafe_durability: self.unsafe_durability || file.unsafe_durability,
+            unsafe_durability: self.unsafe_durability.or(file.unsafe_durability),
             audit_key: self.audit_key.or(file.audit_key),
             audit_heads: self.audit_heads.or(file.audit_heads),
             audit_retention_days: self.audit_retention_days.or(file.audit_retention_days),
             erasure_ledger: self.erasure_ledger.or(file.erasure_ledger),
-            without_erasure_ledger: self.without_erasure_ledger || file.without_erasure_ledger,
+            without_erasure_ledger: self.without_erasure_ledger.or(file.without_erasure_ledger),
             naming_oids: file.naming_oids,
             medicapp: file.medicapp,
             patient_graph: file.patient_graph,
             ehealth: file.ehealth,
             issuers: file.issuers,
-        })
+        }
     }
 
     /// The database URL in force.
@@ -202,6 +241,16 @@ impl Settings {
             Some(PathBuf::from(format!("{file}.erasures")))
         };
         self.erasure_ledger.clone().or_else(beside)
+    }
+
+    /// Whether a database that does not flush may be used.
+    pub fn unsafe_durability(&self) -> bool {
+        self.unsafe_durability.unwrap_or_default()
+    }
+
+    /// Whether a ledger may be missing that this database has.
+    pub fn without_erasure_ledger(&self) -> bool {
+        self.without_erasure_ledger.unwrap_or_default()
     }
 
     /// The address in force.

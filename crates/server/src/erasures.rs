@@ -74,7 +74,7 @@ pub async fn keep(settings: &Settings, engine: &Engine, naming: &Naming) -> anyh
 }
 
 fn without(settings: &Settings, mark: Option<&Mark>) -> anyhow::Result<Done> {
-    if mark.is_some() && !settings.without_erasure_ledger {
+    if mark.is_some() && !settings.without_erasure_ledger() {
         bail!(
             "this database keeps who was erased in a ledger, and none is named: who was erased after a backup would come \
              back with it. Name the file with --erasure-ledger, or say --without-erasure-ledger"
@@ -87,7 +87,7 @@ fn without(settings: &Settings, mark: Option<&Mark>) -> anyhow::Result<Done> {
 /// The ledger in this file, begun where that hides nothing.
 fn open(path: &Path, settings: &Settings, mark: Option<&Mark>, store: &Store) -> anyhow::Result<Ledger> {
     let ledger = match Ledger::open(path) {
-        Err(LedgerError::Missing(_)) if mark.is_none() || settings.without_erasure_ledger => {
+        Err(LedgerError::Missing(_)) if mark.is_none() || settings.without_erasure_ledger() => {
             if mark.is_some() {
                 tracing::error!(path = %path.display(), "the erasure ledger is missing; a new one is begun, as told");
             }
@@ -177,7 +177,7 @@ fn judge(settings: &Settings, ledger: &Ledger, seen: &Seen, (from, known): (u64,
     } else {
         return Ok(());
     };
-    if settings.without_erasure_ledger {
+    if settings.without_erasure_ledger() {
         tracing::error!("{fault}; started all the same, as told");
         return Ok(());
     }

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::ops::RangeInclusive;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,6 +43,12 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_SPACE: HeaderName = HeaderName::from_static("x-space");
 /// Digits of the shortest number by which persons are known: that of a telephone.
 const SHORTEST_NUMBER: usize = 9;
+/// Hexadecimal digits of the API-key at the eHealth door.
+const API_KEY_DIGITS: usize = 64;
+/// Characters of a NIR: without its key, with one digit of it, with both.
+const NIR_LENGTHS: RangeInclusive<usize> = 13..=15;
+/// Where the department stands in a NIR, counted from 0.
+const NIR_DEPARTMENT: RangeInclusive<usize> = 5..=6;
 /// How our API keys begin.
 const KEY_PREFIX: &str = "sk_";
 
@@ -245,14 +252,33 @@ fn request_id(request: &HttpRequest) -> String {
 
 /// What can stand in a log: nothing that may be a person's number, or a key.
 fn is_request_id(text: &str) -> bool {
+    let is_separator = |byte: &u8| matches!(byte, b'.' | b'_' | b'-');
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let is_number = digits >= SHORTEST_NUMBER && !text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let is_api_key = text.len() == API_KEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     (1..=64).contains(&text.len())
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+            .all(|byte| byte.is_ascii_alphanumeric() || is_separator(&byte))
         && !is_number
+        && !is_corsican(text.bytes().filter(|byte| !is_separator(byte)))
+        && !is_api_key
         && !text.starts_with(KEY_PREFIX)
+}
+
+/// Whether this may be the NIR of somebody born in Corsica, whole, without its key or with half of it: digits, but one
+/// letter in the department (2A, 2B).
+fn is_corsican(text: impl Iterator<Item = u8>) -> bool {
+    let (mut length, mut letters) = (0_usize, 0_usize);
+    for (place, byte) in text.enumerate() {
+        length += 1;
+        match byte {
+            b'0'..=b'9' => {}
+            b'A' | b'B' | b'a' | b'b' if NIR_DEPARTMENT.contains(&place) => letters += 1,
+            _ => return false,
+        }
+    }
+    NIR_LENGTHS.contains(&length) && letters == 1
 }
 
 // What a panic says may hold a person's data: it goes neither to the client nor to the log.

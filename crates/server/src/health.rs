@@ -1,12 +1,20 @@
 //! Liveness and readiness (`access.md` 5), for whoever runs the process.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use futures_util::lock::Mutex;
+use store::Store;
 
 use crate::app::App;
 use crate::ask::Visit;
 use crate::error::Failure;
+
+/// How long an answer of the database is told to others.
+const KEPT: Duration = Duration::from_millis(250);
 
 /// Whether requests should be sent here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +33,7 @@ impl Readiness {
         if app.is_stopping() {
             return Readiness::Stopping;
         }
-        match app.engine.store().ready().await {
-            Ok(()) => Readiness::Ready,
-            Err(error) => {
-                tracing::warn!(%error, "not ready");
-                Readiness::NoDatabase
-            }
-        }
+        app.probe.ask().await
     }
 
     /// As it is told.
@@ -42,6 +44,65 @@ impl Readiness {
             Readiness::Stopping => said(unavailable, r#"{"status":"stopping"}"#),
             Readiness::NoDatabase => said(unavailable, r#"{"status":"database unavailable"}"#),
         }
+    }
+}
+
+/// Asks the database whether it is there, once for all who want to know at a time: anybody may ask, and must not be able to
+/// ask much of the database by it.
+#[derive(Clone)]
+pub struct Probe {
+    store: Store,
+    last: Arc<Mutex<Option<Last>>>,
+}
+
+/// What the database said last.
+struct Last {
+    at: Instant,
+    readiness: Readiness,
+}
+
+impl Probe {
+    /// Nobody has asked yet.
+    pub fn new(store: Store) -> Probe {
+        Probe {
+            store,
+            last: Arc::default(),
+        }
+    }
+
+    async fn ask(&self) -> Readiness {
+        let own = self.clone();
+        // On its own: who asks may go away before the answer, and the others must not wait for another one.
+        let asked = actix_web::rt::spawn(async move { own.answer().await });
+        asked.await.unwrap_or(Readiness::NoDatabase)
+    }
+
+    async fn answer(&self) -> Readiness {
+        let mut last = self.last.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < KEPT) {
+            return last.readiness;
+        }
+        let was_ready = last.as_ref().map(|last| last.readiness == Readiness::Ready);
+        let readiness = match self.store.ready().await {
+            Ok(()) => {
+                if was_ready == Some(false) {
+                    tracing::info!("ready again");
+                }
+                Readiness::Ready
+            }
+            Err(error) => {
+                // At the turn, and not for everybody who asks.
+                if was_ready != Some(false) {
+                    tracing::warn!(%error, "not ready");
+                }
+                Readiness::NoDatabase
+            }
+        };
+        *last = Some(Last {
+            at: Instant::now(),
+            readiness,
+        });
+        readiness
     }
 }
 

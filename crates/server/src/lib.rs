@@ -23,7 +23,7 @@ mod erasures;
 mod error;
 mod gate;
 mod health;
-mod log;
+pub mod log;
 mod media;
 mod meters;
 #[cfg(test)]

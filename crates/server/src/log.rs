@@ -1,11 +1,76 @@
 //! Where log lines go: to standard error, whatever becomes of them there. A log that cannot be written (its disk is
 //! full, its reader is gone) costs nobody an answer.
 
+use std::env::VarError;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::{Context as _, bail};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
 /// Whether the last line may have been cut off.
 static CUT_OFF: AtomicBool = AtomicBool::new(false);
+
+/// The variable that chooses what is logged.
+const CHOICE: &str = "RUST_LOG";
+/// Set once the server itself has shut its door.
+static DOOR_SHUT: AtomicBool = AtomicBool::new(false);
+
+/// Starts logging to standard error, as text or (`json`) as JSON. `RUST_LOG` chooses what; `info` when it is not set or
+/// empty.
+///
+/// # Errors
+/// A sentence for the operator: `RUST_LOG` cannot be understood.
+pub fn start(format: Option<&str>) -> anyhow::Result<()> {
+    let chosen = match std::env::var(CHOICE) {
+        Ok(text) if !text.trim().is_empty() => text,
+        Ok(_) | Err(VarError::NotPresent) => "info".to_owned(),
+        Err(VarError::NotUnicode(_)) => bail!("the variable {CHOICE} is no text"),
+    };
+    let filter = EnvFilter::try_new(&chosen).with_context(|| {
+        format!("the variable {CHOICE} is '{chosen}': write a level (error, warn, info, debug, trace), or such as info,access=warn")
+    })?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        // It would be told on standard error, where the line itself could not be written: with a panic.
+        .log_internal_errors(false);
+    let lines = match format {
+        Some("json") => lines.json().flatten_event(true).boxed(),
+        _ => lines.with_ansi(false).boxed(),
+    };
+    let lines = lines.with_filter(dynamic_filter_fn(|metadata, _| !is_of_a_shut_door(metadata)));
+    // A second start in one process keeps the first log.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    Ok(())
+}
+
+/// From now on nothing can be accepted, on purpose: actix says so once at each end, as an error.
+pub(crate) fn door_is_shut() {
+    DOOR_SHUT.store(true, Ordering::Relaxed);
+}
+
+fn is_of_a_shut_door(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == "actix_server::accept"
+        && *metadata.level() == Level::ERROR
+        && DOOR_SHUT.load(Ordering::Relaxed)
+}
+
+/// An error that stands in the log already.
+#[derive(Debug, thiserror::Error)]
+#[error("the log says why")]
+pub struct Told;
+
+/// Logs why a server ends, unless the log leaves that out.
+pub fn fatal(error: anyhow::Error) -> anyhow::Error {
+    if !tracing::enabled!(Level::ERROR) {
+        return error;
+    }
+    tracing::error!(error = format!("{error:#}"), "the server ends");
+    Told.into()
+}
 
 /// Standard error that takes everything. What it cannot write is lost; the next line that it can write begins on
 /// a line of its own.

@@ -19,6 +19,10 @@ const ANSWER_MICROS: &[u64] = &[
 ];
 /// The classes of statuses.
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// The class that is told of every route from the start: a counter that appears at its first event hides it from `increase()`.
+const FAILED: &str = "5xx";
+/// The refusals that are told of every door from the start, as what alerts look at.
+const WATCHED: [&str; 5] = ["login", "throttled", "transient", "no-store", "exception"];
 const CODES: usize = IssueCode::ALL.len();
 const DOORS: usize = Door::ALL.len();
 
@@ -87,13 +91,13 @@ impl Meters {
         }
     }
 
-    /// All routes, with the classes of statuses that they have answered with.
+    /// All routes, with the classes of statuses that they have answered with, and that of failures.
     pub fn answers(&self) -> impl Iterator<Item = Answers<'_>> {
         self.rows.iter().zip(&self.routes).flat_map(|(row, classes)| {
             let seen = STATUSES
                 .iter()
                 .zip(classes)
-                .filter(|(_, times)| times.count() > 0);
+                .filter(|(status, times)| **status == FAILED || times.count() > 0);
             seen.map(move |(status, times)| Answers {
                 door: door_of(row),
                 route: row.pattern,
@@ -108,14 +112,14 @@ impl Meters {
         })
     }
 
-    /// All refusals so far: door, code, how many.
+    /// All refusals so far: door, code, how many. Those that are watched are told before there is one.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         Door::ALL.iter().zip(&self.refusals).flat_map(|(door, counters)| {
             IssueCode::ALL
                 .iter()
                 .zip(counters)
                 .map(|(code, counter)| (door.as_str(), code.as_str(), counter.get()))
-                .filter(|(_, _, count)| *count > 0)
+                .filter(|(_, code, count)| WATCHED.contains(code) || *count > 0)
         })
     }
 }

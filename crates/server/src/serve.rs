@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_server::ServerBuilder;
+use actix_server::{ServerBuilder, ServerHandle};
 use actix_web::HttpServer;
 use actix_web::rt::signal::unix::{SignalKind, signal};
 use actix_web::rt::time::sleep;
@@ -16,14 +16,14 @@ use socket2::SockRef;
 
 use crate::app::{App, Settings};
 use crate::auth::Authenticator;
-use crate::{admin, panic, routes, tls as transport};
+use crate::{admin, log, panic, routes, tls as transport};
 
 mod tls;
 
 /// How long connections that the kernel has taken may wait to be accepted, once no new ones come.
-const ACCEPTING: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPTING: Duration = Duration::from_millis(100);
 /// How long connections that were accepted last have to send their request, before idle ones are closed.
-const SETTLING: Duration = Duration::from_millis(300);
+pub(crate) const SETTLING: Duration = Duration::from_millis(300);
 
 /// Why serving ended otherwise than by a stop signal.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,35 @@ pub enum ServeError {
     BrokeOff(std::io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, metrics and health at `admin` as well; panics leave no more than their place in the log. The store is the caller's to drain and close afterwards.
+/// A server that answers no more. The store is the caller's to drain and close; the admin address still tells how that goes.
+pub struct Ended {
+    outcome: Result<(), ServeError>,
+    app: Arc<App>,
+    admin: Option<ServerHandle>,
+}
+
+impl Ended {
+    /// Sends the last spans while `closing` closes what is left, then stops the admin address.
+    ///
+    /// # Errors
+    /// [`ServeError::BrokeOff`], beside what came of `closing`.
+    pub async fn while_closing<T>(self, closing: impl Future<Output = T>) -> (Result<(), ServeError>, T) {
+        let app = Arc::clone(&self.app);
+        let last_spans = actix_web::rt::task::spawn_blocking(move || {
+            if let Some(spans) = &app.spans {
+                spans.close();
+            }
+        });
+        let (closed, _) = futures_util::future::join(closing, last_spans).await;
+        // Last: until here somebody may want to see how the end goes.
+        if let Some(admin) = self.admin {
+            admin.stop(false).await;
+        }
+        (self.outcome, closed)
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, metrics and health at `admin` as well; panics leave no more than their place in the log.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -50,10 +78,12 @@ pub async fn serve(
     auth: Authenticator,
     settings: Settings,
     on_ready: impl FnOnce(SocketAddr),
-) -> Result<(), ServeError> {
+) -> Result<Ended, ServeError> {
     panic::log_places_only();
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    // Who asks to read again what there is to be read must not end a server without certificates.
+    let _hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let stop = async move {
         let (terminated, interrupted) = (terminate.recv(), interrupt.recv());
         futures_util::future::select(std::pin::pin!(terminated), std::pin::pin!(interrupted)).await;
@@ -73,7 +103,7 @@ pub async fn serve_until(
     auth: Authenticator,
     settings: Settings,
     on_ready: impl FnOnce(SocketAddr),
-) -> Result<(), ServeError> {
+) -> Result<Ended, ServeError> {
     let address = listener.local_addr().map_err(ServeError::Socket)?;
     let door = listener.try_clone().map_err(ServeError::Socket)?;
     let app = Arc::new(App::new(settings, engine, auth, address));
@@ -112,18 +142,11 @@ pub async fn serve_until(
         }
     };
     on_ready(address);
-    let ended = server.await.map_err(ServeError::BrokeOff);
+    let outcome = server.await.map_err(ServeError::BrokeOff);
     if let Some(watched) = watched {
         watched.abort();
     }
-    if let Some(spans) = &app.spans {
-        spans.close();
-    }
-    // Last: until here somebody may want to see how the end goes.
-    if let Some(admin) = admin {
-        admin.stop(false).await;
-    }
-    ended
+    Ok(Ended { outcome, app, admin })
 }
 
 /// Over when `stop` is, and when everybody who looks has seen it.
@@ -163,6 +186,7 @@ fn ignore_new_connections(_: &TcpListener) -> bool {
 /// From now on a connection is refused by the kernel, while those that are open live on. actix can only
 /// close both together, and would drop who has connected and is about to send.
 fn refuse_connections(door: &TcpListener) {
+    log::door_is_shut();
     if let Err(error) = SockRef::from(door).shutdown(Shutdown::Read) {
         tracing::warn!(%error, "the listening socket cannot be shut");
     }

@@ -24,7 +24,7 @@ pub use traceparent::Parent;
 /// Spans that wait at most; more are dropped.
 const QUEUE: usize = 8_192;
 /// How long the end waits for what is still to be sent.
-const PATIENCE_AT_END: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE_AT_END: Duration = Duration::from_millis(500);
 
 /// Where the collector listens: `http://host:port`, with a path or without.
 #[derive(Clone, Debug, PartialEq, Eq)]

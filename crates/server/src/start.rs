@@ -13,7 +13,7 @@ use fhir::Resource;
 use fhir::interaction::Ownership;
 use fhir::profile::Profiles;
 use store::trail::Sealer;
-use store::{Durability, Options, Store};
+use store::{Durability, Options, Store, StoreError};
 
 use crate::app;
 use crate::auth::Authenticator;
@@ -31,6 +31,26 @@ pub const NAMING_BASE: &str = "naming-base";
 /// A sentence for the operator.
 pub fn open_migrated(settings: &Settings) -> anyhow::Result<Store> {
     let store = open(settings)?;
+    store
+        .migrate()
+        .context("the database schema could not be brought up to date")?;
+    Ok(store)
+}
+
+/// Opens the database as it is; one without any tables gets them.
+///
+/// # Errors
+/// A sentence for the operator: also when the schema is older than this program, whose servers may be running on it.
+pub fn open_current(settings: &Settings) -> anyhow::Result<Store> {
+    let store = open(settings)?;
+    let pending = store.pending_migrations()?;
+    if !pending.is_empty() && store.has_schema()? {
+        bail!(
+            "the schema of the database is older than this program ({} steps): run `passerelle migrate` first, which servers of \
+             the release before notice (docs/OPERATIONS.md, Upgrade)",
+            pending.len()
+        );
+    }
     store
         .migrate()
         .context("the database schema could not be brought up to date")?;
@@ -55,7 +75,7 @@ fn open(settings: &Settings) -> anyhow::Result<Store> {
     if let Some(connections) = settings.connections {
         options.connections = connections;
     }
-    if settings.unsafe_durability {
+    if settings.unsafe_durability() {
         options.durability = Durability::Unsafe;
     }
     Store::open(settings.database(), options).context("the database could not be opened")
@@ -172,13 +192,14 @@ pub fn bind_admin(settings: &Settings) -> anyhow::Result<Option<(TcpListener, So
 /// # Errors
 /// A sentence for the operator.
 pub fn serve(settings: &Settings) -> anyhow::Result<()> {
-    start_log(settings);
-    block_on(async {
+    log::start(settings.log_format.as_deref())?;
+    let ended = block_on(async {
         let prepared = prepare(settings).await?;
         let (listener, _) = bind(settings)?;
         let admin = bind_admin(settings)?;
         run(listener, admin.map(|(listener, _)| listener), prepared).await
-    })
+    });
+    ended.map_err(log::fatal)
 }
 
 /// Runs a server, as the last thing that its process does. The runtime is not taken down: that would wait for threads
@@ -204,20 +225,22 @@ pub async fn run(
         settings,
     } = prepared;
     let ready = |address| tracing::info!(%address, "serving");
-    let result = app::serve(listener, admin, engine, auth.clone(), settings, ready).await;
-    auth.stop();
-    let closed = store.close().await;
-    // What came last is sealed too; what cannot be is at the next start. A database that did not answer in time is not
-    // waited for once more.
-    match &closed {
-        Ok(()) => {
-            if let Err(error) = sealer.finish() {
-                tracing::warn!(%error, "the end of the audit trail is not sealed yet");
-            }
+    let served = app::serve(listener, admin, engine, auth.clone(), settings, ready).await;
+    let closing = async {
+        auth.stop();
+        store.close().await?;
+        // What came last is sealed too; what cannot be is at the next start.
+        let sealed = actix_web::rt::task::spawn_blocking(|| sealer.finish()).await;
+        if let Ok(Err(error)) = sealed {
+            tracing::warn!(%error, "the end of the audit trail is not sealed yet");
         }
-        Err(_) => drop(sealer),
-    }
-    result.context("the server stopped")?;
+        Ok::<(), StoreError>(())
+    };
+    let (outcome, closed) = match served {
+        Ok(ended) => ended.while_closing(closing).await,
+        Err(error) => (Err(error), closing.await),
+    };
+    outcome.context("the server stopped")?;
     closed.context("the database could not be closed")
 }
 
@@ -245,20 +268,4 @@ pub(crate) fn app_settings(settings: &Settings) -> anyhow::Result<app::Settings>
         tls: settings.tls()?,
         ..defaults
     })
-}
-
-/// Starts logging to standard error. `RUST_LOG` chooses what; `info` when it is not set.
-pub fn start_log(settings: &Settings) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(log::writer)
-        // It would be told on standard error, where the line itself could not be written: with a panic.
-        .log_internal_errors(false);
-    // A second start in one process keeps the first log.
-    let _ = match settings.log_format.as_deref() {
-        Some("json") => builder.json().flatten_event(true).try_init(),
-        _ => builder.with_ansi(false).try_init(),
-    };
 }

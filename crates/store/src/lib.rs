@@ -45,4 +45,4 @@ pub use error::StoreError;
 pub use meters::{Levels, Meters};
 pub use options::{Durability, Options};
 pub use postgres::{ScrubStep, Scrubbed};
-pub use store::{SpaceStore, Store};
+pub use store::{CLOSE_TIMEOUT, SpaceStore, Store};

@@ -45,6 +45,14 @@ pub(crate) fn check(tx: &mut Transaction<'_>) -> Result<(), StoreError> {
     }
 }
 
+/// How many migrations there are.
+pub(crate) fn count(dialect: Dialect) -> Result<usize, StoreError> {
+    Ok(match dialect {
+        Dialect::Sqlite => ours::<diesel::sqlite::Sqlite>(SQLITE)?.len(),
+        Dialect::Postgres => ours::<diesel::pg::Pg>(POSTGRES)?.len(),
+    })
+}
+
 /// Version and name of each of our migrations, in order.
 fn ours<DB: Backend>(source: EmbeddedMigrations) -> Result<Vec<(String, String)>, StoreError> {
     let mut ours: Vec<(String, String)> = diesel::migration::MigrationSource::<DB>::migrations(&source)

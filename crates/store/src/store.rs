@@ -32,7 +32,7 @@ use crate::transaction::{Context, Transaction};
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long [`Store::close`] waits for what was accepted. A server that ends has 10 s in all, and gives most of them to
 /// requests.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Rows of [`SpaceStore::mentioning`] that are read in one go: some milliseconds.
 const ROWS_AT_ONCE: i64 = 4_096;
 
@@ -99,6 +99,18 @@ impl Store {
             Database::Sqlite(store) => store.with_connection(|connection| connection.pending()),
             Database::Postgres(store) => store.with_connection(|connection| connection.pending()),
         }
+    }
+
+    /// Whether any migration has ever run here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be asked.
+    pub fn has_schema(&self) -> Result<bool, StoreError> {
+        let pending = self.pending_migrations()?.len();
+        Ok(match &*self.database {
+            Database::Sqlite(_) => pending < migrate::count(Dialect::Sqlite)?,
+            Database::Postgres(_) => pending < migrate::count(Dialect::Postgres)?,
+        })
     }
 
     /// Undoes every migration, and with it all data. For tests of the migrations.

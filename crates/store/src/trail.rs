@@ -33,6 +33,6 @@ pub use row::AuditRow;
 pub(crate) use row::RawRow;
 pub use seal::Seals;
 pub(crate) use seal::{RawSeal, seals};
-pub use sealer::{Sealer, SealerOptions};
+pub use sealer::{FINISH_TIMEOUT, Sealer, SealerOptions};
 pub use search::{AuditPage, Recorded, TrailSlice};
 pub use verify::{Finding, Report, SpaceReport};

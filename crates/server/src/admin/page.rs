@@ -51,7 +51,7 @@ fn server(page: &mut Page, app: &App, readiness: Readiness, levels: &Levels) {
     page.family(
         "passerelle_http_in_flight",
         Kind::Gauge,
-        "Requests of known callers that are worked on.",
+        "Requests that are worked on, health and what anybody may ask left out.",
     )
     .value(app.in_flight() as f64);
     page.family(

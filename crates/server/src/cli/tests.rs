@@ -68,6 +68,7 @@ fn an_issued_api_key_outlives_a_change_of_its_client() {
 #[test]
 fn nobody_unknown_gets_an_api_key() {
     let desk = Desk::new();
+    desk.run("migrate").expect("a database");
     let refused = desk.run("key issue registry --ehealth-api-key");
     let text = format!("{:#}", refused.expect_err("refused"));
     assert!(text.contains("no client registry"), "{text}");

@@ -4,7 +4,8 @@ mod fields;
 
 use std::collections::BTreeMap;
 
-use clap::{Args as _, Command};
+use clap::{Args as _, Command, FromArgMatches as _};
+use testkit::sweep::TemporaryFolder;
 
 use super::Settings;
 use crate::start::app_settings;
@@ -103,7 +104,19 @@ fn effective(settings: &Settings) -> String {
     let issuers = settings.issuers().unwrap_or_else(|error| panic!("{error:#}"));
     let names: Vec<&String> = issuers.iter().map(|issuer| &issuer.name).collect();
     let [listen, database, base] = [settings.listen(), settings.database(), settings.naming_base()];
-    format!("{listen} {database} {base} {names:?} {app:#?}")
+    let connections = settings
+        .connections
+        .unwrap_or(store::Options::default().connections);
+    let format = settings.log_format.as_deref().unwrap_or("text");
+    let kept = (
+        &settings.admin_listen,
+        settings.audit_key(),
+        settings.audit_heads(),
+        settings.audit_retention_days,
+        settings.erasure_ledger(),
+    );
+    let switches = [settings.unsafe_durability(), settings.without_erasure_ledger()];
+    format!("{listen} {database} {base} {names:?} {connections} {format} {kept:?} {switches:?} {app:#?}")
 }
 
 #[test]
@@ -152,10 +165,10 @@ fn the_defaults_of_the_example_are_those_in_force() {
         setting.literal_default().map(str::to_owned)
     }));
     assert_eq!(effective(&told), effective(&Settings::default()));
-    // A switch or a list that is off is told as it is when nothing is said.
+    // An empty list is told as it is when nothing is said.
     let off = parse(&file(&settings, |setting| {
         let default = setting.literal_default()?;
-        (["false", "[]", "{}"].contains(&default) && setting.table.is_empty()).then(|| default.to_owned())
+        (["[]", "{}"].contains(&default) && setting.table.is_empty()).then(|| default.to_owned())
     }));
     assert_eq!(format!("{off:?}"), format!("{:?}", Settings::default()));
     // What --help tells.
@@ -183,6 +196,50 @@ fn the_defaults_of_the_example_are_those_in_force() {
             }
         };
         assert_eq!(told, helped, "--{name}");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_meant_is_refused_wherever_it_comes_from() {
+    let folder = TemporaryFolder::new("config");
+    let file = folder.path().join("passerelle.toml");
+    for (line, words) in [
+        ("audit-retention-days = 0", "leave it out to keep rows for ever"),
+        ("log-format = \"xml\"", "write text or json"),
+        ("max-concurrent = 0", "max-concurrent is 0"),
+        ("connections = 0", "connections is 0"),
+        ("workers = 0", "workers is 0"),
+        ("body-deadline = 0", "body-deadline is 0"),
+    ] {
+        std::fs::write(&file, line).expect("a file");
+        let refused = Settings::default().with_file(Some(&file)).expect_err(line);
+        assert!(refused.to_string().contains(words), "{line}: {refused}");
+        let told = parse(line).with_file(None).expect_err(line);
+        assert!(told.to_string().contains(words), "{line}: {told}");
+    }
+}
+
+#[test]
+fn a_switch_that_is_off_beats_one_that_is_on_in_the_file() {
+    let folder = TemporaryFolder::new("config");
+    let file = folder.path().join("passerelle.toml");
+    std::fs::write(&file, "unsafe-durability = true\nwithout-erasure-ledger = true").expect("a file");
+    for (words, on) in [
+        (&["serve"][..], true),
+        (
+            &["serve", "--unsafe-durability=false", "--without-erasure-ledger=0"],
+            false,
+        ),
+        (
+            &["serve", "--unsafe-durability", "--without-erasure-ledger"],
+            true,
+        ),
+    ] {
+        let matches = Settings::augment_args(Command::new("serve")).get_matches_from(words);
+        let given = Settings::from_arg_matches(&matches).expect("settings");
+        let merged = given.with_file(Some(&file)).expect("a file");
+        let switches = [merged.unsafe_durability(), merged.without_erasure_ledger()];
+        assert_eq!(switches, [on, on], "{words:?}");
     }
 }
 

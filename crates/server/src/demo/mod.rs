@@ -2,7 +2,9 @@
 
 mod people;
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use crate::auth::attributes::{self, ApiKeyDigest, new_api_key};
 use crate::cli::{self, Kind, issue_key, say};
 use crate::config::Settings;
 use crate::rate::Allowance;
-use crate::start;
+use crate::{log, start};
 
 /// How often the load of one sample is tried while the database does not answer. Each try waits for it.
 const LOAD_ATTEMPTS: u32 = 10;
@@ -72,9 +74,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     settings.erasure_ledger = settings
         .erasure_ledger()
         .or_else(|| Some(options.data.join("passerelle.erasures")));
-    start::start_log(&settings);
+    log::start(settings.log_format.as_deref())?;
     let file = options.data.join("demo.json");
-    start::block_on(async {
+    let ended = start::block_on(async {
         let prepared = start::prepare(&settings).await?;
         let doors = set_up(&prepared.store, &read_back(&file)).await?;
         // First: those who are loaded get their ids for the doors.
@@ -98,7 +100,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         write_whole(&file, &description)?;
         print_welcome(&base, &doors, &file)?;
         start::run(listener, admin, prepared).await
-    })
+    });
+    ended.map_err(log::fatal)
 }
 
 /// The credentials of the demo.
@@ -337,7 +340,14 @@ fn text<'v>(known: &'v Value, entry: &str, field: &str) -> Option<&'v str> {
 fn write_whole(file: &Path, content: &Value) -> anyhow::Result<()> {
     let beside = file.with_extension("json.new");
     let text = serde_json::to_string_pretty(content)?;
-    std::fs::write(&beside, text + "\n")
+    // It holds credentials. What a start that was cut short left must not lend it its mode.
+    let _ = std::fs::remove_file(&beside);
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .and_then(|mut new| new.write_all((text + "\n").as_bytes()))
         .and_then(|()| std::fs::rename(&beside, file))
         .with_context(|| format!("cannot write {}", file.display()))
 }

@@ -21,7 +21,11 @@ fn a_sane_request_id_is_kept() {
         "3f2c-1_x.Y",
         "12345678",
         "550e8400-e29b-41d4-a716-446655440000",
-        &"a".repeat(64),
+        "a8505-20-0608.4",
+        "28505A2006084C",
+        "285052A00608",
+        &"z".repeat(64),
+        &"a".repeat(63),
     ] {
         let request = TestRequest::default()
             .insert_header((X_REQUEST_ID, sent))
@@ -41,7 +45,13 @@ fn any_other_request_id_is_replaced() {
         "a\tb",
         number,
         "06-12-34-59-87",
+        "285052A006084",
+        "285052B006084",
+        "2-85-05-2A-006-084-82",
+        "2.85.05.2b.006.084_8",
         key,
+        &"0123456789abcdef".repeat(4),
+        &"0123456789ABCDEF".repeat(4),
         &"a".repeat(65),
     ] {
         let request = TestRequest::default()

@@ -1,8 +1,8 @@
 //! The thread that seals.
 
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::head::{self, Head};
@@ -17,6 +17,12 @@ use crate::store::Store;
 const INTERVAL: Duration = Duration::from_millis(600);
 /// Between two looks for what is older than the retention allows.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+/// How long [`Sealer::stop`] waits for a round that is under way.
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long [`Sealer::finish`] waits for the last round after that.
+const LAST_ROUND_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long [`Sealer::finish`] takes at most.
+pub const FINISH_TIMEOUT: Duration = STOP_TIMEOUT.saturating_add(LAST_ROUND_TIMEOUT);
 
 /// How a trail is sealed.
 #[derive(Default)]
@@ -32,7 +38,8 @@ pub struct SealerOptions {
 /// Seals in the background until it is stopped or dropped.
 pub struct Sealer {
     work: Arc<Work>,
-    thread: Option<JoinHandle<()>>,
+    /// Hears nothing until the thread is over, and then that nobody is there any more.
+    thread: Option<Receiver<()>>,
 }
 
 struct Work {
@@ -62,9 +69,15 @@ impl Sealer {
             .enable_time()
             .build()
             .map_err(failed)?;
-        let thread = std::thread::Builder::new()
+        let (alive, thread) = channel();
+        std::thread::Builder::new()
             .name("store-sealer".to_owned())
-            .spawn(move || own.run(&runtime))
+            .spawn(move || {
+                own.run(&runtime);
+                // Not dropped: that would wait for reads that hang in a database which answers nobody.
+                runtime.shutdown_background();
+                drop(alive);
+            })
             .map_err(failed)?;
         Ok(Sealer {
             work,
@@ -72,23 +85,37 @@ impl Sealer {
         })
     }
 
-    /// Ends the thread; a round that is under way is finished.
-    pub fn stop(&mut self) {
+    /// Ends the thread. A round that is under way is waited for, half a second at most: a database that answers nobody
+    /// must not hold up the end. Whether the thread is over.
+    pub fn stop(&mut self) -> bool {
         *self.work.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.work.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // A sealer that panicked has nothing more to say.
-            let _ = thread.join();
-        }
+        self.thread
+            .take()
+            .is_none_or(|thread| thread.recv_timeout(STOP_TIMEOUT) == Err(RecvTimeoutError::Disconnected))
     }
 
-    /// Seals what is left, once the store is closed and nothing more can come. Blocks.
+    /// Seals what is left, once the store is closed and nothing more can come. Blocks, for [`FINISH_TIMEOUT`] at most.
     ///
     /// # Errors
     /// What the store says; what is left is sealed at the next start.
     pub fn finish(mut self) -> Result<(), StoreError> {
-        self.stop();
-        self.work.last_round()
+        if !self.stop() {
+            return Err(StoreError::Unavailable(
+                "the last round is not over yet".to_owned(),
+            ));
+        }
+        let (tell, told) = channel();
+        let work = Arc::clone(&self.work);
+        std::thread::Builder::new()
+            .name("store-sealer".to_owned())
+            .spawn(move || {
+                // Who waited may be gone.
+                let _ = tell.send(work.last_round());
+            })
+            .map_err(|error| StoreError::Unavailable(format!("starting the last round: {error}")))?;
+        told.recv_timeout(LAST_ROUND_TIMEOUT)
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within a second".to_owned())))
     }
 
     /// Seals what there is now, once. For tests and commands without a server.

@@ -309,19 +309,28 @@ impl Server {
     /// When it does not within 40 seconds.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        let Some(process) = self.process.as_mut() else {
-            panic!("the server does not run")
-        };
-        let ended = poll(STOP_LIMIT, || process.try_wait().expect("own child can be asked"));
-        let Some(status) = ended else {
+        let Some(status) = self.wait_at_most(STOP_LIMIT) else {
             panic!(
                 "the server does not end within {STOP_LIMIT:?}:\n{}",
                 self.log_end()
             )
         };
+        status
+    }
+
+    /// The same, for `limit`; `None` when it still runs then.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[track_caller]
+    pub fn wait_at_most(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let Some(process) = self.process.as_mut() else {
+            panic!("the server does not run")
+        };
+        let status = poll(limit, || process.try_wait().expect("own child can be asked"))?;
         sweep::forget(self.pid());
         self.process = None;
-        status
+        Some(status)
     }
 
     /// SIGTERM, and waits for the end.

@@ -166,7 +166,7 @@ fn push_until_refused(pusher: &mut Pusher, client: &Client, fresh: bool) -> usiz
 }
 
 /// Sends a body that would take longer than the server has; whatever comes of it.
-fn drip(client: &Client) {
+pub(super) fn drip(client: &Client) {
     let body = vec![b' '; DRIPPED_BYTES];
     // The server may answer 408 or end: both are its right.
     let _ = client

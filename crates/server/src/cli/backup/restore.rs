@@ -137,7 +137,7 @@ fn prepare(
     let settings = Settings {
         database: Some(format!("sqlite:{}", part.display())),
         erasure_ledger: Some(options.erasure_ledger.clone().unwrap_or(beside)),
-        without_erasure_ledger: options.without_erasure_ledger,
+        without_erasure_ledger: Some(options.without_erasure_ledger),
         ..Settings::default()
     };
     tell("erasing again what the ledger names");

@@ -16,10 +16,15 @@ pub const TESTS: &[Test] = tests![
     a_mistake_is_answered_with_one_readable_sentence,
     help_names_every_flag,
     settings_come_from_flag_environment_and_file,
+    a_command_makes_no_database_by_mistake_and_migrates_none,
 ];
 
 /// Those of SQLite alone.
-pub const SQLITE: &[Test] = tests![on_sqlite_a_scrub_has_nothing_to_do];
+pub const SQLITE: &[Test] = tests![
+    on_sqlite_a_scrub_has_nothing_to_do,
+    what_cannot_be_logged_as_wanted_stops_the_start,
+    help_shows_what_a_command_heeds_and_its_own_defaults,
+];
 
 fn every_command_may_be_repeated(context: &Context) {
     let server = context.server();
@@ -505,6 +510,96 @@ fn settings_come_from_flag_environment_and_file(context: &Context) {
     assert!(there("environment.db"));
     run(Some(&database("other.db")), &["--database", &database("flag.db")]);
     assert!(there("flag.db") && !there("other.db"));
+}
+
+fn a_command_makes_no_database_by_mistake_and_migrates_none(context: &Context) {
+    let folder = TemporaryFolder::new("cli");
+    let file = folder.path().join("none.db");
+    let url = format!("sqlite:{}", file.display());
+    let run = |arguments: &[&str], url: &str| {
+        let mut command = crate::support::command(context);
+        command
+            .args(arguments)
+            .args(["--database", url])
+            .output()
+            .unwrap()
+    };
+    for arguments in [
+        &["space", "list"][..],
+        &["client", "list"],
+        &["key", "issue", "ehr"],
+        &["binding", "list"],
+    ] {
+        readable(
+            &run(arguments, &url),
+            &["there is no database", "passerelle migrate"],
+        );
+        assert!(!file.exists(), "{arguments:?}");
+    }
+    // The schema of an earlier release, where there is a tool for it.
+    let server = context.server();
+    let forget = "DELETE FROM __diesel_schema_migrations WHERE version = (SELECT max(version) FROM \
+                  __diesel_schema_migrations)";
+    let Some(database) = server.postgres_database() else {
+        return;
+    };
+    database.query(forget);
+    readable(
+        &run(&["space", "list"], &database_of(&server)),
+        &["run `passerelle migrate` first"],
+    );
+}
+
+fn what_cannot_be_logged_as_wanted_stops_the_start(context: &Context) {
+    let folder = TemporaryFolder::new("cli");
+    let url = format!("sqlite:{}", folder.path().join("log.db").display());
+    let serve = |choice: &str| {
+        let mut command = crate::support::command(context);
+        // A start that gets as far as listening ends there.
+        command.args(["serve", "--listen", "256.0.0.1:0", "--database", &url]);
+        command.env("RUST_LOG", choice).output().unwrap()
+    };
+    readable(
+        &serve("access=loud"),
+        &["RUST_LOG", "access=loud", "info,access=warn"],
+    );
+    for as_not_set in ["", " "] {
+        let output = serve(as_not_set);
+        readable(&output, &["ERROR", "256.0.0.1:0", "--listen"]);
+        // Once, and in the form of the log.
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(told.matches("256.0.0.1:0").count(), 1, "{told}");
+    }
+    // With a log that leaves errors out, the end is told all the same.
+    readable(&serve("off"), &["Error: ", "256.0.0.1:0"]);
+}
+
+fn help_shows_what_a_command_heeds_and_its_own_defaults(context: &Context) {
+    let help = |command: &str| {
+        let output = self::command(context).args([command, "--help"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let demo = help("demo");
+    assert!(
+        demo.contains("passerelle.db in DIR") && !demo.contains("sqlite:passerelle.db]"),
+        "{demo}"
+    );
+    for (command, heeded, without) in [
+        ("health", "--admin-listen", "--naming-base"),
+        ("migrate", "--database", "--otlp-endpoint"),
+    ] {
+        let text = help(command);
+        assert!(text.contains(heeded) && !text.contains(without), "{text}");
+        // What the server is given may be given here too.
+        let taken = self::command(context)
+            .args([command, "--max-concurrent", "many"])
+            .output()
+            .unwrap();
+        assert!(
+            String::from_utf8_lossy(&taken.stderr).contains("many"),
+            "{taken:?}"
+        );
+    }
 }
 
 fn on_sqlite_a_scrub_has_nothing_to_do(context: &Context) {

@@ -1,5 +1,6 @@
 //! The demo keeps what it has; what it prints works; a server can do without it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -151,6 +152,15 @@ fn other_files_in_the_folder_do_not_matter(context: &Context) {
         std::fs::read_to_string(server.data_folder().join("notes.txt")).unwrap(),
         "x"
     );
+    // Nobody else reads the credentials, whatever lay there before.
+    let mode = std::fs::metadata(server.data_folder().join("demo.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Without certificates SIGHUP has nothing to do, and ends nobody.
+    server.signal_hangup();
+    assert_eq!(count_local(&server.client("fhir"), "kept"), 1);
     // A lost or broken demo.json costs the old keys, not the data.
     assert!(server.terminate().success());
     std::fs::write(server.data_folder().join("demo.json"), "{ broken").unwrap();

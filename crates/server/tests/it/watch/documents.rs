@@ -101,6 +101,25 @@ fn every_alert_is_explained(_: &Context) {
     assert_eq!(alerts.len(), rules.matches("alert:").count());
     assert!(alerts.len() > 10, "{alerts:?}");
     assert_eq!(alerts, rows_below(&document("OPERATIONS.md"), "Alerts"));
+    // What they compare labels with is what the server says.
+    for (label, known) in [
+        (
+            "code",
+            &["login", "throttled", "transient", "no-store", "exception"][..],
+        ),
+        ("status", &["2xx", "4xx", "5xx"]),
+        ("door", &["none", "fhir"]),
+        ("job", &["passerelle"]),
+        ("severity", &["page", "ticket"]),
+    ] {
+        for operator in ["=\"", "!=\""] {
+            let written = format!("{label}{operator}");
+            for rest in rules.split(&written).skip(1) {
+                let value = rest.split('"').next().unwrap_or_default();
+                assert!(known.contains(&value), "{label}=\"{value}\" is said by nobody");
+            }
+        }
+    }
     for rule in rules.split("- alert: ").skip(1) {
         for part in ["expr: ", "severity: ", "summary: "] {
             assert!(rule.contains(part), "no {part} in {rule}");
@@ -132,6 +151,17 @@ fn the_dashboard_is_one_that_grafana_reads(_: &Context) {
             );
         }
     }
+}
+
+/// Every file that the example of a configuration names.
+fn paths_in(config: &str) -> Vec<&str> {
+    let settings = config.lines().filter(|line| !line.starts_with("# "));
+    settings
+        .filter_map(|line| line.split_once(" = "))
+        .flat_map(|(_, value)| value.split('"').skip(1).step_by(2))
+        .filter_map(|text| text.strip_prefix("sqlite:").or(Some(text)))
+        .filter(|text| text.starts_with('/'))
+        .collect()
 }
 
 fn unit_and_container_call_what_there_is(context: &Context) {
@@ -183,12 +213,32 @@ fn unit_and_container_call_what_there_is(context: &Context) {
     );
     // What the configuration names lies where the unit lets the server write.
     assert!(config.contains("\ndatabase = \"sqlite:/var/lib/passerelle/"));
-    assert!(unit.contains("\nStateDirectory=passerelle\n"));
+    let folders = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("StateDirectory="))
+        .expect("folders of its own");
+    let mut places = 0;
+    for path in paths_in(&config) {
+        let (_, rest) = path.split_once("/var/lib/").unwrap_or_default();
+        let folder = rest.split('/').next().unwrap_or_default();
+        // What only root writes is read: handed over, or from the folder of a group that the unit explains.
+        let is_explained = path
+            .rsplit_once('/')
+            .is_some_and(|(folder, _)| folder == "/etc/passerelle/tls" && unit.contains(folder));
+        assert!(
+            is_explained || folders.split(' ').any(|known| known == folder),
+            "the configuration names {path}, and the unit lets nobody use it"
+        );
+        places += 1;
+    }
+    assert!(places >= 8, "{places} paths");
     for line in [
         "DynamicUser=yes",
         "ProtectSystem=strict",
         "NoNewPrivileges=yes",
         "Restart=on-failure",
+        "StartLimitIntervalSec=0",
+        "ExecReload=/bin/kill -HUP $MAINPID",
         "TimeoutStopSec=15",
         "LoadCredential=",
     ] {

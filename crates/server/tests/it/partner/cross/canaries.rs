@@ -19,7 +19,7 @@ pub const TESTS: &[Test] = tests![t38_planted_values_come_out_nowhere_else];
 /// The password in the database URL, where there is one.
 const DATABASE_PASSWORD: &str = "Kanarienvogel-Voliere-7";
 /// A number with its right key and its other spellings, names, addresses, secrets of other people.
-const PLANTED: [&str; 18] = [
+const PLANTED: [&str; 20] = [
     "285057800608441",
     "2850578006084",
     "2 85 05 78 006 084 41",
@@ -38,6 +38,8 @@ const PLANTED: [&str; 18] = [
     "sk_live_distelfinkkey_0123456789abcdef0123",
     "eyJhbGciOiJub25lIn0.eyJzdWIiOiJEaXN0ZWxmaW5rIn0.c2lnbmF0dXJl",
     "T3R0b2thcjpEaXN0ZWxmaW5r",
+    "2 85 05 2A 006 084 82",
+    "d1571ef1a7d1571ef1a7d1571ef1a7d1571ef1a7d1571ef1a7d1571ef1a70042",
 ];
 /// Where a sender can put anything. (A request id is the sender's word for the request and is logged; what looks
 /// like a number of a person or a key is no request id.)
@@ -59,7 +61,15 @@ const HEADERS: [&str; 15] = [
     "Origin",
 ];
 /// As request ids only these.
-const NO_REQUEST_IDS: [&str; 4] = ["285057800608441", "2850578006084", "06-12-34-59-87", PLANTED[15]];
+const NO_REQUEST_IDS: [&str; 7] = [
+    "285057800608441",
+    "2850578006084",
+    "06-12-34-59-87",
+    "285052A00608482",
+    "2-85-05-2A-006-084-82",
+    PLANTED[15],
+    PLANTED[19],
+];
 
 /// Sends a value in every place of a request at one door.
 fn plant(client: &Client, collection: &str, value: &str) {
