@@ -68,7 +68,7 @@ pub fn fatal(error: anyhow::Error) -> anyhow::Error {
     if !tracing::enabled!(Level::ERROR) {
         return error;
     }
-    tracing::error!(error = format!("{error:#}"), "the server ends");
+    tracing::error!(error = %format!("{error:#}"), "the server ends");
     Told.into()
 }
 
