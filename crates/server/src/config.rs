@@ -182,11 +182,7 @@ impl Settings {
                  keep rows for ever"
             );
         }
-        let counts = [
-            ("max-concurrent", self.max_concurrent),
-            ("workers", self.workers),
-            ("connections", self.connections),
-        ];
+        let counts = [("workers", self.workers), ("connections", self.connections)];
         let zero = counts.iter().find(|(_, count)| *count == Some(0));
         if let Some((name, _)) = zero.or((self.body_deadline == Some(0)).then_some(&("body-deadline", None)))
         {

@@ -206,7 +206,6 @@ fn a_value_that_cannot_be_meant_is_refused_wherever_it_comes_from() {
     for (line, words) in [
         ("audit-retention-days = 0", "leave it out to keep rows for ever"),
         ("log-format = \"xml\"", "write text or json"),
-        ("max-concurrent = 0", "max-concurrent is 0"),
         ("connections = 0", "connections is 0"),
         ("workers = 0", "workers is 0"),
         ("body-deadline = 0", "body-deadline is 0"),
