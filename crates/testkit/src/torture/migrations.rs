@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::tables;
+use serde_json::json;
+
+use super::{Key, Subject, put_by, tables};
 use crate::postgres::Postgres;
 use crate::random::Random;
 use crate::samples::Patient;
@@ -17,6 +19,12 @@ use crate::wait::poll;
 const SPACE: &str = "demo";
 /// The tables whose content no migration may change, by the beginnings of their names.
 const KEPT: [&str; 3] = ["resource", "identifier_key", "index_"];
+
+/// The first of the persons that are written by requests: nobody whom the import brings.
+const VARIED: u64 = 50_000_000_000;
+const VARIED_PATIENTS: usize = 8;
+/// Numbers between those who are kept, replaced and deleted.
+const APART: u64 = 1_000;
 
 /// A database full of persons, and the ways back to each earlier schema.
 #[derive(Debug)]
@@ -51,6 +59,7 @@ impl Migrated {
         let mut server = settings.start();
         let backend = server.backend();
         assert!(Migrated::available(backend), "sqlite3 is not installed");
+        vary(&server);
         server.terminate();
         let migrated = Migrated {
             server,
@@ -81,8 +90,11 @@ impl Migrated {
         self.down_to(number);
         let columns = self.columns();
         let before = self.content(&columns);
-        let is_full = |(table, rows, _): &(String, usize, u64)| table == "resource" && *rows > 0;
-        assert!(before.iter().any(is_full), "there is nothing to lose: {before:?}");
+        let empty = before.iter().find(|(_, rows, _)| *rows == 0);
+        assert!(
+            empty.is_none() && !before.is_empty(),
+            "a table has nothing to lose: {before:?}"
+        );
         let begin = Instant::now();
         self.server.command(&["migrate"]);
         let took = begin.elapsed();
@@ -118,9 +130,9 @@ impl Migrated {
         self.server.restart();
         let fhir = self.server.client("fhir");
         fhir.get("/metadata").send().expect(200);
-        let body = super::Subject::Account.body(number as u64);
-        let by = super::Subject::Account.named(number as u64);
-        let written = super::put_by(&self.server.client("sas"), "Practitioner", &by, &body);
+        let body = Subject::Account.body(number as u64);
+        let by = Subject::Account.named(number as u64);
+        let written = put_by(&self.server.client("sas"), "Practitioner", &by, &body);
         assert!(matches!(written.status, 200 | 201), "{written:?}");
         self.server.terminate();
         assert_eq!(self.number(), all);
@@ -254,6 +266,28 @@ impl Migrated {
             .database_url()
             .expect("a PostgreSQL database has a URL");
         Postgres::shared().psql_at(&url, sql)
+    }
+}
+
+/// What an import alone does not bring: keyed patients, updates, deletions, links.
+#[track_caller]
+fn vary(server: &Server) {
+    let fhir = server.client("fhir");
+    let keyed = Subject::Keyed(Key::BuiltIn);
+    for number in (VARIED..).take(VARIED_PATIENTS) {
+        let named = keyed.named(number);
+        let survivor = put_by(&fhir, "Patient", &named, &keyed.body(number))
+            .expect(201)
+            .id();
+        put_by(&fhir, "Patient", &named, &keyed.body_called(number, "Autrement")).expect(200);
+        let mut replaced = Subject::Patient.body(number + APART);
+        let other = format!("Patient/{survivor}");
+        replaced["link"] = json!([{ "other": { "reference": other }, "type": "replaced-by" }]);
+        fhir.post("/Patient").json(&replaced).send().expect(201);
+        let gone = Subject::Patient.body(number + 2 * APART);
+        let gone = fhir.post("/Patient").json(&gone).send().expect(201).id();
+        let deleted = fhir.delete(format!("/Patient/{gone}")).send();
+        assert!(matches!(deleted.status, 200 | 204), "{deleted:?}");
     }
 }
 

@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use crate::http::{Client, Response, percent_encode};
 use crate::race::{race_prepared, tally};
-use crate::server::Server;
+use crate::server::{Backend, Server};
 
 /// How many clients race when nothing else is said.
 pub const CLIENTS: usize = 64;
@@ -76,6 +76,11 @@ impl Crowd {
             |number, client| act(number, &client),
         )
     }
+}
+
+/// Whether this machine has what it takes to look into the tables of such a database.
+pub fn can_look_into_tables(backend: Backend) -> bool {
+    backend == Backend::Postgres || tables::has_sqlite3()
 }
 
 /// An identifier as criteria name it.

@@ -107,6 +107,7 @@ fn judge(plan: Plan, peak: f64, too_much: &[Sample], normal: (Duration, Duration
     };
     let problems = [
         (refused.is_empty(), "nobody was refused, so it was not too much"),
+        (outcome.offered.1 <= peak, "no more was sent than the peak"),
         (outcome.refusals > plan.refusal_limit, "refusals take too long"),
         (outcome.served < plan.served * peak, "too few are served"),
         (

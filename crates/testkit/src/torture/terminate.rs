@@ -33,6 +33,8 @@ pub struct Plan {
 pub struct Round {
     /// Requests that were answered.
     pub answered: usize,
+    /// Drippers that the server has let in.
+    pub dripping: usize,
     /// From the signal to the end of the process.
     pub exit: Duration,
     /// Acknowledged writes that were found after the next start.
@@ -68,7 +70,7 @@ impl Terminated {
     /// When a promise is broken.
     #[track_caller]
     pub fn round(&mut self, random: &mut Random) -> Round {
-        let (answered, exit) = self.load_and_terminate(random);
+        let (answered, dripping, exit) = self.load_and_terminate(random);
         assert!(
             exit <= self.plan.limit,
             "{exit:?} from SIGTERM to the end, allowed are {:?}",
@@ -78,10 +80,15 @@ impl Terminated {
         // A pusher whose connection was refused goes on with the next; nothing of it is unsettled.
         tables::check(&self.server);
         let kept = pusher::check_all(&self.server, &self.pushers);
-        Round { answered, exit, kept }
+        Round {
+            answered,
+            dripping,
+            exit,
+            kept,
+        }
     }
 
-    fn load_and_terminate(&mut self, random: &mut Random) -> (usize, Duration) {
+    fn load_and_terminate(&mut self, random: &mut Random) -> (usize, usize, Duration) {
         let stretch = Duration::from_millis(random.between(50, 600));
         let (server, plan) = (&mut self.server, self.plan);
         let client = server.client("sas");
@@ -124,9 +131,10 @@ impl Terminated {
                 Err(panic) => std::panic::resume_unwind(panic),
             });
             let answered = answered.sum();
-            for dripper in dripping {
-                dripper.join().expect("a dripper takes what comes");
-            }
+            let let_in = dripping
+                .into_iter()
+                .map(|dripper| dripper.join().expect("a dripper takes what comes"));
+            let let_in = let_in.filter(|was_let_in| *was_let_in).count();
             // One that asked just before the signal may hear of the end by a refused connection.
             let red = watching.into_iter().map(|watcher| match watcher.join() {
                 Ok(red) => red,
@@ -137,7 +145,7 @@ impl Terminated {
                 red.contains(&true),
                 "readiness did not turn red before the door closed"
             );
-            (answered, exit)
+            (answered, let_in, exit)
         })
     }
 }
@@ -165,15 +173,16 @@ fn push_until_refused(pusher: &mut Pusher, client: &Client, fresh: bool) -> usiz
     }
 }
 
-/// Sends a body that would take longer than the server has; whatever comes of it.
-pub(super) fn drip(client: &Client) {
+/// Sends a body that would take longer than the server has, whatever comes of it. Whether the server let it in.
+pub(super) fn drip(client: &Client) -> bool {
     let body = vec![b' '; DRIPPED_BYTES];
     // The server may answer 408 or end: both are its right.
-    let _ = client
+    let dripped = client
         .post("/Practitioner")
         .header("Content-Type", "application/fhir+json")
         .dripping(body, 1, DRIP_PAUSE)
         .try_send();
+    dripped.map_or_else(|failure| failure.stage != Stage::Connecting, |_| true)
 }
 
 /// Asks for readiness until nobody listens; whether it turned red before that.

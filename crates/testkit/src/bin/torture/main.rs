@@ -41,6 +41,10 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> ExitCode {
     // One line per round; the report of a failed one is printed with it.
     std::panic::set_hook(Box::new(|_| {}));
+    if options.parts().next().is_none() {
+        eprintln!("none of these parts is for this database; --help shows which there are");
+        return ExitCode::from(2);
+    }
     let begin = Instant::now();
     println!("seed {}", options.seed);
     let mut score = Score::default();
@@ -63,7 +67,10 @@ fn run(options: &Options) -> ExitCode {
     for failed in &score.failed {
         println!("FAILED {failed}");
     }
-    if score.failed.is_empty() {
+    if score.failed.is_empty() && score.passed == 0 {
+        eprintln!("nothing was tried");
+        ExitCode::from(2)
+    } else if score.failed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -28,7 +28,7 @@ Tries to make a Passerelle server break its promises: the longer programme of do
 /// What it says after them.
 const HELP_END: &str = "
 One line per round. The exit code is 0 when every round has passed, 1 when one has failed, 2 when the
-command line is wrong. Everything runs on this machine, in a temporary folder that is removed at the end.
+command line is wrong or leaves nothing to be tried. Everything runs on this machine, in a temporary folder that is removed at the end.
 T11 mounts small disks and wants root, T7 wants strace, T35 wants sqlite3. Deadlines are those of the
 promises, to the millisecond: run it on a machine that does nothing else.
 ";
@@ -94,15 +94,20 @@ impl Options {
             let parsed = value.parse::<u64>();
             parsed.map_err(|_| Unusable::Wrong(format!("{name} {value}: not a number")))
         };
+        // Of what there is none, nothing is tried.
+        let amount = || match number()? {
+            0 => Err(Unusable::Wrong(format!("{name} 0: write 1 or more"))),
+            amount => Ok(amount),
+        };
         match name {
             "--binary" => self.binary = PathBuf::from(value),
-            "--rounds" => self.rounds = number()?,
-            "--seconds" => self.seconds = number()?,
+            "--rounds" => self.rounds = amount()?,
+            "--seconds" => self.seconds = amount()?,
             "--kills" => {
-                self.kills = u32::try_from(number()?)
+                self.kills = u32::try_from(amount()?)
                     .map_err(|_| Unusable::Wrong(format!("--kills {value}: too many")))?;
             }
-            "--percent" => self.percent = number()?,
+            "--percent" => self.percent = amount()?,
             "--seed" => self.seed = number()?,
             "--only" => self.only = Some(parts(value)?),
             "--database" => self.databases = vec![backend(value)?],
@@ -116,6 +121,14 @@ impl Options {
         let chosen = self.only.as_ref();
         part.databases.contains(&backend)
             && chosen.is_none_or(|only| only.iter().any(|name| name == part.name))
+    }
+
+    /// What is to be run, on which database.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static Part, Backend)> {
+        self.databases.iter().flat_map(|backend| {
+            let wanted = PARTS.iter().filter(|part| self.wants(part, *backend));
+            wanted.map(|part| (part, *backend))
+        })
     }
 
     /// So much of `whole` as `--percent` says, and at least one.
@@ -147,4 +160,32 @@ fn backend(name: &str) -> Result<Backend, Unusable> {
         .into_iter()
         .find(|known| known.name() == name)
         .ok_or_else(|| Unusable::Wrong(format!("--database {name}: sqlite or postgres")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, Unusable};
+
+    fn parse(line: &str) -> Result<Options, Unusable> {
+        // Any file will do: nothing is started.
+        let line = format!("--binary {}/Cargo.toml {line}", env!("CARGO_MANIFEST_DIR"));
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn what_would_try_nothing_is_refused() {
+        for line in ["--rounds 0", "--kills 0", "--percent 0", "--seconds 0"] {
+            assert!(matches!(parse(line), Err(Unusable::Wrong(_))), "{line}");
+        }
+        for (line, parts) in [
+            ("--only t9 --database sqlite", 0),
+            ("--only t9", 1),
+            ("--only t6,t9", 3),
+        ] {
+            let Ok(options) = parse(line) else {
+                panic!("{line} is refused")
+            };
+            assert_eq!(options.parts().count(), parts, "{line}");
+        }
+    }
 }

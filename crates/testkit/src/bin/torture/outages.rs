@@ -13,6 +13,9 @@ use crate::programme::Programme;
 
 /// T33: SIGTERM under load; with drippers in every fifth round.
 pub fn terminate(programme: &mut Programme<'_>) {
+    if programme.tables("T33").is_none() {
+        return;
+    }
     let Some(server) = programme.server("T33") else {
         return;
     };
@@ -24,16 +27,28 @@ pub fn terminate(programme: &mut Programme<'_>) {
     let mut terminated = Terminated::new(server, plan);
     let mut random = programme.random();
     let rounds = programme.options.share(100);
-    programme.rounds("T33", rounds, |number| {
+    let (mut answered, mut dripping, mut dripped) = (0, 0, 0);
+    let done = programme.rounds("T33", rounds, |number| {
         let drippers = if number.is_multiple_of(5) { 20 } else { 0 };
         terminated.with_drippers(drippers);
         let round = terminated.round(&mut random);
+        answered += round.answered;
+        dripped += drippers;
+        dripping += round.dripping;
         format!(
             "{} answered, none left unanswered, {drippers} drippers, ended {} ms after the signal, {} writes kept",
             round.answered,
             round.exit.as_millis(),
             round.kept
         )
+    });
+    if done.is_none() {
+        return;
+    }
+    programme.told("T33 all", || {
+        assert!(answered > 0, "there was no load");
+        assert!(dripped == 0 || dripping > 0, "no dripper was let in");
+        format!("{answered} answered, {dripping} of {dripped} drippers let in")
     });
 }
 
@@ -45,7 +60,7 @@ pub fn database_away(programme: &mut Programme<'_>) {
         recovery_limit: Duration::from_secs(5),
     };
     let settings = programme.settings();
-    let Some(mut away) = programme.round("T9 start", || (Away::new(settings, plan), String::new())) else {
+    let Some(mut away) = programme.start("T9 start", || (Away::new(settings, plan), String::new())) else {
         return;
     };
     let cycles = programme.options.share(20);
@@ -73,7 +88,7 @@ pub fn database_away(programme: &mut Programme<'_>) {
 /// T10: the answer to a COMMIT is lost.
 pub fn lost_answer(programme: &mut Programme<'_>) {
     let settings = programme.settings();
-    let Some(mut lossy) = programme.round("T10 start", || (Lossy::new(settings), String::new())) else {
+    let Some(mut lossy) = programme.start("T10 start", || (Lossy::new(settings), String::new())) else {
         return;
     };
     let wanted = programme.options.share(200);
@@ -97,8 +112,11 @@ pub fn lost_answer(programme: &mut Programme<'_>) {
 
 /// T11: the disk is full, and that of the log.
 pub fn disk_full(programme: &mut Programme<'_>) {
+    if programme.tables("T11").is_none() {
+        return;
+    }
     let (settings, backend) = (programme.settings(), programme.backend);
-    let started = programme.round("T11 start", || {
+    let started = programme.start("T11 start", || {
         let full = Full::new(settings, backend, Duration::from_secs(5));
         (
             full.expect("small disks can be mounted: run it as root"),
@@ -122,16 +140,18 @@ pub fn disk_full(programme: &mut Programme<'_>) {
 pub fn migrations(programme: &mut Programme<'_>) {
     let (settings, options) = (programme.settings(), programme.options);
     let resources = options.share(100_000);
-    let filled = programme.round("T35 import", || {
+    let filled = programme.start("T35 import", || {
         let migrated = Migrated::new(settings, &options.binary, resources);
         (migrated, format!(", {resources} resources"))
     });
     let Some(mut migrated) = filled else { return };
     let kills = u32::try_from(options.share(20)).unwrap();
     let mut random = programme.random();
+    let mut interrupted = 0;
     for number in migrated.numbers() {
         let done = programme.told(&format!("T35 from schema {number}"), || {
             let way = migrated.from(number, kills, &mut random);
+            interrupted += way.undone;
             format!(
                 "{} ms to bring it up to date; {kills} kills: {} left the old schema whole, {} came too late; the same data",
                 way.took.as_millis(),
@@ -143,6 +163,10 @@ pub fn migrations(programme: &mut Programme<'_>) {
             return;
         }
     }
+    programme.told("T35 all", || {
+        assert!(interrupted > 0, "every kill came too late");
+        format!("{interrupted} kills came in time")
+    });
 }
 
 /// The primary of two PostgreSQL servers dies.
@@ -150,6 +174,7 @@ pub fn failover(programme: &mut Programme<'_>) {
     let rounds = programme.options.share(10);
     let mut random = programme.random();
     let settings = programme.settings();
+    let mut before = 0;
     let done = programme.rounds("failover", rounds, |_| {
         let plan = failover::Plan {
             load: Duration::from_millis(random.between(500, 3_000)),
@@ -157,6 +182,7 @@ pub fn failover(programme: &mut Programme<'_>) {
             recovery_limit: Duration::from_secs(5),
         };
         let outcome = Failover::new(settings.clone()).primary_dies(plan);
+        before += outcome.before;
         format!(
             "{} acknowledged before the primary died, {} refused meanwhile, served again {} ms after the promotion, \
              {} acknowledged writes kept, 0 lost",
@@ -170,6 +196,7 @@ pub fn failover(programme: &mut Programme<'_>) {
         return;
     }
     programme.told("failover without a standby", || {
+        assert!(before > 0, "there was no load before any primary died");
         let (refused, slowest, kept) = Failover::new(settings).standby_dies_first();
         format!(
             "{refused} writes that no standby had were refused, the slowest after {} ms; {kept} acknowledged writes kept, 0 lost",

@@ -6,6 +6,7 @@ use std::time::Instant;
 use testkit::harness::panic_message;
 use testkit::random::Random;
 use testkit::server::{Backend, Server, Settings};
+use testkit::torture::can_look_into_tables;
 
 use crate::options::Options;
 
@@ -39,11 +40,17 @@ impl<'a> Programme<'a> {
 
     /// Runs one round and prints its line; what it returned when it passed.
     pub fn round<T>(&mut self, name: &str, act: impl FnOnce() -> (T, String)) -> Option<T> {
+        let result = self.start(name, act);
+        self.score.passed += usize::from(result.is_some());
+        result
+    }
+
+    /// What a round begins with, which alone proves nothing: as [`Programme::round`], but not counted among those that passed.
+    pub fn start<T>(&mut self, name: &str, act: impl FnOnce() -> (T, String)) -> Option<T> {
         let name = format!("{} {name}", self.backend.name());
         let begin = Instant::now();
         match catch_unwind(AssertUnwindSafe(act)) {
             Ok((result, line)) => {
-                self.score.passed += 1;
                 println!("{name}: ok, {} ms{line}", begin.elapsed().as_millis());
                 Some(result)
             }
@@ -73,7 +80,16 @@ impl<'a> Programme<'a> {
     /// A server, as a round of its own.
     pub fn server(&mut self, name: &str) -> Option<Server> {
         let settings = self.settings();
-        self.round(&format!("{name} start"), || (settings.start(), String::new()))
+        self.start(&format!("{name} start"), || (settings.start(), String::new()))
+    }
+
+    /// Whether the tables can be looked into, without which what follows would prove too little.
+    pub fn tables(&mut self, name: &str) -> Option<()> {
+        let backend = self.backend;
+        self.start(&format!("{name} tables"), || {
+            assert!(can_look_into_tables(backend), "there is no sqlite3 program");
+            ((), String::new())
+        })
     }
 
     /// The randomness of a part.
