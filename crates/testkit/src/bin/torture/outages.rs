@@ -11,6 +11,9 @@ use testkit::torture::terminate::{Plan, Terminated};
 
 use crate::programme::Programme;
 
+/// So many kills of a migration do not all come too late by chance.
+const ENOUGH_KILLS: u32 = 20;
+
 /// T33: SIGTERM under load; with drippers in every fifth round.
 pub fn terminate(programme: &mut Programme<'_>) {
     if programme.tables("T33").is_none() {
@@ -147,11 +150,12 @@ pub fn migrations(programme: &mut Programme<'_>) {
     let Some(mut migrated) = filled else { return };
     let kills = u32::try_from(options.share(20)).unwrap();
     let mut random = programme.random();
-    let mut interrupted = 0;
+    let (mut interrupted, mut tried) = (0, 0);
     for number in migrated.numbers() {
         let done = programme.told(&format!("T35 from schema {number}"), || {
             let way = migrated.from(number, kills, &mut random);
             interrupted += way.undone;
+            tried += kills;
             format!(
                 "{} ms to bring it up to date; {kills} kills: {} left the old schema whole, {} came too late; the same data",
                 way.took.as_millis(),
@@ -164,8 +168,12 @@ pub fn migrations(programme: &mut Programme<'_>) {
         }
     }
     programme.told("T35 all", || {
-        assert!(interrupted > 0, "every kill came too late");
-        format!("{interrupted} kills came in time")
+        // A few may all come too late by chance.
+        assert!(
+            interrupted > 0 || tried < ENOUGH_KILLS,
+            "every kill came too late"
+        );
+        format!("{interrupted} of {tried} kills came in time")
     });
 }
 
