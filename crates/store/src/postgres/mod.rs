@@ -4,6 +4,7 @@
 mod locks;
 mod open;
 mod scrub;
+mod statistics;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::transaction::{Context, Group, Transaction};
 
 pub(crate) use locks::{of_value, order};
 pub use scrub::{ScrubStep, Scrubbed};
+use statistics::Growth;
 
 /// How often a write is run at most, and for how long.
 const TRIES: u32 = 20;
@@ -55,6 +57,7 @@ struct Shared {
     /// Who may have a connection, in order of arrival: the pool itself gives a connection to whoever asks
     /// at the right moment, and under load somebody would ask in vain for seconds.
     places: Semaphore,
+    growth: Growth,
     queue: Queue,
     opened: Instant,
     /// When the database last answered anybody, milliseconds after `opened`.
@@ -78,6 +81,7 @@ impl PostgresStore {
             aside: Pool::new(1),
             // One is for the audit thread.
             places: Semaphore::new(connections - 1),
+            growth: Growth::default(),
             queue: Queue::new(options.audit_queue, options.audit_delay),
             options,
             context,
@@ -173,6 +177,9 @@ impl PostgresStore {
         let work = tokio::task::spawn_blocking(move || {
             let (mut job, mut answer) = Write::new(space, write);
             shared.write(&locks, &mut job);
+            if shared.growth.is_due() {
+                Arc::clone(&shared).refresh_statistics();
+            }
             Box::new(job).answer();
             answer
                 .try_recv()
@@ -451,6 +458,22 @@ impl Shared {
         self.note_answer();
         pause::at(pause::COMMITTED);
         Ok(Ran::Keep)
+    }
+
+    /// On a thread and a connection of its own: no request waits for it, and nothing depends on it.
+    fn refresh_statistics(self: Arc<Self>) {
+        let refresh = move || {
+            let connected = open::connect(&self.url, &self.options);
+            if let Err(error) = connected.and_then(|mut connection| statistics::refresh(&mut connection)) {
+                tracing::warn!(%error, "the planner's statistics could not be refreshed");
+            }
+        };
+        let started = std::thread::Builder::new()
+            .name("store-statistics".to_owned())
+            .spawn(refresh);
+        if let Err(error) = started {
+            tracing::warn!(%error, "the planner's statistics could not be refreshed");
+        }
     }
 
     /// The audit thread.

@@ -126,6 +126,12 @@ struct Line {
     line: String,
 }
 
+#[derive(QueryableByName)]
+struct Planned {
+    #[diesel(sql_type = Text, column_name = "QUERY PLAN")]
+    line: String,
+}
+
 impl Bench {
     /// Patient: the machine may be busy with other tests.
     pub fn options(&self) -> Options {
@@ -169,6 +175,15 @@ impl Bench {
             Database::Postgres => diesel::sql_query(sql).load(&mut self.postgres()).unwrap(),
         };
         rows.into_iter().map(|row| row.line).collect()
+    }
+
+    /// What PostgreSQL would do for a statement.
+    pub fn plan(&self, sql: &str) -> String {
+        let rows: Vec<Planned> = diesel::sql_query(format!("EXPLAIN {sql}"))
+            .load(&mut self.postgres())
+            .unwrap();
+        let lines: Vec<String> = rows.into_iter().map(|row| row.line).collect();
+        lines.join("\n")
     }
 
     /// Runs SQL past the store.

@@ -36,6 +36,7 @@ fn main() {
         resources::CASES,
         keys::CASES,
         plans::CASES,
+        plans::SERVER_CASES,
         searches::CASES,
         races::CASES,
         operation::CASES,

@@ -1,13 +1,15 @@
 //! The statements of searches, and what the databases make of them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fhir::ResourceType;
 use fhir::query::Query;
 use serde_json::json;
 use store::SpaceStore;
+use testkit::wait::poll;
 
-use crate::bench::{Bench, Database};
+use crate::bench::{Bench, Case, Database};
 use crate::cases;
 use crate::fixture::{PATIENT, insert, new, resource, search};
 
@@ -15,6 +17,39 @@ cases![
     common_searches_use_an_index,
     the_statements_read_as_in_the_snapshot,
 ];
+
+/// The case of PostgreSQL alone: SQLite prefers the index with more columns by itself.
+pub const SERVER_CASES: &[Case] = &[Case {
+    name: "a_read_by_id_uses_its_key_from_the_first_writes_on",
+    on: &[Database::Postgres],
+    run: |bench| Box::pin(a_read_by_id_uses_its_key_from_the_first_writes_on(bench)),
+    alone: false,
+}];
+
+async fn a_read_by_id_uses_its_key_from_the_first_writes_on(bench: Arc<Bench>) {
+    let space = bench.open_space();
+    // Nobody else analyses them.
+    for table in ["resource", "index_token"] {
+        bench.execute(&format!("ALTER TABLE {table} SET (autovacuum_enabled = false)"));
+    }
+    for number in 0..256 {
+        let tree = json!({"identifier": [{"system": "urn:s", "value": format!("{number}")}]});
+        insert(&space, &format!("{number}"), new(&resource(PATIENT, tree))).await;
+    }
+    let unknown = "SELECT count(*) AS number FROM pg_class \
+         WHERE relname IN ('resource', 'index_token') AND relkind = 'r' AND reltuples < 1";
+    let known = poll(Duration::from_secs(30), || {
+        (bench.number(unknown) == 0).then_some(())
+    });
+    assert!(
+        known.is_some(),
+        "{} tables were never analysed",
+        bench.number(unknown)
+    );
+    let read = "SELECT row FROM resource WHERE space = 1 AND kind = 1 AND id = '7' FOR UPDATE";
+    let plan = bench.plan(read);
+    assert!(plan.contains("resource_space_kind_id_key"), "{plan}");
+}
 
 async fn common_searches_use_an_index(bench: Arc<Bench>) {
     let space = bench.open_space();
@@ -45,7 +80,7 @@ async fn common_searches_use_an_index(bench: Arc<Bench>) {
     for part in fill {
         part.await.unwrap();
     }
-    // A database that has just been filled has no statistics yet.
+    // A database that has just been filled has few statistics yet, or none.
     let sure = match bench.database {
         Database::Sqlite => SEARCHES.len(),
         Database::Postgres => SURE,
