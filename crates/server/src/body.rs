@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderMap};
 use actix_web::rt::time::timeout;
 use actix_web::web::{self, Bytes, BytesMut};
 use engine::{ClientPolicy, Refusal};
@@ -27,6 +27,27 @@ mod tests;
 /// Larger bodies are parsed on the blocking pool, in bytes: smaller ones take less time than the way there.
 const PARSE_INLINE_BYTES: usize = 32 * KIB;
 
+/// Of what was refused, so much is taken all the same, and for so long: what its sender has most likely sent already.
+const DISCARDED_BYTES: u64 = 64 * 1024;
+const DISCARD_PATIENCE: Duration = Duration::from_millis(250);
+
+/// Takes the small body of a refused request out of its connection, which can then carry the next: one with an unread
+/// body is closed, and whoever is told to come again would have to connect again for it. Who waits to be told to send
+/// need not send.
+pub async fn discard(headers: &HeaderMap, payload: &mut web::Payload) {
+    let is_small = announced(headers).is_some_and(|length| length <= DISCARDED_BYTES);
+    if !is_small || headers.contains_key(EXPECT) {
+        return;
+    }
+    let rest = async { while let Some(Ok(_)) = payload.next().await {} };
+    // Too slow: the connection is closed.
+    let _ = timeout(DISCARD_PATIENCE, rest).await;
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Reads the whole body.
 ///
 /// # Errors
@@ -38,10 +59,7 @@ pub async fn read(
     deadline: Duration,
 ) -> Result<Bytes, Failure> {
     let encoding = Encoding::of(headers)?;
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
+    if announced(headers).is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
         return Err(error::body_too_long(limit).into());
     }
     let reading = async {

@@ -30,7 +30,7 @@ use crate::error::{self, Failure};
 use crate::media::{self, Answer};
 use crate::routes::{Handler, Row};
 use crate::spans::{Parent, Span, Spans};
-use crate::{cors, meters, partner, proxy, tls};
+use crate::{body, cors, meters, partner, proxy, tls};
 
 #[cfg(test)]
 mod tests;
@@ -76,7 +76,7 @@ pub async fn answer(
     let negotiated = media::answer(request.headers(), request.query_string());
     let trace = Trace::default();
     trace.answer.set(negotiated.as_ref().copied().unwrap_or_default());
-    let payload = RefCell::new(payload);
+    let mut payload = RefCell::new(payload);
     let visit = Visit {
         app: &app,
         request: &request,
@@ -105,6 +105,9 @@ pub async fn answer(
                 ),
                 door => partner::refused(door, &failure, visit),
             };
+            if !must_close(response.status()) {
+                body::discard(request.headers(), payload.get_mut()).await;
+            }
             (closing_if_unread(response, payload), Some(failure))
         }
     };
@@ -392,15 +395,23 @@ impl Answered<'_> {
 /// been taken for a bounded time: who sends without end must not keep it, and who is still sending must
 /// get to read the answer. actix does so for a body that somebody still holds.
 fn closing_if_unread(response: HttpResponse, payload: RefCell<web::Payload>) -> HttpResponse {
-    match response.status() {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE => response
-            .map_body(|_, body| HoldingPayload {
-                body: body.try_into_bytes().ok(),
-                _unread: payload,
-            })
-            .map_into_boxed_body(),
-        _ => response,
+    if !must_close(response.status()) {
+        return response;
     }
+    response
+        .map_body(|_, body| HoldingPayload {
+            body: body.try_into_bytes().ok(),
+            _unread: payload,
+        })
+        .map_into_boxed_body()
+}
+
+/// Whether the sender may still be sending what nobody will read.
+fn must_close(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE
+    )
 }
 
 struct HoldingPayload {

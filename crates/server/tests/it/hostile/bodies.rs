@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = tests![
     t16_endless_and_exploding_bodies_are_cut_off,
     t16_a_body_that_ends_early_or_late_is_refused,
     t16_a_slow_body_is_given_up_on,
+    a_refused_body_costs_its_connection_only_when_it_is_large_or_late,
     t13_deep_nesting_is_refused_everywhere,
     t14_what_a_refused_document_says_is_never_loaded,
     honest_requests_are_answered_beside_slow_ones,
@@ -191,6 +192,60 @@ fn t16_a_slow_body_is_given_up_on(context: &Context) {
     post.dripping(body, 40, Duration::from_millis(2))
         .send()
         .expect(201);
+}
+
+fn a_refused_body_costs_its_connection_only_when_it_is_large_or_late(context: &Context) {
+    let (_server, fhir) = context.fhir();
+    let refused = |extra: &str| {
+        let request = fhir
+            .put("/Observation/one")
+            .header("Content-Type", "application/fhir+json");
+        let head = String::from_utf8(request.without("Content-Length").head_bytes()).unwrap();
+        head.replace("\r\n\r\n", &format!("\r\n{extra}\r\n\r\n"))
+            .into_bytes()
+    };
+    let mut response = Response::default();
+    let mut connection = fhir.connect().unwrap();
+    // Refused before anything of the body is looked at; twice, and then something else, all on one connection.
+    let small = [refused("Content-Length: 2"), b"{}".to_vec()].concat();
+    for _ in 0..2 {
+        connection
+            .exchange(&small, AnswerBody::Announced, &mut response)
+            .unwrap();
+        assert_eq!(response.status, 404, "{response:?}");
+        assert_eq!(response.header("Connection"), None, "{response:?}");
+    }
+    let apart = [
+        Piece::Send(refused("Content-Length: 2")),
+        Piece::Pause(Duration::from_millis(20)),
+        Piece::Send(b"{}".to_vec()),
+    ];
+    connection
+        .exchange_pieces(&apart, AnswerBody::Announced, &mut response)
+        .unwrap();
+    assert_eq!(response.status, 404, "{response:?}");
+    let read = fhir.get("/Patient").to_bytes();
+    connection
+        .exchange(&read, AnswerBody::Announced, &mut response)
+        .unwrap();
+    assert_eq!(response.status, 200, "{response:?}");
+    // Nobody waits for what may be long, or may never come.
+    let cases = [
+        "Content-Length: 200000",
+        "Content-Length: 2",
+        "Content-Length: 2\r\nExpect: 100-continue",
+    ];
+    for unsent in cases {
+        let started = Instant::now();
+        let answer = send(&fhir, &[Piece::Send(refused(unsent))]).unwrap();
+        assert_eq!(answer.status, 404, "{answer:?}");
+        assert_eq!(answer.header("Connection"), Some("close"), "{unsent}: {answer:?}");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{unsent}: {:?}",
+            started.elapsed()
+        );
+    }
 }
 
 fn t13_deep_nesting_is_refused_everywhere(context: &Context) {
