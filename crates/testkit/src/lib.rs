@@ -15,6 +15,7 @@
 )]
 
 pub mod collector;
+pub mod cores;
 pub mod disk;
 pub mod fixtures;
 pub mod harness;

@@ -85,6 +85,17 @@ impl Postgres {
         &self.socket_folder
     }
 
+    /// The process that starts all others of the cluster.
+    ///
+    /// # Panics
+    /// When the cluster does not run.
+    pub fn pid(&self) -> u32 {
+        let file = self.socket_folder.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(file).expect("a running cluster has a file that tells so");
+        let first = text.lines().next().and_then(|line| line.trim().parse().ok());
+        first.expect("its first line is a process id")
+    }
+
     /// The URL of a database for a user.
     pub fn url(&self, user: &str, database: &str) -> String {
         format!(

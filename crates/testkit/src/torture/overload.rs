@@ -1,5 +1,5 @@
 //! T30: three times as much as there can be. What is refused is refused fast, most of the peak is served, and all is
-//! as before soon after.
+//! as before soon after. Client and server threads of one machine share its cores unless the caller parts them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
