@@ -37,6 +37,11 @@ pub(super) fn with_defaults(url: &str) -> String {
     full
 }
 
+/// How long PostgreSQL keeps a connection that asks nothing, milliseconds. One whose answer was lost on the way waits
+/// for it on this side without end, in a thread, and is idle on the other: only PostgreSQL can end both. One that is
+/// idle in the pool is made anew when it is needed.
+const IDLE_MILLIS: u32 = 30_000;
+
 /// A connection with its time limits set.
 pub(super) fn connect(url: &str, options: &Options) -> Result<PgConnection, StoreError> {
     let mut connection = PgConnection::establish(url).map_err(|error| {
@@ -46,7 +51,9 @@ pub(super) fn connect(url: &str, options: &Options) -> Result<PgConnection, Stor
     let limit = options.statement_timeout.as_millis();
     let settings = format!(
         "SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
-         SET idle_in_transaction_session_timeout = {limit}; SET jit = off"
+         SET idle_in_transaction_session_timeout = {limit}; SET jit = off; \
+         SELECT set_config('idle_session_timeout', '{IDLE_MILLIS}', false) \
+         WHERE current_setting('idle_session_timeout', true) IS NOT NULL"
     );
     connection
         .batch(&settings)
