@@ -102,6 +102,22 @@ const STREETS: [&str; 12] = [
     "cours de l'Écluse",
 ];
 
+/// People among whom a family name comes about as often in a large population as in a small one.
+const NAMESAKES_AMONG: u64 = 5_000;
+
+/// A family name of somebody of this number. Every few thousand people bring names of their own, as other regions do: so
+/// a search by name finds as many among a million as among ten thousand.
+pub(super) fn family_of(number: u64, random: &mut Random) -> String {
+    let family = family(random);
+    let Some(region) = (number / NAMESAKES_AMONG).checked_sub(1) else {
+        return family;
+    };
+    let [starts, middles] = [FAMILY_STARTS.len() as u64, FAMILY_MIDDLES.len() as u64];
+    let start = FAMILY_STARTS[(region % starts) as usize];
+    let middle = FAMILY_MIDDLES[(region / starts % middles) as usize];
+    format!("{start}{middle}{}", family.to_lowercase())
+}
+
 pub(super) fn family(random: &mut Random) -> String {
     let single = |random: &mut Random| {
         let start = random.pick(&FAMILY_STARTS);

@@ -75,7 +75,7 @@ impl Patient {
         Patient {
             local_id: format!("IPP{number:010}"),
             nir: format!("{first}{:02}", nir_key(&first)),
-            family: names::family(random),
+            family: names::family_of(number, random),
             given,
             gender: if female { "female" } else { "male" },
             birth_date: format!("{}-{month:02}-{:02}", century + year, random.between(1, 28)),

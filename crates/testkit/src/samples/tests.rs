@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Account, Carrying, Patient, nir_key};
 
@@ -18,6 +18,23 @@ fn the_same_number_is_the_same_person_and_another_number_another_one() {
             assert!(seen.insert(id), "an identifier of {number} is taken");
         }
     }
+}
+
+#[test]
+fn a_name_is_shared_by_as_many_of_a_hundred_thousand_people_as_of_five_thousand() {
+    let sharers = |numbers: std::ops::Range<u64>| {
+        let mut shared: HashMap<String, usize> = HashMap::new();
+        for number in numbers.clone() {
+            *shared.entry(Patient::new(number).family).or_default() += 1;
+        }
+        (numbers.end - numbers.start) as f64 / shared.len() as f64
+    };
+    let (few, many) = (sharers(0..5_000), sharers(0..100_000));
+    assert!((1.0..1.2).contains(&few), "{few}");
+    assert!(
+        many < few * 1.05,
+        "{few} of a name among 5 000, {many} among 100 000"
+    );
 }
 
 #[test]
