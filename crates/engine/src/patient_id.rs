@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use fhir::index::{IndexRows, TokenRow};
+use fhir::index::TokenRow;
 use fhir::query::IndexParam;
 use fhir::{Identifier, ResourceType};
-use store::{Class, KeyRow, KeyState, LockSet, NewResource, Policy, SpaceKey, Store, StoreError, Stored};
+use store::{
+    AllocatedId, Class, KeyRow, KeyState, LockSet, NewResource, Policy, SpaceKey, Store, StoreError, Stored,
+};
 
 use crate::context::IdSource;
 use crate::keys::KeySystems;
@@ -85,21 +87,16 @@ pub async fn fill_in(
         };
         let done: Result<u64, StoreError> = handle
             .write(locks, move |tx| {
-                let mut done = 0;
-                for stored in &batch {
-                    let current = tx.get_for_update(&stored.target)?;
-                    if let Some(current) = current.filter(|now| !now.deleted && now.medicapp_id.is_none()) {
+                let given: Vec<AllocatedId> = batch
+                    .iter()
+                    .map(|stored| {
                         let id = ids.next_patient_id();
                         let (token, key) = rows(&keys, &id);
-                        let index = IndexRows {
-                            tokens: vec![token],
-                            ..IndexRows::default()
-                        };
-                        tx.give_medicapp_id(&current, &id, &[key], &index)?;
-                        done += 1;
-                    }
-                }
-                Ok(done)
+                        let row = stored.row;
+                        AllocatedId { row, id, token, key }
+                    })
+                    .collect();
+                tx.give_medicapp_ids(&given)
             })
             .await;
         given += done?;

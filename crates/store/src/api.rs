@@ -1,7 +1,7 @@
 //! The store's vocabulary: what is stored, and the two traits that reach it.
 
 use fhir::canonical::{Canonical, Digest};
-use fhir::index::IndexRows;
+use fhir::index::{IndexRows, TokenRow};
 use fhir::interaction::Listing;
 use fhir::query::history::History;
 use fhir::query::{Criteria, Query};
@@ -64,6 +64,19 @@ pub struct KeyRow {
     pub identifier: Identifier,
     /// [`KeyState::Owning`] or [`KeyState::Held`].
     pub state: KeyState,
+}
+
+/// An id for the Medicapp doors, to be given to a Patient who was stored without.
+#[derive(Clone)]
+pub struct AllocatedId {
+    /// Whose: [`Stored::row`].
+    pub row: i64,
+    /// The id.
+    pub id: String,
+    /// By which the Patient is found.
+    pub token: TokenRow,
+    /// By which nobody else gets it.
+    pub key: KeyRow,
 }
 
 /// A resource as it lies in the store.
@@ -367,14 +380,9 @@ pub trait Writer: Reader {
     /// Writes other content into a superseded version, in its place: what it said of somebody who is erased goes.
     fn rewrite_past(&mut self, version: &Stored, content: &Canonical) -> Result<(), StoreError>;
 
-    /// Gives a Patient its id for the Medicapp doors, with the key and index rows that find it by that. Makes no version.
-    fn give_medicapp_id(
-        &mut self,
-        current: &Stored,
-        id: &str,
-        keys: &[KeyRow],
-        index: &IndexRows,
-    ) -> Result<(), StoreError>;
+    /// Gives Patients their ids for the Medicapp doors, with the key and index rows that find them by these; passes over
+    /// who has one by now, or is deleted. Makes no versions. How many got theirs. All have one system and parameter.
+    fn give_medicapp_ids(&mut self, given: &[AllocatedId]) -> Result<u64, StoreError>;
 
     /// Attaches a record, or changes its status. Makes no version.
     fn put_record(&mut self, record: &Record) -> Result<(), StoreError>;

@@ -36,8 +36,8 @@ mod transaction;
 
 pub use access::{Access, Change};
 pub use api::{
-    Among, Class, ClassFilter, HistoryPage, Holder, KeyRow, KeyState, ListPage, LockSet, NewResource,
-    Occasion, Page, Past, Policy, Reader, Record, SpaceKey, Stored, Trace, Whose, Writer,
+    AllocatedId, Among, Class, ClassFilter, HistoryPage, Holder, KeyRow, KeyState, ListPage, LockSet,
+    NewResource, Occasion, Page, Past, Policy, Reader, Record, SpaceKey, Stored, Trace, Whose, Writer,
 };
 pub use audit::AuditEntry;
 pub use clock::{Clock, SystemClock};

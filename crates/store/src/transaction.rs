@@ -4,6 +4,7 @@ mod erase;
 mod history;
 mod list;
 mod mentions;
+mod patient_id;
 mod read;
 mod write;
 

@@ -1,12 +1,11 @@
 //! [`Writer`] as SQL.
 
 use fhir::canonical::{Canonical, Digest};
-use fhir::index::IndexRows;
 use fhir::{Id, ResourceType, Target, VersionId};
 
 use super::read::Lock;
 use super::{Savepoint, Transaction, number};
-use crate::api::{KeyRow, NewResource, Record, Stored, Trace, Writer};
+use crate::api::{AllocatedId, NewResource, Record, Stored, Trace, Writer};
 use crate::audit::AuditEntry;
 use crate::codes;
 use crate::entries::{self, Entries, Owner};
@@ -92,24 +91,8 @@ impl Writer for Transaction<'_> {
         self.overwrite_past(version, content)
     }
 
-    fn give_medicapp_id(
-        &mut self,
-        current: &Stored,
-        id: &str,
-        keys: &[KeyRow],
-        index: &IndexRows,
-    ) -> Result<(), StoreError> {
-        self.begin_change()?;
-        let statement = Statement::new("UPDATE resource SET medicapp_id = ")
-            .bind(id)
-            .sql(" WHERE space = ")
-            .bind(self.space)
-            .sql(" AND row = ")
-            .bind(current.row);
-        self.run("giving an id", &statement)?;
-        let owner = self.owner(current.target.kind, current.row);
-        entries::insert(self.sql, owner, &Entries::of_parts(index, keys))
-            .map_err(|error| self.fail("writing the index", &error))
+    fn give_medicapp_ids(&mut self, given: &[AllocatedId]) -> Result<u64, StoreError> {
+        self.give_ids(given)
     }
 
     fn put_record(&mut self, record: &Record) -> Result<(), StoreError> {

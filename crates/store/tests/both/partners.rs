@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use fhir::Timestamp;
+use fhir::index::TokenRow;
 use fhir::interaction::{Listing, Replaced};
-use store::{ListPage, LockSet, NewResource, Record, SpaceStore, StoreError, Stored, Trace};
+use fhir::query::IndexParam;
+use fhir::query::param::fold_token;
+use fhir::{Identifier, Timestamp};
+use store::{
+    AllocatedId, KeyRow, KeyState, ListPage, LockSet, NewResource, Policy, Record, SpaceStore, StoreError,
+    Stored, Trace,
+};
 
 use crate::bench::{Bench, Database, SPACE};
 use crate::cases;
-use crate::fixture::{PATIENT, get, id, insert, patient, remove, replace, target};
+use crate::fixture::{PATIENT, find, get, id, insert, patient, remove, replace, target};
 
 cases![
     a_list_is_in_order_of_creation_whatever_changes_later,
@@ -17,6 +23,7 @@ cases![
     who_wrote_first_and_last_is_kept,
     a_poller_by_time_never_misses_a_change,
     an_erased_person_is_nowhere_in_the_database,
+    ids_are_given_to_patients_that_have_none_and_to_nobody_twice,
 ];
 
 fn listing() -> Listing {
@@ -125,6 +132,57 @@ async fn an_attached_record_modifies_its_resource_without_a_version(bench: Arc<B
     assert_eq!(page.records, expected);
     let now = get(&space, "a").await.unwrap();
     assert_eq!((now.version, now.updated), (stored.version, stored.updated));
+}
+
+/// The id with the rows that find it.
+fn allocated(row: i64, text: &str) -> AllocatedId {
+    let system = "urn:example:allocated".to_owned();
+    AllocatedId {
+        row,
+        id: text.to_owned(),
+        token: TokenRow {
+            param: IndexParam::AllocatedIdentifier,
+            system: system.clone(),
+            code: fold_token(IndexParam::Identifier, text),
+        },
+        key: KeyRow {
+            policy: Policy::KeySystem,
+            identifier: Identifier {
+                system,
+                value: text.to_owned(),
+            },
+            state: KeyState::Owning,
+        },
+    }
+}
+
+async fn ids_are_given_to_patients_that_have_none_and_to_nobody_twice(bench: Arc<Bench>) {
+    let space = bench.open_space();
+    let mut rows = Vec::new();
+    for name in ["a", "b", "gone"] {
+        rows.push(insert(&space, name, patient(name, "Dupont")).await.unwrap().row);
+    }
+    remove(&space, "gone").await;
+    let give = async |given: Vec<AllocatedId>| -> Result<u64, StoreError> {
+        space
+            .write(LockSet::default(), move |tx| tx.give_medicapp_ids(&given))
+            .await
+    };
+    assert_eq!(give(vec![]).await.unwrap(), 0);
+    assert_eq!(give(vec![allocated(rows[0], "pat_1")]).await.unwrap(), 1);
+    let all = rows.iter().zip(["pat_2", "pat_3", "pat_4"]);
+    let all = all.map(|(&row, id)| allocated(row, id)).collect();
+    assert_eq!(give(all).await.unwrap(), 1, "one has an id, one is deleted");
+    for (name, id) in [("a", "pat_1"), ("b", "pat_3")] {
+        let stored = get(&space, name).await.unwrap();
+        assert_eq!(stored.medicapp_id.as_deref(), Some(id));
+        assert_eq!(stored.version.to_string(), "1");
+        let query = format!("identifier=urn:example:allocated|{id}");
+        assert_eq!(find(&space, &query).await, [name]);
+    }
+    // A key that is another's is never passed over.
+    let third = insert(&space, "c", patient("c", "Dupont")).await.unwrap();
+    assert!(give(vec![allocated(third.row, "pat_3")]).await.is_err());
 }
 
 async fn who_wrote_first_and_last_is_kept(bench: Arc<Bench>) {
