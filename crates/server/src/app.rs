@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
@@ -11,6 +11,7 @@ use fhir::limits::{MAX_BODY_BYTES, MAX_BUNDLE_BYTES};
 
 use crate::auth::Authenticator;
 use crate::conformance::Catalogue;
+use crate::gate::TurnedAway;
 use crate::health::Probe;
 use crate::meters::Meters;
 use crate::proxy::Network;
@@ -114,6 +115,8 @@ pub struct App {
     pub(crate) spans: Option<Spans>,
     /// Knows whether the database answers.
     pub(crate) probe: Probe,
+    /// Of whom nobody has looked who they are.
+    pub(crate) turned_away: TurnedAway,
     running: AtomicUsize,
     stopping: AtomicBool,
 }
@@ -139,6 +142,7 @@ impl App {
             meters: Meters::new(),
             spans,
             probe,
+            turned_away: TurnedAway::new(Instant::now()),
             running: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         }

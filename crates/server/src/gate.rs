@@ -34,6 +34,9 @@ use crate::{body, cors, meters, partner, proxy, tls};
 
 #[cfg(test)]
 mod tests;
+mod turned_away;
+
+pub use turned_away::TurnedAway;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
@@ -151,8 +154,12 @@ async fn handle<'a>(
         Handler::Known(handler) => {
             let _permit = visit.app.permit().ok_or_else(|| {
                 let refusal = error::overloaded();
-                let auth = &visit.app.auth;
-                auth.record_unknown(row.door, visit.request_id, ADMIT, &refusal);
+                let App {
+                    auth, turned_away, ..
+                } = visit.app;
+                if turned_away.is_told(row.door, Instant::now()) {
+                    auth.record_unknown(row.door, visit.request_id, ADMIT, &refusal);
+                }
                 refusal
             })?;
             let caller = Arc::new(authenticate(&visit, row, trace)?);

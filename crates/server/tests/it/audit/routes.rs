@@ -1,5 +1,7 @@
 //! T39: every route of every door writes a row for each interaction and each refusal.
 
+use std::time::Instant;
+
 use serde_json::json;
 use server::all_routes;
 use testkit::harness::{Context, Test};
@@ -243,6 +245,26 @@ fn t39_what_stops_before_the_caller_is_known_is_written_too(context: &Context) {
         .send();
     assert_eq!(answer.status, 429, "{answer:?}");
     assert_eq!(rows_of(&server, "too-many", 1), ["fhir admit throttled"]);
+    // A flood of them is told once a second, and each in the metrics.
+    let flood = 200;
+    let began = Instant::now();
+    for _ in 0..flood {
+        assert_eq!(
+            fhir.get("/fhir/Patient")
+                .header("X-Request-Id", "a-flood")
+                .send()
+                .status,
+            429
+        );
+    }
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 2;
+    // Rows are written in their order, and the first at another door has one.
+    let other = server.anonymous();
+    other.get(PREPERSON).header("X-Request-Id", "behind-it").send();
+    rows_of(&server, "behind-it", 1);
+    let told = rows_of(&server, "a-flood", 0).len();
+    assert!(told <= seconds, "{told} rows in {seconds} s");
+    assert!(told < flood / 2, "{told} rows of {flood}");
     // Nobody's: it is in no space.
     let space = "SELECT space || client FROM audit WHERE request_id = 'too-many'";
     assert_eq!(execute(&server, space), "0");
