@@ -24,6 +24,7 @@ pub mod attributes;
 mod bearer;
 mod certificate;
 mod directory;
+mod keys;
 mod record;
 #[cfg(test)]
 mod tests;

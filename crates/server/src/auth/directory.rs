@@ -8,20 +8,16 @@ use adapters::ehealth;
 use engine::{Caller, ClientPolicy, Door, Scopes};
 use sha2::{Digest as _, Sha256};
 use store::SpaceKey;
-use store::access::{AccessSnapshot, Client, ClientCertificate, ClientKey};
-use subtle::ConstantTimeEq as _;
+use store::access::{AccessSnapshot, Client, ClientCertificate};
 use uuid::Uuid;
 
 use crate::alias::Aliases;
 
 use super::attributes::{self, ApiKeyDigest, attribute};
+use super::keys::KeyTable;
 use crate::rate::{self, Allowance, Rate};
 use crate::tls::Identity;
 use crate::tls::certificate::{distinguished_name, is_same_name};
-
-/// A prefix that is there and nobody's, and one that is not there. No key has them: prefixes are hexadecimal digits.
-const NOBODYS: &str = "sk_live_nobodynobody";
-const ABSENT: &str = "sk_live_absentabsent";
 
 /// Spaces, clients and keys at one moment, ready to be looked up.
 pub struct Directory {
@@ -31,8 +27,7 @@ pub struct Directory {
     pub aliases: Aliases,
     /// Under which authors are derived.
     namespace: Uuid,
-    /// By prefix; [`NOBODYS`] is nobody's.
-    keys: HashMap<String, (ClientKey, Option<Arc<KnownClient>>)>,
+    keys: KeyTable,
     certificates: Vec<KnownCertificate>,
     clients: HashMap<String, Arc<KnownClient>>,
     /// Clients by the name that an issuer has for them; `None` where it would be that of several.
@@ -182,6 +177,11 @@ impl KnownClient {
         self.expires.is_none_or(|end| now < end)
     }
 
+    /// From when on it is not let in.
+    pub(super) fn end(&self) -> Option<i64> {
+        self.expires
+    }
+
     /// In whose name it writes.
     pub fn author(&self) -> &str {
         &self.registry.user
@@ -249,19 +249,10 @@ impl Directory {
             .filter_map(|client| KnownClient::new(client, snapshot, &namespace))
             .map(|client| (client.id.clone(), Arc::new(client)))
             .collect();
-        let keys = snapshot.keys.iter().filter(|key| !key.revoked).filter_map(|key| {
-            let client = clients.get(key.client.as_str())?;
-            Some((key.prefix.clone(), (key.clone(), Some(Arc::clone(client)))))
-        });
+        let keys = snapshot.keys.iter().filter(|key| !key.revoked);
+        let keys = keys.filter_map(|key| Some((key, clients.get(key.client.as_str())?)));
+        let keys = KeyTable::new(&keys.collect::<Vec<_>>());
         let certificates = snapshot.certificates.iter();
-        let nobodys = ClientKey {
-            prefix: NOBODYS.to_owned(),
-            client: String::new(),
-            hash: [0; 32],
-            created: 0,
-            expires: None,
-            revoked: false,
-        };
         Directory {
             certificates: certificates
                 .filter_map(|row| KnownCertificate::new(row, &clients))
@@ -269,7 +260,7 @@ impl Directory {
             generation: snapshot.generation,
             aliases: Aliases::new(naming_base, snapshot, oids),
             namespace,
-            keys: keys.chain([(NOBODYS.to_owned(), (nobodys, None))]).collect(),
+            keys,
             tokens: names_at_issuers(snapshot, &clients),
             clients,
         }
@@ -358,16 +349,7 @@ impl Directory {
     pub fn client_of(&self, token: &str, now: i64) -> Option<(&KnownClient, bool)> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let (kind, prefix) = split_key(token)?;
-        // Of every key one prefix is found and one is not, and a hash is compared: the time taken tells nothing of
-        // whether the prefix is somebody's.
-        let found = self.keys.get(prefix);
-        let other = self.keys.get(if found.is_some() { ABSENT } else { NOBODYS });
-        let (key, client) = found.or(other)?;
-        let equal = bool::from(hash.ct_eq(&key.hash));
-        let live = key.expires.is_none_or(|end| now < end);
-        let client = client
-            .as_deref()
-            .filter(|client| equal & live & client.is_let_in(now))?;
+        let client = self.keys.client_of(prefix, &hash, now)?;
         Some((client, kind == "test"))
     }
 }

@@ -94,6 +94,38 @@ fn headers<'r>(api_key: Option<&'r [u8]>, authorization: Option<&'r [u8]>) -> Ca
 }
 
 #[test]
+fn each_of_many_keys_is_found_until_its_end_and_no_other_is() {
+    let mut snapshot = snapshot();
+    assert!(
+        Directory::new(&AccessSnapshot::default(), NAMING_BASE, &BTreeMap::new())
+            .client_of(KEY, 0)
+            .is_none()
+    );
+    let tokens: Vec<String> = (0..200)
+        .map(|number| format!("sk_live_{number:012x}_secret{number}"))
+        .collect();
+    let sample = snapshot.keys[0].clone();
+    for (number, token) in tokens.iter().enumerate() {
+        snapshot.keys.push(ClientKey {
+            prefix: format!("sk_live_{number:012x}"),
+            hash: Sha256::digest(token.as_bytes()).into(),
+            ..sample.clone()
+        });
+    }
+    let directory = Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new());
+    for token in tokens.iter().map(String::as_str).chain([KEY]) {
+        assert!(directory.client_of(token, 999).is_some(), "{token}");
+        assert!(directory.client_of(token, 1_000).is_none(), "{token}");
+        assert!(directory.client_of(&format!("{token}0"), 0).is_none(), "{token}");
+    }
+    assert!(directory.client_of("sk_live_ffffffffffff_secret1", 0).is_none());
+    // The earlier end counts, the client's or the key's.
+    snapshot.clients[0].expires = Some(500);
+    let directory = Directory::new(&snapshot, NAMING_BASE, &BTreeMap::new());
+    assert!(directory.client_of(KEY, 499).is_some() && directory.client_of(KEY, 500).is_none());
+}
+
+#[test]
 fn t12_a_mutated_authorization_is_the_key_or_nobodys() {
     let directory = directory();
     let corpus = &[
