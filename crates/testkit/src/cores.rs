@@ -18,13 +18,7 @@ impl Halves {
     /// # Panics
     /// When there is only one.
     pub fn of_this_process() -> Halves {
-        let status = std::fs::read_to_string("/proc/self/status").expect("a process may read its own status");
-        let all = status
-            .lines()
-            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
-            .expect("Linux tells the cores of a process")
-            .trim()
-            .to_owned();
+        let all = allowed(std::process::id());
         let (first, second) = halves(&all);
         assert!(
             !first.is_empty(),
@@ -51,6 +45,28 @@ impl Halves {
     pub fn set_free(&self, pid: u32) {
         pin(pid, &self.all);
     }
+}
+
+/// Lets this thread compute on the cores of a process, and only there.
+///
+/// # Panics
+/// When there is no such process.
+pub fn beside(pid: u32) {
+    let thread = std::fs::read_link("/proc/thread-self").expect("Linux names the own thread");
+    let thread = thread.file_name().and_then(|name| name.to_str()?.parse().ok());
+    pin(thread.expect("threads have numbers"), &allowed(pid));
+}
+
+/// The cores that a process may use.
+fn allowed(pid: u32) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the status of a process");
+    let cores = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    cores
+        .expect("Linux tells the cores of a process")
+        .trim()
+        .to_owned()
 }
 
 /// The cores of a list as Linux writes it, `0-2,5`, in two halves; the second is the larger.
@@ -83,7 +99,20 @@ fn pin(pid: u32, cores: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::halves;
+    use super::{allowed, beside, halves};
+
+    #[test]
+    fn a_thread_moves_to_the_cores_of_a_process() {
+        let all = allowed(std::process::id());
+        let moved = std::thread::spawn(move || {
+            beside(1);
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let line = format!("Cpus_allowed_list:\t{}\n", allowed(1));
+            assert!(status.contains(&line), "{status}");
+        });
+        moved.join().unwrap();
+        assert_eq!(allowed(std::process::id()), all, "nobody else moves");
+    }
 
     #[test]
     fn a_list_of_cores_is_cut_in_the_middle() {

@@ -228,7 +228,7 @@ impl Server {
     }
 
     /// Waits until PostgreSQL has ended the sessions of a killed process: a COMMIT that was under way may
-    /// still succeed until then. Nothing to wait for on SQLite.
+    /// still succeed until then. PostgreSQL's own work there (autovacuum takes minutes) is not waited for. Nothing to wait for on SQLite.
     ///
     /// # Panics
     /// When they last longer than a minute.
@@ -239,7 +239,8 @@ impl Server {
         };
         let ended = poll(START_LIMIT * 2, || {
             let left = database.query(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
             );
             (left == "0").then_some(())
         });

@@ -1,4 +1,4 @@
-//! What a working day of a server looks like: mostly reads, some searches, some pushes, of which half change nothing.
+//! What a working day of a server looks like: mostly reads, some searches, some pushes, of which some change nothing.
 
 use super::{Subject, put_by};
 use crate::http::{Client, Failure, Response};
@@ -47,8 +47,8 @@ impl Mixture {
         }
     }
 
-    /// Sends request `number`: of ten, seven read by id, one searches by identifier, one pushes what is there, one
-    /// pushes a change.
+    /// Sends request `number`: of ten, seven read by id, one searches by identifier, one pushes a change,
+    /// one pushes the account as it was at first: that changes nothing unless a change went before.
     pub fn ask(&self, pair: &Pair, number: u64) -> Result<Response, Failure> {
         let spread = mix(number);
         let account = spread % ACCOUNTS;

@@ -24,7 +24,9 @@ pub mod soak;
 mod subject;
 mod tables;
 pub mod terminate;
+pub mod trend;
 pub mod upsert;
+pub mod yardstick;
 
 pub use subject::{Key, Subject};
 

@@ -1,4 +1,9 @@
 //! T32: a long day at 80 % of the peak. Memory, descriptors, latency and the write-ahead log stay as they are.
+//!
+//! The peak is the highest rate at which requests that come by the clock, and not one upon the other, are answered in
+//! time. Clients that each wait for their answer get more out of a server: it always finds several requests at once, and
+//! commits more writes with a flush. Of what they get, 80 % can keep it busy to the last tenth of a core, where answers
+//! say more about the neighbours of a machine than about the server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -6,28 +11,41 @@ use std::time::{Duration, Instant};
 use super::database_away::joined;
 use super::load::{self, Pace, Sample};
 use super::mixture::Mixture;
+use super::trend::Trend;
+use super::yardstick::Yardstick;
+use crate::cores;
 use crate::process;
 use crate::server::Server;
 
 /// Clients.
 const CLIENTS: usize = 32;
+/// The 99th percentile that a rate must keep to be the peak or less.
+const IN_TIME: Duration = Duration::from_millis(50);
+/// Rates that are tried, as parts of what clients that wait for their answers get.
+const STEPS: [f64; 14] = [
+    1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2,
+];
 /// The part of the peak that is asked for.
 const PART: f64 = 0.8;
 /// The part of the time that counts as warm-up.
 const WARM_UP: f64 = 0.3;
+/// Pieces into which the time after the warm-up is cut, to see what grows from one to the next.
+const PIECES: u32 = 20;
+/// By how much the machine may have been slower or faster in a piece than in most for its answers to be compared.
+const RESTLESS: f64 = 0.03;
 /// How often the process is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is promised.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How long the peak is looked for.
+    /// How long each rate is tried while the peak is looked for.
     pub peak: Duration,
     /// How long it lasts.
     pub stretch: Duration,
     /// The most that memory may grow in an hour, of what it is after the warm-up.
     pub growth_per_hour: f64,
-    /// The most by which p99 may rise from the first to the last quarter after the warm-up.
+    /// The most by which p99 may rise from the end of the warm-up to the end, as a part of it.
     pub drift: f64,
     /// The longest write-ahead log, in bytes.
     pub log_limit: u64,
@@ -36,25 +54,49 @@ pub struct Plan {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Requests a second, as many as there can be.
+    /// Requests a second that clients get who each wait for their answer.
+    pub flat_out: f64,
+    /// Requests a second that are answered in time, as many as there can be.
     pub peak: f64,
     /// Requests that were served.
     pub served: usize,
     /// Anonymous memory after the warm-up and at the end, in bytes.
     pub memory: (u64, u64),
-    /// The slope of memory after the warm-up, as a part of it per hour.
-    pub growth_per_hour: f64,
+    /// How the most memory of a piece grows after the warm-up, as a part of it per hour.
+    pub growth_per_hour: Trend,
     /// Descriptors after the warm-up, and at most from then on.
     pub descriptors: (usize, usize),
     /// p99 in the first and in the last quarter after the warm-up.
     pub p99: (Duration, Duration),
+    /// How the logarithm of a piece's p99 grows from the end of the warm-up to the end, over the pieces in which the
+    /// machine was as fast as in most of them.
+    pub drift: Trend,
+    /// How many pieces those are.
+    pub quiet: usize,
     /// The longest write-ahead log, in bytes.
     pub log: u64,
+    /// The tenths of the whole, one after the other: what grows shows here.
+    pub tenths: Vec<Tenth>,
 }
 
-/// One run.
+/// A tenth of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenth {
+    /// Half of the answers took no longer.
+    pub p50: Duration,
+    /// 99 of 100 answers took no longer.
+    pub p99: Duration,
+    /// Cores that the server kept busy (not those of PostgreSQL).
+    pub cores: f64,
+    /// What the server's cores needed for work that is always the same.
+    pub work: Duration,
+}
+
+/// One run. Memory and p99 go up and down; they count as growing when they grow by more than is promised whatever the
+/// line through them may owe to that ([`Trend::at_least`]). Of p99 only pieces are compared in which the machine itself was as
+/// fast as in the others ([`Yardstick`]).
 ///
 /// # Panics
 /// When a promise is broken.
@@ -66,7 +108,16 @@ pub fn run(server: &Server, plan: Plan) -> Outcome {
         load::run(CLIENTS, pace, stretch, |_| Mixture::pair(server), ask)
     };
     pace(Pace::FlatOut, plan.peak / 4);
-    let peak = load::served_per_second(&pace(Pace::FlatOut, plan.peak), plan.peak);
+    let flat_out = load::served_per_second(&pace(Pace::FlatOut, plan.peak), plan.peak);
+    let in_time = |rate: &f64| {
+        let samples = pace(Pace::Rate(*rate), plan.peak);
+        let took = samples.iter().map(|sample| sample.took);
+        samples.iter().all(load::is_served) && load::percentile(took, 99.0) <= IN_TIME
+    };
+    let peak = STEPS.map(|part| part * flat_out).into_iter().find(in_time);
+    let Some(peak) = peak else {
+        panic!("of {flat_out:.0} requests a second not even a fifth was answered within {IN_TIME:?}")
+    };
     let over = &AtomicBool::new(false);
     let (samples, looks) = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(server, over));
@@ -79,15 +130,18 @@ pub fn run(server: &Server, plan: Plan) -> Outcome {
         "answered {:?}; 0 stands for no answer",
         load::statuses(&samples)
     );
-    let outcome = judge(plan, peak, &samples, &looks);
+    let outcome = judge(plan, (flat_out, peak), &samples, &looks);
     let problems = [
-        (outcome.growth_per_hour > plan.growth_per_hour, "memory grows"),
+        (
+            outcome.growth_per_hour.at_least() > plan.growth_per_hour,
+            "memory grows",
+        ),
         (
             outcome.descriptors.1 > outcome.descriptors.0 + plan.more_descriptors,
             "descriptors grow",
         ),
         (
-            outcome.p99.1 > outcome.p99.0.mul_f64(1.0 + plan.drift),
+            outcome.drift.at_least().exp() > 1.0 + plan.drift,
             "answers become slower",
         ),
         (outcome.log > plan.log_limit, "the write-ahead log is too long"),
@@ -106,9 +160,13 @@ struct Look {
     memory: u64,
     descriptors: usize,
     log: u64,
+    processor: Duration,
+    work: Duration,
 }
 
 fn watch(server: &Server, over: &AtomicBool) -> Vec<Look> {
+    cores::beside(server.pid());
+    let yardstick = Yardstick::new();
     let begin = Instant::now();
     let log = server.data_folder().join("passerelle.db-wal");
     let mut looks = Vec::new();
@@ -120,13 +178,15 @@ fn watch(server: &Server, over: &AtomicBool) -> Vec<Look> {
                 .expect("an own child's descriptors can be counted"),
             // None on PostgreSQL.
             log: std::fs::metadata(&log).map_or(0, |file| file.len()),
+            processor: process::processor_time(server.pid()).expect("an own child's time can be read"),
+            work: yardstick.measure(),
         });
         std::thread::sleep(LOOK);
     }
     looks
 }
 
-fn judge(plan: Plan, peak: f64, samples: &[Sample], looks: &[Look]) -> Outcome {
+fn judge(plan: Plan, (flat_out, peak): (f64, f64), samples: &[Sample], looks: &[Look]) -> Outcome {
     let warm = plan.stretch.mul_f64(WARM_UP);
     let rest = plan.stretch.saturating_sub(warm);
     let after: Vec<&Look> = looks.iter().filter(|look| look.at >= warm).collect();
@@ -137,15 +197,33 @@ fn judge(plan: Plan, peak: f64, samples: &[Sample], looks: &[Look]) -> Outcome {
         let within = samples.iter().filter(|sample| (from..to).contains(&sample.due));
         load::percentile(within.map(|sample| sample.took), 99.0)
     };
-    let points: Vec<(f64, f64)> = after
-        .iter()
-        .map(|look| (look.at.as_secs_f64() / 3600.0, look.memory as f64))
-        .collect();
+    let usual = work(looks, warm, plan.stretch);
+    let mut most = Vec::new();
+    let mut slowest = Vec::new();
+    for piece in 0..PIECES {
+        let (from, to) = (warm + rest / PIECES * piece, warm + rest / PIECES * (piece + 1));
+        let within = after.iter().filter(|look| (from..to).contains(&look.at));
+        let memory = within.map(|look| look.memory as f64);
+        let middle = (from + to).as_secs_f64() / 2.0;
+        most.extend(memory.reduce(f64::max).map(|memory| (middle / 3600.0, memory)));
+        let p99 = p99(from, to).as_secs_f64();
+        let here = work(looks, from, to).as_secs_f64() / usual.as_secs_f64();
+        if p99 > 0.0 && (here - 1.0).abs() <= RESTLESS {
+            slowest.push((middle / rest.as_secs_f64(), p99.ln()));
+        }
+    }
+    assert!(
+        slowest.len() >= PIECES as usize / 2,
+        "the machine was too restless to tell: its speed was the same in only {} of {PIECES} pieces; {:?}",
+        slowest.len(),
+        tenths(plan.stretch, samples, looks)
+    );
     Outcome {
+        flat_out,
         peak,
         served: samples.len(),
         memory: (first.memory, last.memory),
-        growth_per_hour: slope(&points) / first.memory as f64,
+        growth_per_hour: Trend::of(&most).times(1.0 / first.memory as f64),
         descriptors: (
             first.descriptors,
             after
@@ -158,35 +236,41 @@ fn judge(plan: Plan, peak: f64, samples: &[Sample], looks: &[Look]) -> Outcome {
             p99(warm, warm + rest / 4),
             p99(plan.stretch.saturating_sub(rest / 4), plan.stretch),
         ),
+        drift: Trend::of(&slowest),
+        quiet: slowest.len(),
         log: looks.iter().map(|look| look.log).max().unwrap_or_default(),
+        tenths: tenths(plan.stretch, samples, looks),
     }
 }
 
-/// The slope of the line that lies closest to the points.
-fn slope(points: &[(f64, f64)]) -> f64 {
-    let count = points.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let covariance: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
-    let variance: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
-    if variance == 0.0 {
-        0.0
-    } else {
-        covariance / variance
-    }
+/// What the machine needed for the work that is always the same: the median.
+fn work(looks: &[Look], from: Duration, to: Duration) -> Duration {
+    let within = looks.iter().filter(|look| (from..to).contains(&look.at));
+    load::percentile(within.map(|look| look.work), 50.0)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::slope;
-
-    #[test]
-    fn the_slope_of_a_line_is_found_through_noise() {
-        let line: Vec<(f64, f64)> = (0..100)
-            .map(f64::from)
-            .map(|x| (x, 5.0 + 3.0 * x + if x as i32 % 2 == 0 { 0.5 } else { -0.5 }))
+fn tenths(stretch: Duration, samples: &[Sample], looks: &[Look]) -> Vec<Tenth> {
+    let one = |number: u32| {
+        let (from, to) = (stretch / 10 * number, stretch / 10 * (number + 1));
+        let within: Vec<Duration> = samples
+            .iter()
+            .filter(|sample| (from..to).contains(&sample.due))
+            .map(|sample| sample.took)
             .collect();
-        assert!((slope(&line) - 3.0).abs() < 0.01, "{}", slope(&line));
-        assert_eq!(slope(&[(1.0, 2.0)]), 0.0);
-    }
+        let mut seen = looks.iter().filter(|look| (from..to).contains(&look.at));
+        let busy = match (seen.next(), seen.next_back()) {
+            (Some(first), Some(last)) => {
+                let busy = last.processor.saturating_sub(first.processor);
+                busy.as_secs_f64() / (last.at - first.at).as_secs_f64()
+            }
+            _ => 0.0,
+        };
+        Tenth {
+            p50: load::percentile(within.iter().copied(), 50.0),
+            p99: load::percentile(within, 99.0),
+            cores: busy,
+            work: work(looks, from, to),
+        }
+    };
+    (0..10).map(one).collect()
 }

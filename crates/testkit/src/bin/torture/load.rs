@@ -6,6 +6,7 @@ use testkit::cores::Halves;
 use testkit::postgres::Postgres;
 use testkit::server::{Backend, Server};
 use testkit::strace;
+use testkit::torture::trend::Trend;
 use testkit::torture::{brute_force, flush_order, overload, slow_clients, soak};
 
 use crate::programme::Programme;
@@ -72,16 +73,21 @@ pub fn slow_clients(programme: &mut Programme<'_>) {
     });
 }
 
-/// T30: three times the peak. The server (and PostgreSQL) has one half of the cores, the clients have the other: they
-/// stand for other machines, and with three times as much to do they would take most of what the peak was measured with.
+/// T30: three times the peak.
 pub fn overload(programme: &mut Programme<'_>) {
+    on_halves(programme, "T30", overload_of);
+}
+
+/// The server (and PostgreSQL) has one half of the cores, the clients have the other: they stand for other machines,
+/// and what they need would be taken from what the peak was measured with.
+fn on_halves(programme: &mut Programme<'_>, part: &'static str, run: fn(&mut Programme<'_>, &Server)) {
     let cores = Halves::of_this_process();
     let database = (programme.backend == Backend::Postgres).then(|| Postgres::shared().pid());
     if let Some(database) = database {
         cores.move_to_first(database);
     }
-    if let Some(server) = cores.start_on_first(|| programme.server("T30")) {
-        overload_of(programme, &server);
+    if let Some(server) = cores.start_on_first(|| programme.server(part)) {
+        run(programme, &server);
     }
     for pid in database.into_iter().chain([std::process::id()]) {
         cores.set_free(pid);
@@ -115,9 +121,10 @@ fn overload_of(programme: &mut Programme<'_>, server: &Server) {
 
 /// T32: a long day at 80 % of the peak.
 pub fn soak(programme: &mut Programme<'_>) {
-    let Some(server) = programme.server("T32") else {
-        return;
-    };
+    on_halves(programme, "T32", soak_of);
+}
+
+fn soak_of(programme: &mut Programme<'_>, server: &Server) {
     let plan = soak::Plan {
         peak: Duration::from_secs(programme.options.share(20).max(2)),
         stretch: Duration::from_secs(programme.options.share(600)),
@@ -127,22 +134,37 @@ pub fn soak(programme: &mut Programme<'_>) {
         more_descriptors: 8,
     };
     programme.told("T32", || {
-        let outcome = soak::run(&server, plan);
+        let outcome = soak::run(server, plan);
+        let tenth = |tenth: &soak::Tenth| {
+            let (p50, p99) = (millis(tenth.p50), millis(tenth.p99));
+            format!("{p50:.1} ms, {p99:.1} ms, {:.2}, {:.3} ms", tenth.cores, millis(tenth.work))
+        };
+        let tenths: Vec<String> = outcome.tenths.iter().map(tenth).collect();
         format!(
-            "peak {:.0} requests/s; {} served; memory {:.1} MiB after the warm-up, {:.1} MiB at the end ({:+.2} % an hour); \
-             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms; write-ahead log at most {:.1} MiB",
+            "{:.0} requests/s flat out, peak {:.0}; {} served; memory {:.1} MiB after the warm-up, {:.1} MiB at the end ({} an hour); \
+             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms ({}, {} of 20 pieces); write-ahead log at most {:.1} MiB; \
+             tenths (p50, p99, cores of the server, the same work): {}",
+            outcome.flat_out,
             outcome.peak,
             outcome.served,
             mebibytes(outcome.memory.0),
             mebibytes(outcome.memory.1),
-            outcome.growth_per_hour * 100.0,
+            percent(outcome.growth_per_hour),
             outcome.descriptors.0,
             outcome.descriptors.1,
             millis(outcome.p99.0),
             millis(outcome.p99.1),
-            mebibytes(outcome.log)
+            percent(outcome.drift),
+            outcome.quiet,
+            mebibytes(outcome.log),
+            tenths.join("; ")
         )
     });
+}
+
+/// A part of something, with two standard errors.
+fn percent(trend: Trend) -> String {
+    format!("{:+.1} ± {:.1} %", trend.slope * 100.0, trend.error * 200.0)
 }
 
 fn millis(time: Duration) -> f64 {
