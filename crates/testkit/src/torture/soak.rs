@@ -30,7 +30,7 @@ const PART: f64 = 0.8;
 /// The part of the time that counts as warm-up.
 const WARM_UP: f64 = 0.3;
 /// Pieces into which the time after the warm-up is cut, to see what grows from one to the next.
-const PIECES: u32 = 20;
+pub const PIECES: u32 = 20;
 /// By how much the machine may have been slower or faster in a piece than in most for its answers to be compared.
 const RESTLESS: f64 = 0.03;
 /// How often the process is looked at.
@@ -207,8 +207,10 @@ fn judge(plan: Plan, (flat_out, peak): (f64, f64), samples: &[Sample], looks: &[
         let middle = (from + to).as_secs_f64() / 2.0;
         most.extend(memory.reduce(f64::max).map(|memory| (middle / 3600.0, memory)));
         let p99 = p99(from, to).as_secs_f64();
-        let here = work(looks, from, to).as_secs_f64() / usual.as_secs_f64();
-        if p99 > 0.0 && (here - 1.0).abs() <= RESTLESS {
+        let here = work(looks, from, to);
+        // Nobody may have looked within a piece of a very short run.
+        let is_quiet = here.is_zero() || (here.as_secs_f64() / usual.as_secs_f64() - 1.0).abs() <= RESTLESS;
+        if p99 > 0.0 && is_quiet {
             slowest.push((middle / rest.as_secs_f64(), p99.ln()));
         }
     }

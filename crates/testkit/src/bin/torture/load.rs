@@ -142,7 +142,7 @@ fn soak_of(programme: &mut Programme<'_>, server: &Server) {
         let tenths: Vec<String> = outcome.tenths.iter().map(tenth).collect();
         format!(
             "{:.0} requests/s flat out, peak {:.0}; {} served; memory {:.1} MiB after the warm-up, {:.1} MiB at the end ({} an hour); \
-             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms ({}, {} of 20 pieces); write-ahead log at most {:.1} MiB; \
+             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms ({}, {} of {} pieces); write-ahead log at most {:.1} MiB; \
              tenths (p50, p99, cores of the server, the same work): {}",
             outcome.flat_out,
             outcome.peak,
@@ -154,8 +154,9 @@ fn soak_of(programme: &mut Programme<'_>, server: &Server) {
             outcome.descriptors.1,
             millis(outcome.p99.0),
             millis(outcome.p99.1),
-            percent(outcome.drift),
+            factor(outcome.drift),
             outcome.quiet,
+            soak::PIECES,
             mebibytes(outcome.log),
             tenths.join("; ")
         )
@@ -165,6 +166,12 @@ fn soak_of(programme: &mut Programme<'_>, server: &Server) {
 /// A part of something, with two standard errors.
 fn percent(trend: Trend) -> String {
     format!("{:+.1} ± {:.1} %", trend.slope * 100.0, trend.error * 200.0)
+}
+
+/// By what something is multiplied whose logarithm has this trend, and the two ends of what two standard errors leave open.
+fn factor(trend: Trend) -> String {
+    let [middle, low, high] = [0.0, -2.0, 2.0].map(|errors| (trend.slope + errors * trend.error).exp());
+    format!("x {middle:.2}, between {low:.2} and {high:.2}")
 }
 
 fn millis(time: Duration) -> f64 {
