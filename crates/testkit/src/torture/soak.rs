@@ -30,9 +30,7 @@ const PART: f64 = 0.8;
 /// The part of the time that counts as warm-up.
 const WARM_UP: f64 = 0.3;
 /// Pieces into which the time after the warm-up is cut, to see what grows from one to the next.
-pub const PIECES: u32 = 20;
-/// By how much the machine may have been slower or faster in a piece than in most for its answers to be compared.
-const RESTLESS: f64 = 0.03;
+const PIECES: u32 = 20;
 /// How often the process is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -70,11 +68,9 @@ pub struct Outcome {
     pub descriptors: (usize, usize),
     /// p99 in the first and in the last quarter after the warm-up.
     pub p99: (Duration, Duration),
-    /// How the logarithm of a piece's p99 grows from the end of the warm-up to the end, over the pieces in which the
-    /// machine was as fast as in most of them.
+    /// How the logarithm of a piece's p99 grows from the end of the warm-up to the end, beside how fast the machine was
+    /// in each.
     pub drift: Trend,
-    /// How many pieces those are.
-    pub quiet: usize,
     /// The longest write-ahead log, in bytes.
     pub log: u64,
     /// The tenths of the whole, one after the other: what grows shows here.
@@ -92,11 +88,13 @@ pub struct Tenth {
     pub cores: f64,
     /// What the server's cores needed for work that is always the same.
     pub work: Duration,
+    /// The most anonymous memory, in bytes.
+    pub memory: u64,
 }
 
 /// One run. Memory and p99 go up and down; they count as growing when they grow by more than is promised whatever the
-/// line through them may owe to that ([`Trend::at_least`]). Of p99 only pieces are compared in which the machine itself was as
-/// fast as in the others ([`Yardstick`]).
+/// line through them may owe to that ([`Trend::at_least`]). What p99 owes to a machine that is slower or faster for a while
+/// ([`Yardstick`]) is not counted as growth ([`Trend::beside`]).
 ///
 /// # Panics
 /// When a promise is broken.
@@ -197,7 +195,6 @@ fn judge(plan: Plan, (flat_out, peak): (f64, f64), samples: &[Sample], looks: &[
         let within = samples.iter().filter(|sample| (from..to).contains(&sample.due));
         load::percentile(within.map(|sample| sample.took), 99.0)
     };
-    let usual = work(looks, warm, plan.stretch);
     let mut most = Vec::new();
     let mut slowest = Vec::new();
     for piece in 0..PIECES {
@@ -206,20 +203,12 @@ fn judge(plan: Plan, (flat_out, peak): (f64, f64), samples: &[Sample], looks: &[
         let memory = within.map(|look| look.memory as f64);
         let middle = (from + to).as_secs_f64() / 2.0;
         most.extend(memory.reduce(f64::max).map(|memory| (middle / 3600.0, memory)));
-        let p99 = p99(from, to).as_secs_f64();
-        let here = work(looks, from, to);
+        let (p99, work) = (p99(from, to).as_secs_f64(), work(looks, from, to).as_secs_f64());
         // Nobody may have looked within a piece of a very short run.
-        let is_quiet = here.is_zero() || (here.as_secs_f64() / usual.as_secs_f64() - 1.0).abs() <= RESTLESS;
-        if p99 > 0.0 && is_quiet {
-            slowest.push((middle / rest.as_secs_f64(), p99.ln()));
+        if p99 > 0.0 && work > 0.0 {
+            slowest.push((middle / rest.as_secs_f64(), work.ln(), p99.ln()));
         }
     }
-    assert!(
-        slowest.len() >= PIECES as usize / 2,
-        "the machine was too restless to tell: its speed was the same in only {} of {PIECES} pieces; {:?}",
-        slowest.len(),
-        tenths(plan.stretch, samples, looks)
-    );
     Outcome {
         flat_out,
         peak,
@@ -238,8 +227,7 @@ fn judge(plan: Plan, (flat_out, peak): (f64, f64), samples: &[Sample], looks: &[
             p99(warm, warm + rest / 4),
             p99(plan.stretch.saturating_sub(rest / 4), plan.stretch),
         ),
-        drift: Trend::of(&slowest),
-        quiet: slowest.len(),
+        drift: Trend::beside(&slowest),
         log: looks.iter().map(|look| look.log).max().unwrap_or_default(),
         tenths: tenths(plan.stretch, samples, looks),
     }
@@ -259,7 +247,8 @@ fn tenths(stretch: Duration, samples: &[Sample], looks: &[Look]) -> Vec<Tenth> {
             .filter(|sample| (from..to).contains(&sample.due))
             .map(|sample| sample.took)
             .collect();
-        let mut seen = looks.iter().filter(|look| (from..to).contains(&look.at));
+        let looked = || looks.iter().filter(|look| (from..to).contains(&look.at));
+        let mut seen = looked();
         let busy = match (seen.next(), seen.next_back()) {
             (Some(first), Some(last)) => {
                 let busy = last.processor.saturating_sub(first.processor);
@@ -272,6 +261,7 @@ fn tenths(stretch: Duration, samples: &[Sample], looks: &[Look]) -> Vec<Tenth> {
             p99: load::percentile(within, 99.0),
             cores: busy,
             work: work(looks, from, to),
+            memory: looked().map(|look| look.memory).max().unwrap_or_default(),
         }
     };
     (0..10).map(one).collect()

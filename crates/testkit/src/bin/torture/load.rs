@@ -137,13 +137,14 @@ fn soak_of(programme: &mut Programme<'_>, server: &Server) {
         let outcome = soak::run(server, plan);
         let tenth = |tenth: &soak::Tenth| {
             let (p50, p99) = (millis(tenth.p50), millis(tenth.p99));
-            format!("{p50:.1} ms, {p99:.1} ms, {:.2}, {:.3} ms", tenth.cores, millis(tenth.work))
+            let memory = mebibytes(tenth.memory);
+            format!("{p50:.1} ms, {p99:.1} ms, {:.2}, {:.3} ms, {memory:.1} MiB", tenth.cores, millis(tenth.work))
         };
         let tenths: Vec<String> = outcome.tenths.iter().map(tenth).collect();
         format!(
             "{:.0} requests/s flat out, peak {:.0}; {} served; memory {:.1} MiB after the warm-up, {:.1} MiB at the end ({} an hour); \
-             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms ({}, {} of {} pieces); write-ahead log at most {:.1} MiB; \
-             tenths (p50, p99, cores of the server, the same work): {}",
+             descriptors {}, at most {}; p99 {:.1} ms, at the end {:.1} ms ({}); write-ahead log at most {:.1} MiB; \
+             tenths (p50, p99, cores of the server, the same work, most memory): {}",
             outcome.flat_out,
             outcome.peak,
             outcome.served,
@@ -155,8 +156,6 @@ fn soak_of(programme: &mut Programme<'_>, server: &Server) {
             millis(outcome.p99.0),
             millis(outcome.p99.1),
             factor(outcome.drift),
-            outcome.quiet,
-            soak::PIECES,
             mebibytes(outcome.log),
             tenths.join("; ")
         )
