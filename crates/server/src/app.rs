@@ -1,7 +1,7 @@
 //! What every request shares: settings, engine, authenticator, permits, readiness.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
@@ -14,11 +14,13 @@ use crate::conformance::Catalogue;
 use crate::gate::TurnedAway;
 use crate::health::Probe;
 use crate::meters::Meters;
+use crate::permits::{Permit, Permits};
 use crate::proxy::Network;
 use crate::rate::Limiter;
 use crate::serve::{ACCEPTING, SETTLING};
 use crate::spans::{self, Endpoint, Spans};
 use crate::tls::Tls;
+use crate::wakes;
 
 pub use crate::partner::settings::PartnerSettings;
 pub use crate::serve::{Ended, ServeError, serve, serve_until};
@@ -41,7 +43,7 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
-    /// How many requests are worked on at once; more are refused with 429.
+    /// How many requests are worked on at once; more are refused with 429. See [`Permits`].
     pub max_concurrent_requests: usize,
     /// Threads that serve.
     pub workers: usize,
@@ -117,7 +119,7 @@ pub struct App {
     pub(crate) probe: Probe,
     /// Of whom nobody has looked who they are.
     pub(crate) turned_away: TurnedAway,
-    running: AtomicUsize,
+    permits: Permits,
     stopping: AtomicBool,
 }
 
@@ -132,6 +134,8 @@ impl App {
         });
         let conformance = Catalogue::new(auth.naming_base());
         let probe = Probe::new(engine.store().clone());
+        let began = Instant::now();
+        let permits = Permits::new(settings.max_concurrent_requests, settings.workers, began);
         App {
             settings,
             engine,
@@ -142,25 +146,29 @@ impl App {
             meters: Meters::new(),
             spans,
             probe,
-            turned_away: TurnedAway::new(Instant::now()),
-            running: AtomicUsize::new(0),
+            turned_away: TurnedAway::new(began),
+            permits,
             stopping: AtomicBool::new(false),
         }
     }
 
-    /// A permit to work on a request, when fewer than the limit are worked on.
-    pub fn permit(&self) -> Option<Permit<'_>> {
-        let permit = Permit {
-            running: &self.running,
-        };
-        let before = self.running.fetch_add(1, Ordering::AcqRel);
-        // A permit that is not handed out is dropped here, and gives back what was just taken.
-        (before < self.settings.max_concurrent_requests).then_some(permit)
+    /// A permit to work on a request, unless there is too much to do.
+    pub fn permit(&self, now: Instant) -> Option<Permit<'_>> {
+        let permit = self.permits.take(now, wakes::lateness);
+        if permit.is_none() {
+            self.engine.store().tell_overload();
+        }
+        permit
     }
 
     /// How many requests are worked on.
     pub fn in_flight(&self) -> usize {
-        self.running.load(Ordering::Relaxed)
+        self.permits.in_flight()
+    }
+
+    /// How many are let in in any case.
+    pub fn in_flight_limit(&self, now: Instant) -> usize {
+        self.permits.limit_at(now)
     }
 
     /// From now on not ready.
@@ -187,17 +195,6 @@ impl App {
         request
             .peer_addr()
             .is_some_and(|peer| trusted.iter().any(|network| network.contains(peer.ip())))
-    }
-}
-
-/// The right to work on one request; given back when it is dropped.
-pub struct Permit<'a> {
-    running: &'a AtomicUsize,
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        self.running.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refusal → HTTP: the only place where an error becomes a response. The refusals that HTTP itself brings
 //! (404 of the router, 405, 406, 408, 413, 415, 429) are built here too, as the engine's are.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -34,6 +35,8 @@ pub struct Failure {
     pub allow: Option<String>,
     /// The body as a partner door has written it.
     pub body: Option<String>,
+    /// The outcome as it was written before, in the form for who asks for none.
+    pub written: Option<&'static str>,
     /// Whether the kinds of patches that are taken are told.
     pub tells_patches: bool,
     /// Which credential was wrong, behind every 401.
@@ -46,6 +49,7 @@ impl From<Refusal> for Failure {
             refusal: Box::new(refusal),
             allow: None,
             body: None,
+            written: None,
             tells_patches: false,
             denial: None,
         }
@@ -118,9 +122,13 @@ pub fn response(
     if allows_patches || failure.tells_patches {
         respond::header(&mut response, ACCEPT_PATCH, media::PATCH_TYPES.join(", "));
     }
-    let (mime, body) = rendered(refusal, status, answer, request_id);
-    response.insert_header((CONTENT_TYPE, mime));
-    response.body(body)
+    match failure.written.filter(|_| answer == Answer::default()) {
+        Some(written) => response.insert_header((CONTENT_TYPE, media::JSON)).body(written),
+        None => {
+            let (mime, body) = rendered(refusal, status, answer, request_id);
+            response.insert_header((CONTENT_TYPE, mime)).body(body)
+        }
+    }
 }
 
 /// How to ask again — RFC 6750, 3: without an error when no token came, and never with a reason.
@@ -501,8 +509,17 @@ pub fn throttled(wait: Duration) -> Refusal {
     }
 }
 
-/// 429 of more requests at once than the server works on.
-pub fn overloaded() -> Refusal {
+/// 429 of more requests at once than the server works on. There is no time for it: it is written once.
+pub fn overloaded() -> Failure {
+    static WRITTEN: LazyLock<String> =
+        LazyLock::new(|| outcome_text(&outcome::operation_outcome(&overloaded_refusal().issues)));
+    Failure {
+        written: Some(&WRITTEN),
+        ..Failure::from(overloaded_refusal())
+    }
+}
+
+fn overloaded_refusal() -> Refusal {
     let text =
         "The server works on as many requests as it can. Nothing was written. Send the same request again.";
     Refusal {

@@ -30,7 +30,7 @@ use crate::error::{self, Failure};
 use crate::media::{self, Answer};
 use crate::routes::{Handler, Row};
 use crate::spans::{Parent, Span, Spans};
-use crate::{body, cors, meters, partner, proxy, tls};
+use crate::{body, cors, meters, partner, proxy, tls, wakes};
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +65,8 @@ pub struct Trace {
     pub answer: Cell<Answer>,
     /// Bytes of the body, after inflation.
     pub received: Cell<usize>,
+    /// Whether the log has no line of it.
+    is_untold: Cell<bool>,
 }
 
 /// Answers one request.
@@ -152,16 +154,9 @@ async fn handle<'a>(
     match row.handler {
         Handler::Open(handler) => handler(visit).await,
         Handler::Known(handler) => {
-            let _permit = visit.app.permit().ok_or_else(|| {
-                let refusal = error::overloaded();
-                let App {
-                    auth, turned_away, ..
-                } = visit.app;
-                if turned_away.is_told(row.door, Instant::now()) {
-                    auth.record_unknown(row.door, visit.request_id, ADMIT, &refusal);
-                }
-                refusal
-            })?;
+            let now = Instant::now();
+            let permit = visit.app.permit(now);
+            let _permit = permit.ok_or_else(|| turned_away(&visit, row.door, trace, now))?;
             let caller = Arc::new(authenticate(&visit, row, trace)?);
             // Nobody has set it before: this is the request's one way.
             let _ = trace.caller.set(Arc::clone(&caller));
@@ -169,15 +164,29 @@ async fn handle<'a>(
             if row.door == Door::Fhir {
                 negotiated?;
             }
-            handler(Ask {
+            let ask = Ask {
                 visit,
                 caller,
                 payload,
                 trace,
-            })
-            .await
+            };
+            wakes::gathered(handler(ask)).await
         }
     }
+}
+
+/// Of many a second that are turned away unread, all but the first leave no trace but in the metrics.
+fn turned_away(visit: &Visit<'_>, door: Door, trace: &Trace, now: Instant) -> Failure {
+    let App {
+        auth, turned_away, ..
+    } = visit.app;
+    let failure = error::overloaded();
+    if turned_away.is_told(door, now) {
+        auth.record_unknown(door, visit.request_id, ADMIT, &failure.refusal);
+    } else {
+        trace.is_untold.set(true);
+    }
+    failure
 }
 
 fn authenticate(visit: &Visit<'_>, row: &Row, trace: &Trace) -> Result<Caller, Failure> {
@@ -318,7 +327,9 @@ impl Answered<'_> {
         if let Some(spans) = &app.spans {
             self.trace(spans);
         }
-        self.log();
+        if !self.trace.is_untold.get() {
+            self.log();
+        }
     }
 
     fn refusal(&self) -> Option<&Refusal> {

@@ -31,6 +31,7 @@ mod mutants;
 mod operation;
 mod panic;
 mod partner;
+mod permits;
 mod precondition;
 mod prefer;
 pub mod proxy;
@@ -44,5 +45,6 @@ mod spans;
 mod start;
 pub mod tls;
 mod transaction;
+mod wakes;
 
 pub use routes::{all_routes, routes, routes_of_fhir};

@@ -1,6 +1,7 @@
 //! What waits for the SQLite writer, or for PostgreSQL's audit thread.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub(crate) struct Queue {
     wake: Condvar,
     audit_limit: usize,
     audit_delay: Duration,
+    overload: AtomicBool,
 }
 
 #[derive(Default)]
@@ -44,7 +46,18 @@ impl Queue {
             wake: Condvar::new(),
             audit_limit,
             audit_delay,
+            overload: AtomicBool::new(false),
         }
+    }
+
+    /// More is asked for than can be done.
+    pub(crate) fn tell_overload(&self) {
+        self.overload.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was told since this was asked last.
+    pub(crate) fn was_overload(&self) -> bool {
+        self.overload.swap(false, Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -190,6 +190,14 @@ impl Store {
         }
     }
 
+    /// More is asked for than can be done: from now on, and for a moment, much at once is better than little soon. On
+    /// PostgreSQL, where nobody writes for others, nothing changes.
+    pub fn tell_overload(&self) {
+        if let Database::Sqlite(store) = &*self.database {
+            store.tell_overload();
+        }
+    }
+
     /// The handle of one space.
     pub fn for_space(&self, space: SpaceKey) -> SpaceStore {
         SpaceStore {

@@ -1,6 +1,6 @@
 //! What `/metrics` says. `docs/OPERATIONS.md` explains each family; a test holds the two together.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use measure::{Kind, Page};
 use store::meters::Levels;
@@ -57,9 +57,9 @@ fn server(page: &mut Page, app: &App, readiness: Readiness, levels: &Levels) {
     page.family(
         "passerelle_http_in_flight_limit",
         Kind::Gauge,
-        "How many there may be; one more is answered 429.",
+        "How many are let in in any case; less while there is too much to do.",
     )
-    .value(app.settings.max_concurrent_requests as f64);
+    .value(app.in_flight_limit(Instant::now()) as f64);
 }
 
 fn requests(page: &mut Page, app: &App) {

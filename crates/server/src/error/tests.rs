@@ -38,7 +38,7 @@ async fn p61_p62_every_refusal_of_http_itself_is_an_outcome_with_code_text_and_d
         (body_empty(ResourceType::Patient), 400, "structure"),
         (form_not_text(), 400, "structure"),
         (if_none_exist_unreadable("is not UTF-8"), 400, "invalid"),
-        (overloaded(), 429, "throttled"),
+        (*overloaded().refusal, 429, "throttled"),
         (panicked(), 500, "exception"),
     ];
     for (refusal, status, code) in refusals {
@@ -73,7 +73,7 @@ async fn a_500_tells_the_request_id_and_nothing_of_the_fault() {
 async fn headers_say_what_to_do_next() {
     let wait = Refusal {
         retry_after: Some(Duration::from_millis(1200)),
-        ..overloaded()
+        ..*overloaded().refusal
     };
     assert_eq!(
         respond_to(wait.into())
@@ -150,7 +150,10 @@ fn without_a_request() -> Vec<(&'static str, Refusal)> {
         ("a body comes too slowly", body_too_slow(Duration::from_secs(10))),
         ("a body ends before it is whole", body_broken()),
         ("a client asks too often", throttled(Duration::from_secs(2))),
-        ("more requests come at once than are worked on", overloaded()),
+        (
+            "more requests come at once than are worked on",
+            *overloaded().refusal,
+        ),
         ("a handler panics", panicked()),
         ("what is stored is damaged", damaged(&target)),
         (
@@ -212,4 +215,21 @@ async fn what_no_plain_request_meets_reads_as_on_its_page() {
         &root.join("fixtures/fhir/errors-without-a-request.snap.md"),
         &page,
     );
+}
+
+#[actix_web::test]
+async fn what_is_written_once_reads_as_if_it_were_written_each_time() {
+    let text = |failure: Failure, answer| async move {
+        let response = response(&failure, answer, || unreachable!("no location"), "an-id");
+        let mime = response.headers().get(CONTENT_TYPE).cloned();
+        (mime, to_bytes(response.into_body()).await.unwrap())
+    };
+    let anew = || Failure::from(*overloaded().refusal);
+    let indented = Answer {
+        layout: Layout::Indented,
+        ..Answer::default()
+    };
+    for answer in [Answer::default(), indented] {
+        assert_eq!(text(overloaded(), answer).await, text(anew(), answer).await);
+    }
 }

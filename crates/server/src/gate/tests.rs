@@ -222,7 +222,7 @@ async fn a_request_over_the_limit_is_refused_at_once() {
         ..Settings::default()
     })
     .await;
-    let permit = app.permit().expect("the first permit");
+    let permit = app.permit(Instant::now()).expect("the first permit");
     let (response, outcome) = ask(&app, &GUARDED).await;
     assert_eq!(response.status().as_u16(), 429);
     assert_eq!(

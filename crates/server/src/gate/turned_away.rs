@@ -1,13 +1,13 @@
-//! What the audit trail says of requests that are turned away unread, when as many are worked on as can be.
+//! What the audit trail and the log say of requests that are turned away unread, when as many are worked on as can be.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use engine::Door;
 
-/// At each door the first of each second gets a row. Nobody has looked who sends them or what for, so that they are
-/// neither interactions nor denials, and a row for each of thousands a second would cost what is short. The log and
-/// the metrics have each of them.
+/// At each door the first of each second gets a row and a line. Nobody has looked who sends them or what for, so that they
+/// are neither interactions nor denials, and a row and a line for each of thousands a second would cost what is short,
+/// and bury the rest. The metrics have each of them.
 #[derive(Debug)]
 pub struct TurnedAway {
     began: Instant,
@@ -24,7 +24,7 @@ impl TurnedAway {
         }
     }
 
-    /// Whether this one gets a row.
+    /// Whether this one gets a row and a line.
     pub fn is_told(&self, door: Door, now: Instant) -> bool {
         let second = now.saturating_duration_since(self.began).as_secs() + 1;
         let told = Door::ALL.iter().zip(&self.told).find(|(of, _)| **of == door);

@@ -201,6 +201,10 @@ impl SqliteStore {
         })
     }
 
+    pub(crate) fn tell_overload(&self) {
+        self.queue.tell_overload();
+    }
+
     pub(crate) fn audit_later(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.queue.push_audit(entry)
     }

@@ -1,7 +1,7 @@
 //! The writer thread: takes what is queued, commits it as one, and only then answers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diesel::SqliteConnection;
 
@@ -126,7 +126,9 @@ impl Writer {
         // nearly every group gets by without.
         let mut bold = run_boldly(connection, jobs, &self.context, &mut self.group);
         // A flush costs the same for few as for many, so what has come meanwhile joins.
+        let mut linger = Linger::new(self.queue.was_overload());
         while bold == Bold::Whole {
+            linger.wait();
             let late = jobs.len();
             self.queue.take_late(jobs, self.options.group);
             match jobs.get_mut(late..) {
@@ -166,6 +168,35 @@ impl Writer {
             self.checkpoints.finish(connection, self.options.busy_timeout);
         }
         Ok(())
+    }
+}
+
+/// How long a group waits for more when there is too much to do: as long as something comes, up to a limit. Commits cost
+/// then what is short, and those who wait for this one wait for others before them anyway.
+struct Linger {
+    rest: Duration,
+}
+
+impl Linger {
+    const LIMIT: Duration = Duration::from_millis(10);
+    /// When nothing comes for so long, nothing is about to. Long, since whoever looks takes a core from those who
+    /// bring the writes, and its caches with it.
+    const SLICE: Duration = Duration::from_millis(5);
+
+    fn new(is_overload: bool) -> Linger {
+        let rest = if is_overload {
+            Linger::LIMIT
+        } else {
+            Duration::ZERO
+        };
+        Linger { rest }
+    }
+
+    fn wait(&mut self) {
+        if !self.rest.is_zero() {
+            std::thread::sleep(Linger::SLICE);
+            self.rest = self.rest.saturating_sub(Linger::SLICE);
+        }
     }
 }
 
