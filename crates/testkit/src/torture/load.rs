@@ -76,6 +76,42 @@ pub fn run<C: Send>(
     })
 }
 
+/// The 99th percentile that a rate must keep to be the peak or less.
+const IN_TIME: Duration = Duration::from_millis(50);
+/// Rates that are tried, as parts of what clients that wait for their answers get.
+const STEPS: [f64; 14] = [
+    1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2,
+];
+
+/// As much as a server can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Peak {
+    /// Requests a second that clients get who wait for their answers.
+    pub flat_out: f64,
+    /// The highest rate at which requests that come by the clock, and not one upon the other, are answered in time.
+    pub peak: f64,
+}
+
+/// Looks for the peak; each rate is tried for `look`.
+///
+/// # Panics
+/// When not even a fifth of what can be done is done in time.
+#[track_caller]
+pub fn peak(look: Duration, ask: impl Fn(Pace, Duration) -> Vec<Sample>) -> Peak {
+    // Not counted: connections are made.
+    ask(Pace::FlatOut, look / 4);
+    let flat_out = served_per_second(&ask(Pace::FlatOut, look), look);
+    let in_time = |rate: &f64| {
+        let samples = ask(Pace::Rate(*rate), look);
+        let took = samples.iter().map(|sample| sample.took);
+        samples.iter().all(is_served) && percentile(took, 99.0) <= IN_TIME
+    };
+    match STEPS.map(|part| part * flat_out).into_iter().find(in_time) {
+        Some(peak) => Peak { flat_out, peak },
+        None => panic!("of {flat_out:.0} requests a second not even a fifth was answered within {IN_TIME:?}"),
+    }
+}
+
 /// Requests per second that were answered 2xx, over `stretch`.
 pub fn served_per_second(samples: &[Sample], stretch: Duration) -> f64 {
     samples.iter().filter(|sample| is_served(sample)).count() as f64 / stretch.as_secs_f64()

@@ -1,7 +1,7 @@
 //! What a working day of a server looks like: mostly reads, some searches, some pushes, of which some change nothing.
 
 use super::{Subject, put_by};
-use crate::http::{Client, Failure, Response};
+use crate::http::{Client, Failure, Request, Response};
 use crate::random::mix;
 use crate::server::Server;
 
@@ -70,12 +70,15 @@ impl Mixture {
 
 /// A conditional PUT of an account, with the content of this turn.
 pub fn push(sas: &Client, account: u64, turn: Option<u64>) -> Result<Response, Failure> {
+    pushing(sas, account, turn).try_send()
+}
+
+/// The request of [`push`].
+pub fn pushing(sas: &Client, account: u64, turn: Option<u64>) -> Request<'_> {
     let by = Subject::Account.named(account);
     let body = match turn {
         None => Subject::Account.body(account),
         Some(turn) => Subject::Account.body_called(account, &format!("Tour{turn}")),
     };
-    sas.put(format!("/Practitioner?{}", by.criterion()))
-        .json(&body)
-        .try_send()
+    sas.put(format!("/Practitioner?{}", by.criterion())).json(&body)
 }

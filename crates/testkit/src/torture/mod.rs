@@ -12,6 +12,7 @@ pub mod flush_order;
 pub mod if_match;
 pub mod load;
 pub mod lost_answer;
+pub mod masses;
 pub mod migrations;
 pub mod mix;
 pub mod mixture;

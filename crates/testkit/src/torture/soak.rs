@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::database_away::joined;
-use super::load::{self, Pace, Sample};
+use super::load::{self, Pace, Peak, Sample};
 use super::mixture::Mixture;
 use super::trend::Trend;
 use super::yardstick::Yardstick;
@@ -19,12 +19,6 @@ use crate::server::Server;
 
 /// Clients.
 const CLIENTS: usize = 32;
-/// The 99th percentile that a rate must keep to be the peak or less.
-const IN_TIME: Duration = Duration::from_millis(50);
-/// Rates that are tried, as parts of what clients that wait for their answers get.
-const STEPS: [f64; 14] = [
-    1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2,
-];
 /// The part of the peak that is asked for.
 const PART: f64 = 0.8;
 /// The part of the time that counts as warm-up.
@@ -105,17 +99,7 @@ pub fn run(server: &Server, plan: Plan) -> Outcome {
         let ask = |pair: &mut _, number| mixture.ask(pair, number).ok().map(|answer| answer.status);
         load::run(CLIENTS, pace, stretch, |_| Mixture::pair(server), ask)
     };
-    pace(Pace::FlatOut, plan.peak / 4);
-    let flat_out = load::served_per_second(&pace(Pace::FlatOut, plan.peak), plan.peak);
-    let in_time = |rate: &f64| {
-        let samples = pace(Pace::Rate(*rate), plan.peak);
-        let took = samples.iter().map(|sample| sample.took);
-        samples.iter().all(load::is_served) && load::percentile(took, 99.0) <= IN_TIME
-    };
-    let peak = STEPS.map(|part| part * flat_out).into_iter().find(in_time);
-    let Some(peak) = peak else {
-        panic!("of {flat_out:.0} requests a second not even a fifth was answered within {IN_TIME:?}")
-    };
+    let Peak { flat_out, peak } = load::peak(plan.peak, pace);
     let over = &AtomicBool::new(false);
     let (samples, looks) = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watch(server, over));

@@ -105,9 +105,10 @@ fn overload_of(programme: &mut Programme<'_>, server: &Server) {
     programme.told("T30", || {
         let outcome = overload::run(server, plan);
         format!(
-            "peak {:.0} writes/s; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served; {} refused, p99 {:.1} ms; \
+            "{:.0} writes/s flat out, peak {:.0}; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served; {} refused, p99 {:.1} ms; \
              p99 of a normal load {:.1} ms before, {:.1} ms after",
-            outcome.peak,
+            outcome.peak.flat_out,
+            outcome.peak.peak,
             outcome.offered.0,
             outcome.offered.1,
             outcome.served,
