@@ -106,7 +106,7 @@ fn overload_of(programme: &mut Programme<'_>, server: &Server) {
         let outcome = overload::run(server, plan);
         format!(
             "{:.0} writes/s flat out, peak {:.0}; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served; {} refused, p99 {:.1} ms; \
-             p99 of a normal load {:.1} ms before, {:.1} ms after",
+             p99 of a normal load {:.1} ms after a peak as long, {:.1} ms after this",
             outcome.peak.flat_out,
             outcome.peak.peak,
             outcome.offered.0,
