@@ -91,7 +91,7 @@ pub async fn answer(
 
     let way = async {
         let answer = negotiated.map_err(Failure::from);
-        handle(visit, row, answer, &payload, &trace).await
+        handle(visit, row, started, answer, &payload, &trace).await
     };
     let result = match AssertUnwindSafe(way).catch_unwind().await {
         Ok(result) => result,
@@ -147,6 +147,7 @@ pub async fn answer(
 async fn handle<'a>(
     visit: Visit<'a>,
     row: &'static Row,
+    now: Instant,
     negotiated: Result<Answer, Failure>,
     payload: &'a RefCell<web::Payload>,
     trace: &'a Trace,
@@ -154,7 +155,6 @@ async fn handle<'a>(
     match row.handler {
         Handler::Open(handler) => handler(visit).await,
         Handler::Known(handler) => {
-            let now = Instant::now();
             let permit = visit.app.permit(now);
             let _permit = permit.ok_or_else(|| turned_away(&visit, row.door, trace, now))?;
             let caller = Arc::new(authenticate(&visit, row, trace)?);

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use actix_web::rt;
 
 thread_local! {
-    static INBOX: Arc<Inbox> = Inbox::open();
+    static INBOX: RefCell<Option<Arc<Inbox>>> = const { RefCell::new(None) };
     static LAST: Last = const { Last::new() };
 }
 
@@ -56,17 +56,41 @@ struct State {
     spare: Vec<Waker>,
     /// Of the task that empties the inbox, while that sleeps.
     clerk: Option<Waker>,
+    /// The task that empties it has ended, with the runtime that it was of.
+    is_closed: bool,
+}
+
+/// Who empties an inbox.
+struct Clerk(Arc<Inbox>);
+
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        let woken = std::mem::take(&mut state.woken);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl Inbox {
-    /// One for this worker, with the task that empties it for as long as the worker lives.
+    /// That of this worker.
+    fn here() -> Arc<Inbox> {
+        INBOX.with_borrow_mut(|inbox| {
+            let open = inbox.take().filter(|inbox| !inbox.lock().is_closed);
+            Arc::clone(inbox.insert(open.unwrap_or_else(Inbox::open)))
+        })
+    }
+
+    /// One for this worker, with the task that empties it for as long as the worker's runtime lives.
     fn open() -> Arc<Inbox> {
         let inbox = Arc::new(Inbox {
             worker: thread::current().id(),
             state: Mutex::default(),
         });
-        let emptied = Arc::clone(&inbox);
-        rt::spawn(poll_fn(move |context| emptied.poll_empty(context)));
+        let clerk = Clerk(Arc::clone(&inbox));
+        rt::spawn(poll_fn(move |context| clerk.0.poll_empty(context)));
+        LAST.with(Last::begin_anew);
         rt::spawn(poll_fn(|context| LAST.with(|last| last.poll_look(context))));
         inbox
     }
@@ -78,6 +102,10 @@ impl Inbox {
 
     fn put(&self, task: Waker) {
         let mut state = self.lock();
+        if state.is_closed {
+            drop(state);
+            return task.wake();
+        }
         state.woken.push(task);
         let clerk = state.clerk.take();
         drop(state);
@@ -120,6 +148,13 @@ impl Last {
         }
     }
 
+    /// A task of a runtime that has ended would stand in line for ever.
+    fn begin_anew(&self) {
+        self.task.take();
+        self.since.take();
+        self.waited.take();
+    }
+
     fn stand_in_line(&self) {
         if self.since.get().is_none()
             && let Some(task) = &*self.task.borrow()
@@ -148,7 +183,7 @@ struct Letter {
 impl Letter {
     fn to(task: &Waker) -> Arc<Letter> {
         Arc::new(Letter {
-            inbox: INBOX.with(Arc::clone),
+            inbox: Inbox::here(),
             task: task.clone(),
         })
     }
@@ -175,6 +210,17 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::{Duration, Future as _, gathered, lateness, pin, poll_fn, rt, thread};
+
+    #[test]
+    fn a_thread_may_have_one_runtime_after_the_other() {
+        for _ in 0..3 {
+            rt::System::new().block_on(async {
+                let answered = gathered(rt::task::spawn_blocking(|| 1));
+                let answer = rt::time::timeout(Duration::from_secs(10), answered).await;
+                assert!(matches!(answer, Ok(Ok(1))), "{answer:?}");
+            });
+        }
+    }
 
     #[actix_web::test]
     async fn who_is_answered_by_another_thread_wakes_up_and_a_late_worker_knows_it() {

@@ -128,7 +128,9 @@ impl Writer {
         // A flush costs the same for few as for many, so what has come meanwhile joins.
         let mut linger = Linger::new(self.queue.was_overload());
         while bold == Bold::Whole {
-            linger.wait();
+            if jobs.len() < self.options.group {
+                linger.wait();
+            }
             let late = jobs.len();
             self.queue.take_late(jobs, self.options.group);
             match jobs.get_mut(late..) {

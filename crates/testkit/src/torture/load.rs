@@ -27,6 +27,29 @@ pub enum Pace {
     Rate(f64),
 }
 
+impl Pace {
+    /// When request `number` is due, from the start of the load.
+    pub(super) fn due(self, number: u64, begin: Instant) -> Duration {
+        match self {
+            Pace::FlatOut => begin.elapsed(),
+            Pace::Rate(rate) => Duration::from_secs_f64(number as f64 / rate),
+        }
+    }
+}
+
+impl Sample {
+    /// Of a request that is answered, or given up, now.
+    pub(super) fn ended(begin: Instant, due: Duration, sent: Duration, status: Option<u16>) -> Sample {
+        let done = begin.elapsed();
+        Sample {
+            due,
+            took: done.saturating_sub(due),
+            service: done.saturating_sub(sent),
+            status,
+        }
+    }
+}
+
 /// `clients` clients ask for `stretch`. `prepare` makes what one client needs, `ask` sends request number n and
 /// returns its status.
 pub fn run<C: Send>(
@@ -48,10 +71,7 @@ pub fn run<C: Send>(
                     let mut samples = Vec::new();
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        let due = match pace {
-                            Pace::FlatOut => begin.elapsed(),
-                            Pace::Rate(rate) => Duration::from_secs_f64(number as f64 / rate),
-                        };
+                        let due = pace.due(number, begin);
                         if due >= stretch {
                             return samples;
                         }
@@ -60,13 +80,7 @@ pub fn run<C: Send>(
                         }
                         let sent = begin.elapsed();
                         let status = ask(&mut client, number);
-                        let done = begin.elapsed();
-                        samples.push(Sample {
-                            due,
-                            took: done.saturating_sub(due),
-                            service: done.saturating_sub(sent),
-                            status,
-                        });
+                        samples.push(Sample::ended(begin, due, sent, status));
                     }
                 })
                 .expect("a thread of a client")

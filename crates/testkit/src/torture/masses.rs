@@ -1,9 +1,9 @@
 //! Many clients on one thread: what they need themselves is little, so that what is measured is the server.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,7 +25,7 @@ struct Plan<F> {
     pace: Pace,
     stretch: Duration,
     request: F,
-    next: AtomicU64,
+    next: Cell<u64>,
 }
 
 /// As [`super::load::run`], of requests as bytes: `request` writes number n. Connections are made before the time begins.
@@ -46,7 +46,7 @@ pub fn run(
         pace,
         stretch,
         request,
-        next: AtomicU64::new(0),
+        next: Cell::new(0),
     });
     let asking = async {
         let mut lines = Vec::with_capacity(clients);
@@ -67,11 +67,8 @@ pub fn run(
 async fn ask<F: Fn(u64) -> Vec<u8>>(mut line: Line, plan: Rc<Plan<F>>, begin: Instant) -> Vec<Sample> {
     let mut samples = Vec::new();
     loop {
-        let number = plan.next.fetch_add(1, Ordering::Relaxed);
-        let due = match plan.pace {
-            Pace::FlatOut => begin.elapsed(),
-            Pace::Rate(rate) => Duration::from_secs_f64(number as f64 / rate),
-        };
+        let number = plan.next.replace(plan.next.get() + 1);
+        let due = plan.pace.due(number, begin);
         if due >= plan.stretch {
             return samples;
         }
@@ -81,13 +78,7 @@ async fn ask<F: Fn(u64) -> Vec<u8>>(mut line: Line, plan: Rc<Plan<F>>, begin: In
         let bytes = (plan.request)(number);
         let sent = begin.elapsed();
         let status = line.exchange(plan.address, &bytes).await;
-        let done = begin.elapsed();
-        samples.push(Sample {
-            due,
-            took: done.saturating_sub(due),
-            service: done.saturating_sub(sent),
-            status,
-        });
+        samples.push(Sample::ended(begin, due, sent, status));
     }
 }
 
