@@ -152,9 +152,13 @@ impl Suite {
         self
     }
 
-    /// Runs what the command line selects, in parallel, and exits with libtest's codes.
+    /// Runs what the command line selects, in parallel, and exits with libtest's codes. Unless `--test-threads` says
+    /// otherwise two tests run for each core: half of the time they wait for a server or a disk.
     pub fn run(self) -> ! {
-        libtest_mimic::run(&Arguments::from_args(), self.trials).exit()
+        let mut arguments = Arguments::from_args();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        arguments.test_threads.get_or_insert(2 * cores);
+        libtest_mimic::run(&arguments, self.trials).exit()
     }
 
     /// The trials, to be run by the caller.

@@ -74,13 +74,13 @@ pub fn run(server: &Server, plan: Plan) -> Outcome {
     let before = open();
     let over = &AtomicBool::new(false);
     let bearer = &server.credential("sas").bearer;
-    let (beside, slow, most) = std::thread::scope(|scope| {
-        let slow = scope.spawn(|| Slow::keep(server.address(), bearer, plan, over));
+    let (beside, slow) = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| Slow::keep(server.address(), bearer, plan, &open, over));
         let beside = honest();
-        let most = open();
         over.store(true, Ordering::SeqCst);
-        (all_served(&beside), joined(slow), most)
+        (all_served(&beside), joined(slow))
     });
+    let most = slow.descriptors;
     let wanted = plan.idle + plan.slow_heads + plan.slow_bodies;
     assert!(
         most >= before + wanted * 9 / 10,
@@ -125,6 +125,8 @@ fn all_served(samples: &[Sample]) -> Duration {
 struct Slow {
     cut: usize,
     longest: Duration,
+    /// The most descriptors of the server at the end of a turn: many are cut at once, and are there again only then.
+    descriptors: usize,
 }
 
 /// What a slow client has to say, a byte at a time.
@@ -142,7 +144,13 @@ struct Client {
 }
 
 impl Slow {
-    fn keep(server: SocketAddr, bearer: &str, plan: Plan, over: &AtomicBool) -> Slow {
+    fn keep(
+        server: SocketAddr,
+        bearer: &str,
+        plan: Plan,
+        descriptors: &(impl Fn() -> usize + Sync),
+        over: &AtomicBool,
+    ) -> Slow {
         let kinds = [
             (Kind::Idle, plan.idle),
             (Kind::Head, plan.slow_heads),
@@ -155,6 +163,7 @@ impl Slow {
         let mut slow = Slow {
             cut: 0,
             longest: Duration::ZERO,
+            descriptors: 0,
         };
         while !over.load(Ordering::SeqCst) {
             let turn = Instant::now();
@@ -171,6 +180,7 @@ impl Slow {
                     );
                 }
             }
+            slow.descriptors = slow.descriptors.max(descriptors());
             std::thread::sleep(TURN.saturating_sub(turn.elapsed()));
         }
         slow
