@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::r2d2::{self, ManageConnection, PooledConnection};
 use scheduled_thread_pool::ScheduledThreadPool;
@@ -114,10 +114,10 @@ impl<C: Send + 'static> Pool<C> {
             return Ok(lease);
         }
         let _waiting = waits.begin();
-        let until = Instant::now() + patience;
+        // Counted in looks: while this process stood still, nothing could come back.
+        let mut rest = patience;
         loop {
             let era = self.era();
-            let rest = until.saturating_duration_since(Instant::now());
             if let Ok(slot) = era.slots.get_timeout(rest.min(LOOK)) {
                 if let Some(lease) = Lease::of(slot, era) {
                     return Ok(lease);
@@ -125,6 +125,7 @@ impl<C: Send + 'static> Pool<C> {
             } else if rest.is_zero() {
                 return Err(StoreError::Unavailable("no connection is free".to_owned()));
             }
+            rest = rest.saturating_sub(LOOK);
         }
     }
 
@@ -239,6 +240,11 @@ impl<C: Send + 'static> Lease<C> {
             .as_deref_mut()
             .and_then(Option::as_mut)
             .ok_or_else(|| StoreError::Internal("a lease without a connection".to_owned()))
+    }
+
+    /// Whether the connection was given up with all others.
+    pub(crate) fn is_forsaken(&self) -> bool {
+        self.era.is_over()
     }
 
     /// The connection is not to be used again.

@@ -5,6 +5,7 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, SmallInt, Text};
 use diesel::{PgConnection, RunQueryDsl, SqliteConnection};
 
+use crate::postgres::Line;
 use crate::statement::Statement;
 use crate::trail::{RawRow, RawSeal};
 
@@ -106,6 +107,21 @@ macro_rules! connections {
         }
         connections! { @impl SqliteConnection, Dialect::Sqlite; $($name: $types => $row;)* }
         connections! { @impl PgConnection, Dialect::Postgres; $($name: $types => $row;)* }
+
+        impl Sql for Line {
+            fn dialect(&self) -> Dialect {
+                Dialect::Postgres
+            }
+            fn batch(&mut self, text: &str) -> QueryResult<()> {
+                self.ask(|connection| connection.batch(text))
+            }
+            fn execute(&mut self, statement: &Statement<'_>) -> QueryResult<usize> {
+                self.ask(|connection| Sql::execute(connection, statement))
+            }
+            $(fn $name(&mut self, statement: &Statement<'_>) -> QueryResult<Vec<$row>> {
+                self.ask(|connection| connection.$name(statement))
+            })*
+        }
     };
     (@impl $connection:ty, $dialect:expr; $($name:ident: $types:ty => $row:ty;)*) => {
         impl Sql for $connection {

@@ -26,6 +26,7 @@ mod register;
 mod regulator;
 mod rest;
 mod search;
+mod stalls;
 mod support;
 mod tls;
 mod token;
@@ -60,6 +61,7 @@ fn main() {
         audit::add,
         watch::add,
         outages::add,
+        stalls::add,
     ];
     parts.iter().fold(suite, |suite, add| add(suite)).run()
 }

@@ -3,12 +3,12 @@
 
 mod locks;
 mod open;
+mod patience;
 mod scrub;
 mod statistics;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
@@ -24,11 +24,13 @@ use crate::options::Options;
 use crate::pause;
 use crate::pool::{Lease, Pool};
 use crate::queue::Queue;
-use crate::sql::{Dialect, Sql as _};
+use crate::sql::{Dialect, Sql};
 use crate::statement::Statement;
 use crate::transaction::{Context, Group, Transaction};
 
 pub(crate) use locks::{of_value, order};
+pub(crate) use patience::Line;
+use patience::{Answers, Asked, Asker, LOOK, Wait};
 pub use scrub::{ScrubStep, Scrubbed};
 use statistics::Growth;
 
@@ -37,8 +39,6 @@ const TRIES: u32 = 20;
 const TRY_LIMIT: Duration = Duration::from_secs(5);
 /// The longest pause before another try, milliseconds.
 const LONGEST_JITTER_MILLIS: u64 = 40;
-/// How often a waiting request looks whether the database still answers anybody.
-const LOOK: Duration = Duration::from_millis(100);
 /// How long a request waits for a database that is alive but busy.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 
@@ -51,17 +51,15 @@ struct Shared {
     url: String,
     options: Options,
     context: Arc<Context>,
-    pool: Pool<PgConnection>,
+    pool: Pool<Line>,
     /// The one connection that no request has.
-    aside: Pool<PgConnection>,
+    aside: Pool<Line>,
     /// Who may have a connection, in order of arrival: the pool itself gives a connection to whoever asks
     /// at the right moment, and under load somebody would ask in vain for seconds.
     places: Semaphore,
     growth: Growth,
     queue: Queue,
-    opened: Instant,
-    /// When the database last answered anybody, milliseconds after `opened`.
-    answered: AtomicU64,
+    answers: Arc<Answers>,
 }
 
 impl PostgresStore {
@@ -85,8 +83,7 @@ impl PostgresStore {
             queue: Queue::new(options.audit_queue, options.audit_delay),
             options,
             context,
-            opened: Instant::now(),
-            answered: AtomicU64::new(0),
+            answers: Arc::default(),
         });
         let trail = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -125,11 +122,12 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let started = Instant::now();
-        let _place = self.place(started).await?;
+        let mut wait = Wait::begin(&self.shared.answers);
+        let _place = self.place(&mut wait).await?;
         let shared = Arc::clone(&self.shared);
-        let work = tokio::task::spawn_blocking(move || shared.read(&shared.pool, space, read));
-        self.answer(started, work).await?
+        let (_asker, asked) = Asker::new();
+        let work = tokio::task::spawn_blocking(move || shared.read(&shared.pool, space, &asked, read));
+        self.answer(&mut wait, work).await?
     }
 
     /// The same on the connection that no request has. One that does not answer is given up, whatever others are told.
@@ -139,16 +137,19 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let mut wait = Wait::begin(&self.shared.answers);
         let shared = Arc::clone(&self.shared);
-        let work = tokio::task::spawn_blocking(move || shared.read(&shared.aside, space, read));
-        match tokio::time::timeout(self.shared.options.patience, work).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(StoreError::Internal("a transaction panicked".to_owned()).into()),
-            Err(_) => {
-                self.shared.aside.forsake();
-                Err(StoreError::Unavailable("the database does not answer".to_owned()).into())
+        let (_asker, asked) = Asker::new();
+        let mut work = tokio::task::spawn_blocking(move || shared.read(&shared.aside, space, &asked, read));
+        while wait.waited < self.shared.options.patience {
+            match tokio::time::timeout(LOOK, &mut work).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(_)) => return Err(StoreError::Internal("a transaction panicked".to_owned()).into()),
+                Err(_) => wait.look(),
             }
         }
+        self.shared.aside.forsake();
+        Err(StoreError::Unavailable("the database does not answer".to_owned()).into())
     }
 
     /// The same for a read of one statement, which is a snapshot by itself and costs one round trip.
@@ -158,11 +159,12 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let started = Instant::now();
-        let _place = self.place(started).await?;
+        let mut wait = Wait::begin(&self.shared.answers);
+        let _place = self.place(&mut wait).await?;
         let shared = Arc::clone(&self.shared);
-        let work = tokio::task::spawn_blocking(move || shared.read_once(space, read));
-        self.answer(started, work).await?
+        let (_asker, asked) = Asker::new();
+        let work = tokio::task::spawn_blocking(move || shared.read_once(space, &asked, read));
+        self.answer(&mut wait, work).await?
     }
 
     pub(crate) async fn write<F, T, E>(&self, space: SpaceKey, locks: LockSet, write: F) -> Result<T, E>
@@ -171,12 +173,13 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let started = Instant::now();
-        let _place = self.place(started).await?;
+        let mut wait = Wait::begin(&self.shared.answers);
+        let _place = self.place(&mut wait).await?;
         let shared = Arc::clone(&self.shared);
+        let (_asker, asked) = Asker::new();
         let work = tokio::task::spawn_blocking(move || {
             let (mut job, mut answer) = Write::new(space, write);
-            shared.write(&locks, &mut job);
+            shared.write(&locks, &asked, &mut job);
             if shared.growth.is_due() {
                 Arc::clone(&shared).refresh_statistics();
             }
@@ -185,7 +188,7 @@ impl PostgresStore {
                 .try_recv()
                 .unwrap_or_else(|_| Err(StoreError::Internal("a write without an answer".to_owned()).into()))
         });
-        self.answer(started, work).await?
+        self.answer(&mut wait, work).await?
     }
 
     /// A write before there is a runtime, or when the pool is closed; within the limits of any other.
@@ -239,7 +242,7 @@ impl PostgresStore {
     }
 
     /// Waits for a turn, as long as the database answers others.
-    async fn place(&self, started: Instant) -> Result<SemaphorePermit<'_>, StoreError> {
+    async fn place(&self, wait: &mut Wait<'_>) -> Result<SemaphorePermit<'_>, StoreError> {
         if let Ok(place) = self.shared.places.try_acquire() {
             return Ok(place);
         }
@@ -249,7 +252,7 @@ impl PostgresStore {
             match tokio::time::timeout(LOOK, &mut turn).await {
                 Ok(Ok(place)) => return Ok(place),
                 Ok(Err(_)) => return Err(StoreError::Unavailable("the store is closed".to_owned())),
-                Err(_) => self.patience(started)?,
+                Err(_) => self.patience(wait)?,
             }
         }
     }
@@ -258,7 +261,7 @@ impl PostgresStore {
     /// so that new ones can be made once it is back.
     async fn answer<T>(
         &self,
-        started: Instant,
+        wait: &mut Wait<'_>,
         mut work: tokio::task::JoinHandle<T>,
     ) -> Result<T, StoreError> {
         loop {
@@ -267,20 +270,19 @@ impl PostgresStore {
                 Ok(Err(_)) => {
                     return Err(StoreError::Internal("a transaction panicked".to_owned()));
                 }
-                Err(_) => self.patience(started)?,
+                Err(_) => self.patience(wait)?,
             }
         }
     }
 
-    /// An error when a request that came at `started` has waited long enough.
-    fn patience(&self, started: Instant) -> Result<(), StoreError> {
-        let patience = self.shared.options.patience.saturating_sub(LOOK);
-        let waited = started.elapsed();
-        if waited >= patience && self.shared.silence() >= patience {
+    /// An error when a request has waited long enough.
+    fn patience(&self, wait: &mut Wait<'_>) -> Result<(), StoreError> {
+        wait.look();
+        if wait.silent >= self.shared.options.patience.saturating_sub(LOOK) {
             self.shared.pool.forsake();
             return Err(StoreError::Unavailable("the database does not answer".to_owned()));
         }
-        if waited >= BUSY_LIMIT.max(self.shared.options.patience) {
+        if wait.waited >= BUSY_LIMIT.max(self.shared.options.patience) {
             return Err(StoreError::Unavailable("the database is too slow".to_owned()));
         }
         Ok(())
@@ -294,60 +296,62 @@ impl Drop for PostgresStore {
 }
 
 impl Shared {
-    /// How long the database has answered nobody.
-    fn silence(&self) -> Duration {
-        let answered = Duration::from_millis(self.answered.load(Ordering::Relaxed));
-        self.opened.elapsed().saturating_sub(answered)
-    }
-
-    fn note_answer(&self) {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.answered.store(now, Ordering::Relaxed);
-    }
-
     /// A connection, and whether it was made for this.
-    fn take(&self, pool: &Pool<PgConnection>) -> Result<(Lease<PgConnection>, bool), StoreError> {
+    fn take(&self, pool: &Pool<Line>) -> Result<(Lease<Line>, bool), StoreError> {
         let mut fresh = false;
         let lease = pool.take(self.options.patience, &self.context.meters.waits, || {
             fresh = true;
-            open::connect(&self.url, &self.options)
+            let connection = open::connect(&self.url, &self.options)?;
+            Ok(Line::new(connection, &self.answers))
         })?;
         Ok((lease, fresh))
     }
 
     /// A connection on which the transaction has begun. Connections that died in the pool are passed over:
-    /// nothing has been done on them yet.
-    fn begin(
-        &self,
-        pool: &Pool<PgConnection>,
-        text: &'static str,
-    ) -> Result<Lease<PgConnection>, StoreError> {
+    /// nothing has been done on them yet. Nor is anything begun for somebody who has been told that there is no
+    /// answer: what was sent since could be newer.
+    fn begin(&self, pool: &Pool<Line>, asked: &Asked, text: &'static str) -> Result<Lease<Line>, StoreError> {
         loop {
             let (mut lease, fresh) = self.take(pool)?;
             match control(lease.connection()?, "beginning a transaction", text) {
-                Ok(()) => {
-                    self.note_answer();
-                    return Ok(lease);
+                Ok(()) if asked.in_vain() => {
+                    if control(lease.connection()?, "ending what nobody waits for", "ROLLBACK").is_err() {
+                        lease.discard();
+                    }
+                    return Err(given_up());
                 }
+                Ok(()) => return Ok(lease),
                 Err(error) => {
                     lease.discard();
                     if fresh {
                         return Err(error);
                     }
-                    drop(lease);
-                    pool.clear();
+                    self.pass_over(pool, lease);
+                    if asked.in_vain() {
+                        return Err(given_up());
+                    }
                 }
             }
         }
     }
 
+    /// After a connection that died: those that wait beside it have died with it. Where it was given up, they are new.
+    fn pass_over(&self, pool: &Pool<Line>, lease: Lease<Line>) {
+        let others_too = !lease.is_forsaken();
+        drop(lease);
+        if others_too {
+            pool.clear();
+        }
+    }
+
     fn read<T, E: From<StoreError>>(
         &self,
-        pool: &Pool<PgConnection>,
+        pool: &Pool<Line>,
         space: SpaceKey,
+        asked: &Asked,
         read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut lease = self.begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let mut lease = self.begin(pool, asked, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         let mut group = Group::default();
         let connection = lease.connection()?;
         let mut tx = Transaction::alone(connection, space, &self.context, &mut group);
@@ -362,7 +366,6 @@ impl Shared {
         {
             lease.discard();
         }
-        self.note_answer();
         outcome
     }
 
@@ -370,6 +373,7 @@ impl Shared {
     fn read_once<T, E: From<StoreError>>(
         &self,
         space: SpaceKey,
+        asked: &Asked,
         read: impl Fn(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         loop {
@@ -381,20 +385,18 @@ impl Shared {
             if tx.failure().is_some() {
                 lease.discard();
             }
-            if fresh || !died {
-                self.note_answer();
+            if fresh || !died || asked.in_vain() {
                 return outcome;
             }
-            drop(lease);
-            self.pool.clear();
+            self.pass_over(&self.pool, lease);
         }
     }
 
     /// Runs a write until it is committed, refused, or not worth another try. The answer is in the job.
-    fn write(&self, locks: &LockSet, job: &mut dyn Job) {
+    fn write(&self, locks: &LockSet, asked: &Asked, job: &mut dyn Job) {
         let started = Instant::now();
         for tried in 1..=TRIES {
-            match self.attempt(locks, job) {
+            match self.attempt(locks, asked, job) {
                 Ok(Ran::Again) if tried < TRIES && started.elapsed() < TRY_LIMIT => {
                     self.context.meters.reruns.add();
                     std::thread::sleep(jitter(tried));
@@ -408,8 +410,8 @@ impl Shared {
         }
     }
 
-    fn attempt(&self, locks: &LockSet, job: &mut dyn Job) -> Result<Ran, StoreError> {
-        let mut lease = self.begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
+    fn attempt(&self, locks: &LockSet, asked: &Asked, job: &mut dyn Job) -> Result<Ran, StoreError> {
+        let mut lease = self.begin(&self.pool, asked, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         pause::at(pause::BEGUN);
         let connection = lease.connection()?;
         if let Some(statement) = locks::statement(job.space(), locks)
@@ -429,7 +431,6 @@ impl Shared {
             tx = tx.in_order();
         }
         let ran = job.run(&mut tx);
-        self.note_answer();
         pause::at(pause::RAN);
         if ran != Ran::Keep {
             if control(connection, "undoing a write", "ROLLBACK").is_err() {
@@ -455,7 +456,6 @@ impl Shared {
             return Ok(Ran::Undo);
         }
         self.context.meters.commit.record_duration(committing.elapsed());
-        self.note_answer();
         pause::at(pause::COMMITTED);
         Ok(Ran::Keep)
     }
@@ -494,7 +494,9 @@ impl Shared {
     }
 
     fn write_rows(&self, rows: &mut Vec<AuditEntry>) -> Result<(), StoreError> {
-        let mut lease = self.begin(&self.pool, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        // Rows that could not be written are kept, so somebody always asks.
+        let (_asker, asked) = Asker::new();
+        let mut lease = self.begin(&self.pool, &asked, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         let connection = lease.connection()?;
         let mut group = Group::default();
         let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut group);
@@ -509,7 +511,12 @@ impl Shared {
     }
 }
 
-fn control(connection: &mut PgConnection, doing: &str, text: &'static str) -> Result<(), StoreError> {
+/// For somebody who has left.
+fn given_up() -> StoreError {
+    StoreError::Unavailable("nobody waits for this any more".to_owned())
+}
+
+fn control(connection: &mut dyn Sql, doing: &str, text: &'static str) -> Result<(), StoreError> {
     connection
         .execute(&Statement::new(text))
         .map(|_| ())

@@ -291,6 +291,18 @@ impl Server {
         self.signal("HUP");
     }
 
+    /// SIGSTOP: the server stands still, until [`Server::signal_continue`].
+    #[track_caller]
+    pub fn signal_stop(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    #[track_caller]
+    pub fn signal_continue(&self) {
+        self.signal("CONT");
+    }
+
     #[track_caller]
     fn signal(&self, name: &str) {
         let sent = Command::new("/bin/sh")

@@ -1,6 +1,7 @@
 //! T9: the database goes away, in three ways, and comes back. Everybody is told so in time, the process stays alive,
 //! and service comes back by itself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ const READERS: usize = 4;
 /// Clients that ask at once, so that each connection of the pool is made, and how often.
 const CONNECTIONS: usize = 16;
 const WARMING: usize = 3;
+/// How much of the server's log is shown when a promise was broken, lines.
+const COMPLAINTS: usize = 20;
 /// The longest that liveness may take, which asks no database.
 const LIVE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -123,6 +126,25 @@ impl Away {
     /// When a promise is broken.
     #[track_caller]
     pub fn cycle(&mut self, way: Way) -> Cycle {
+        let cycle = catch_unwind(AssertUnwindSafe(|| self.promises(way)));
+        cycle.unwrap_or_else(|panic| {
+            // Why a request was refused is for the log alone.
+            let log = self.server.log();
+            let lines = log.lines().rev();
+            let complaints: Vec<_> = lines
+                .filter(|line| line.contains(" WARN ") || line.contains("ERROR"))
+                .take(COMPLAINTS)
+                .collect();
+            eprintln!(
+                "what the server complained of, the last first:\n{}",
+                complaints.join("\n")
+            );
+            resume_unwind(panic)
+        })
+    }
+
+    #[track_caller]
+    fn promises(&mut self, way: Way) -> Cycle {
         let sas = self.server.client("sas");
         for pusher in &mut self.pushers {
             let (before, _) = pusher.push(&sas);
