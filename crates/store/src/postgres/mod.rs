@@ -430,8 +430,13 @@ impl Shared {
         if locks.in_order {
             tx = tx.in_order();
         }
-        let ran = job.run(&mut tx);
+        let mut ran = job.run(&mut tx);
         pause::at(pause::RAN);
+        // Whoever left may have sent something newer, which waits for the locks of this one or has come before them.
+        if ran == Ran::Keep && asked.in_vain() {
+            job.fail(given_up());
+            ran = Ran::Undo;
+        }
         if ran != Ran::Keep {
             if control(connection, "undoing a write", "ROLLBACK").is_err() {
                 lease.discard();

@@ -88,7 +88,6 @@ impl<'a> Wait<'a> {
 pub(super) struct Asker(Arc<AtomicBool>);
 
 /// Whether somebody waits for work.
-#[derive(Clone)]
 pub(super) struct Asked(Arc<AtomicBool>);
 
 impl Asker {

@@ -37,6 +37,12 @@ pub const CASES: &[Case] = &[
         alone: true,
     },
     Case {
+        name: "t4_a_write_whose_asker_has_left_before_its_commit_is_taken_back",
+        on: &[Database::Postgres],
+        run: |bench| Box::pin(a_write_whose_asker_has_left_is_taken_back(bench)),
+        alone: true,
+    },
+    Case {
         name: "t41_an_erasure_is_in_the_ledger_before_it_is_committed_and_one_taken_back_is_not",
         on: BOTH,
         run: |bench| Box::pin(an_erasure_is_in_the_ledger_before_it_is_committed(bench)),
@@ -81,6 +87,29 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         pause::clear();
+    }
+}
+
+async fn a_write_whose_asker_has_left_is_taken_back(bench: Arc<Bench>) {
+    let store = bench.open();
+    let space = store.for_space(SPACE);
+    for point in [pause::BEGUN, pause::LOCKED, pause::RAN] {
+        let held = Held::at(point);
+        let name: String = format!("left-{}", point.replace('.', "-"));
+        let write = tokio::spawn({
+            let (space, name) = (space.clone(), name.clone());
+            async move { insert(&space, &name, patient("1", "Dupont")).await }
+        });
+        held.wait();
+        write.abort();
+        assert!(write.await.is_err_and(|ended| ended.is_cancelled()));
+        held.release();
+        // The thread goes on alone; it has ended when its connection is back.
+        while store.levels().connections_in_use > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(get(&space, &name).await.is_none(), "written after {point}");
+        insert(&space, &name, patient("1", "Dupont")).await.unwrap();
     }
 }
 
