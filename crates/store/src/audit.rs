@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use diesel::result::QueryResult;
 use fhir::{Id, ResourceType, Timestamp, VersionId};
 
 use crate::api::SpaceKey;
 use crate::error::StoreError;
-use crate::sql::Dialect;
+use crate::sql::{Dialect, Sql};
 use crate::statement::Statement;
 use crate::transaction::{Transaction, number};
 
@@ -125,6 +126,23 @@ fn clean(text: &str) -> Cow<'_, str> {
     }
     let kept = text.chars().filter(|character| *character != '\0');
     Cow::Owned(kept.take(MAX_TEXT_CHARS).collect())
+}
+
+/// Whether there is a row of this, of a number from `from` on.
+pub(crate) fn is_written(sql: &mut dyn Sql, entry: &AuditEntry, from: i64) -> QueryResult<bool> {
+    let statement = Statement::new("SELECT count(*) FROM audit WHERE space = ")
+        .bind(entry.space.map_or(0, |space| space.0))
+        .sql(" AND seq >= ")
+        .bind(from)
+        .sql(" AND time = ")
+        .bind(entry.time.micros())
+        .sql(" AND request_id = ")
+        .bind(clean(&entry.request_id))
+        .sql(" AND interaction = ")
+        .bind(entry.interaction)
+        .sql(" AND outcome = ")
+        .bind(entry.outcome);
+    Ok(sql.longs(&statement)?.first().is_some_and(|count| *count > 0))
 }
 
 /// Writes rows. On SQLite they are numbered here, under the one writer's lock; PostgreSQL numbers them.

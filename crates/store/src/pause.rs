@@ -18,6 +18,9 @@ pub const COMMITTING: &str = "write.committing";
 /// COMMIT returned; nobody has been answered.
 pub const COMMITTED: &str = "write.committed";
 
+/// Rows of the audit trail that belong to no change are written, and COMMIT comes next. PostgreSQL alone.
+pub const TRAIL_COMMITTING: &str = "trail.committing";
+
 type Hook = Arc<dyn Fn(&'static str) + Send + Sync>;
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);

@@ -6,9 +6,11 @@ mod open;
 mod patience;
 mod scrub;
 mod statistics;
+mod trail;
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
@@ -51,15 +53,33 @@ struct Shared {
     url: String,
     options: Options,
     context: Arc<Context>,
-    pool: Pool<Line>,
+    lines: Lines,
     /// The one connection that no request has.
-    aside: Pool<Line>,
+    aside: Lines,
+    /// The one that writes the audit trail.
+    trail: Lines,
+    /// How many rows that one is about to write.
+    trail_rows: AtomicUsize,
     /// Who may have a connection, in order of arrival: the pool itself gives a connection to whoever asks
     /// at the right moment, and under load somebody would ask in vain for seconds.
     places: Semaphore,
     growth: Growth,
     queue: Queue,
+}
+
+/// Connections, and how often they got an answer.
+struct Lines {
+    pool: Pool<Line>,
     answers: Arc<Answers>,
+}
+
+impl Lines {
+    fn new(limit: usize, answers: &Arc<Answers>) -> Lines {
+        Lines {
+            pool: Pool::new(limit),
+            answers: Arc::clone(answers),
+        }
+    }
 }
 
 impl PostgresStore {
@@ -72,18 +92,20 @@ impl PostgresStore {
         let mut connection = open::connect(&url, &options)?;
         open::check_durability(&mut connection, &options)?;
         connection.pending()?;
-        let connections = options.connections.max(2);
+        // One is for the audit thread.
+        let connections = options.connections.max(2) - 1;
+        let answers = Arc::default();
         let shared = Arc::new(Shared {
             url,
-            pool: Pool::new(connections),
-            aside: Pool::new(1),
-            // One is for the audit thread.
-            places: Semaphore::new(connections - 1),
+            lines: Lines::new(connections, &answers),
+            aside: Lines::new(1, &answers),
+            trail: Lines::new(1, &Arc::default()),
+            trail_rows: AtomicUsize::new(0),
+            places: Semaphore::new(connections),
             growth: Growth::default(),
             queue: Queue::new(options.audit_queue, options.audit_delay),
             options,
             context,
-            answers: Arc::default(),
         });
         let trail = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -122,11 +144,11 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let mut wait = Wait::begin(&self.shared.answers);
+        let mut wait = Wait::begin(&self.shared.lines.answers);
         let _place = self.place(&mut wait).await?;
         let shared = Arc::clone(&self.shared);
         let (_asker, asked) = Asker::new();
-        let work = tokio::task::spawn_blocking(move || shared.read(&shared.pool, space, &asked, read));
+        let work = tokio::task::spawn_blocking(move || shared.read(&shared.lines, space, &asked, read));
         self.answer(&mut wait, work).await?
     }
 
@@ -137,7 +159,7 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let mut wait = Wait::begin(&self.shared.answers);
+        let mut wait = Wait::begin(&self.shared.lines.answers);
         let shared = Arc::clone(&self.shared);
         let (_asker, asked) = Asker::new();
         let mut work = tokio::task::spawn_blocking(move || shared.read(&shared.aside, space, &asked, read));
@@ -148,7 +170,7 @@ impl PostgresStore {
                 Err(_) => wait.look(),
             }
         }
-        self.shared.aside.forsake();
+        self.shared.aside.pool.forsake();
         Err(StoreError::Unavailable("the database does not answer".to_owned()).into())
     }
 
@@ -159,7 +181,7 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let mut wait = Wait::begin(&self.shared.answers);
+        let mut wait = Wait::begin(&self.shared.lines.answers);
         let _place = self.place(&mut wait).await?;
         let shared = Arc::clone(&self.shared);
         let (_asker, asked) = Asker::new();
@@ -173,7 +195,7 @@ impl PostgresStore {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let mut wait = Wait::begin(&self.shared.answers);
+        let mut wait = Wait::begin(&self.shared.lines.answers);
         let _place = self.place(&mut wait).await?;
         let shared = Arc::clone(&self.shared);
         let (_asker, asked) = Asker::new();
@@ -222,10 +244,10 @@ impl PostgresStore {
         let (queued_writes, audit_rows, audit_limit) = self.shared.queue.lengths();
         Levels {
             database: "postgres",
-            connections_in_use: self.shared.pool.lent().into(),
+            connections_in_use: (self.shared.lines.pool.lent() + self.shared.trail.pool.lent()).into(),
             connections_limit: self.shared.options.connections.max(2) as u64,
             queued_writes: queued_writes as u64,
-            audit_rows: audit_rows as u64,
+            audit_rows: (audit_rows + self.shared.trail_rows.load(Ordering::Relaxed)) as u64,
             audit_limit: audit_limit as u64,
             file_bytes: None,
             log_bytes: None,
@@ -279,7 +301,7 @@ impl PostgresStore {
     fn patience(&self, wait: &mut Wait<'_>) -> Result<(), StoreError> {
         wait.look();
         if wait.silent >= self.shared.options.patience.saturating_sub(LOOK) {
-            self.shared.pool.forsake();
+            self.shared.lines.pool.forsake();
             return Err(StoreError::Unavailable("the database does not answer".to_owned()));
         }
         if wait.waited >= BUSY_LIMIT.max(self.shared.options.patience) {
@@ -297,22 +319,24 @@ impl Drop for PostgresStore {
 
 impl Shared {
     /// A connection, and whether it was made for this.
-    fn take(&self, pool: &Pool<Line>) -> Result<(Lease<Line>, bool), StoreError> {
+    fn take(&self, lines: &Lines) -> Result<(Lease<Line>, bool), StoreError> {
         let mut fresh = false;
-        let lease = pool.take(self.options.patience, &self.context.meters.waits, || {
-            fresh = true;
-            let connection = open::connect(&self.url, &self.options)?;
-            Ok(Line::new(connection, &self.answers))
-        })?;
+        let lease = lines
+            .pool
+            .take(self.options.patience, &self.context.meters.waits, || {
+                fresh = true;
+                let connection = open::connect(&self.url, &self.options)?;
+                Ok(Line::new(connection, &lines.answers))
+            })?;
         Ok((lease, fresh))
     }
 
     /// A connection on which the transaction has begun. Connections that died in the pool are passed over:
     /// nothing has been done on them yet. Nor is anything begun for somebody who has been told that there is no
     /// answer: what was sent since could be newer.
-    fn begin(&self, pool: &Pool<Line>, asked: &Asked, text: &'static str) -> Result<Lease<Line>, StoreError> {
+    fn begin(&self, lines: &Lines, asked: &Asked, text: &'static str) -> Result<Lease<Line>, StoreError> {
         loop {
-            let (mut lease, fresh) = self.take(pool)?;
+            let (mut lease, fresh) = self.take(lines)?;
             match control(lease.connection()?, "beginning a transaction", text) {
                 Ok(()) if asked.in_vain() => {
                     if control(lease.connection()?, "ending what nobody waits for", "ROLLBACK").is_err() {
@@ -326,7 +350,7 @@ impl Shared {
                     if fresh {
                         return Err(error);
                     }
-                    self.pass_over(pool, lease);
+                    self.pass_over(lines, lease);
                     if asked.in_vain() {
                         return Err(given_up());
                     }
@@ -336,22 +360,22 @@ impl Shared {
     }
 
     /// After a connection that died: those that wait beside it have died with it. Where it was given up, they are new.
-    fn pass_over(&self, pool: &Pool<Line>, lease: Lease<Line>) {
+    fn pass_over(&self, lines: &Lines, lease: Lease<Line>) {
         let others_too = !lease.is_forsaken();
         drop(lease);
         if others_too {
-            pool.clear();
+            lines.pool.clear();
         }
     }
 
     fn read<T, E: From<StoreError>>(
         &self,
-        pool: &Pool<Line>,
+        lines: &Lines,
         space: SpaceKey,
         asked: &Asked,
         read: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut lease = self.begin(pool, asked, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let mut lease = self.begin(lines, asked, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
         let mut group = Group::default();
         let connection = lease.connection()?;
         let mut tx = Transaction::alone(connection, space, &self.context, &mut group);
@@ -377,7 +401,7 @@ impl Shared {
         read: impl Fn(&mut Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         loop {
-            let (mut lease, fresh) = self.take(&self.pool)?;
+            let (mut lease, fresh) = self.take(&self.lines)?;
             let mut group = Group::default();
             let mut tx = Transaction::alone(lease.connection()?, space, &self.context, &mut group);
             let outcome = read(&mut tx);
@@ -388,7 +412,7 @@ impl Shared {
             if fresh || !died || asked.in_vain() {
                 return outcome;
             }
-            self.pass_over(&self.pool, lease);
+            self.pass_over(&self.lines, lease);
         }
     }
 
@@ -411,7 +435,7 @@ impl Shared {
     }
 
     fn attempt(&self, locks: &LockSet, asked: &Asked, job: &mut dyn Job) -> Result<Ran, StoreError> {
-        let mut lease = self.begin(&self.pool, asked, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
+        let mut lease = self.begin(&self.lines, asked, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
         pause::at(pause::BEGUN);
         let connection = lease.connection()?;
         if let Some(statement) = locks::statement(job.space(), locks)
@@ -479,40 +503,6 @@ impl Shared {
         if let Err(error) = started {
             tracing::warn!(%error, "the planner's statistics could not be refreshed");
         }
-    }
-
-    /// The audit thread.
-    fn write_trail(&self) {
-        while let Some(mut taken) = self.queue.take(1) {
-            if let Err(error) = self.write_rows(&mut taken.audit) {
-                tracing::error!(%error, rows = taken.audit.len(), "the audit trail could not be written");
-                self.queue.return_audit(taken.audit);
-                if self.queue.is_closing() {
-                    break;
-                }
-                std::thread::sleep(self.options.audit_delay);
-            }
-        }
-        self.pool.clear();
-        self.aside.clear();
-        self.queue.set_closed();
-    }
-
-    fn write_rows(&self, rows: &mut Vec<AuditEntry>) -> Result<(), StoreError> {
-        // Rows that could not be written are kept, so somebody always asks.
-        let (_asker, asked) = Asker::new();
-        let mut lease = self.begin(&self.pool, &asked, "BEGIN ISOLATION LEVEL READ COMMITTED")?;
-        let connection = lease.connection()?;
-        let mut group = Group::default();
-        let mut tx = Transaction::alone(connection, SpaceKey(0), &self.context, &mut group);
-        let outcome = tx
-            .write_audit(rows)
-            .and_then(|()| control(connection, "committing the audit trail", "COMMIT"));
-        match outcome {
-            Ok(()) => rows.clear(),
-            Err(_) => lease.discard(),
-        }
-        outcome
     }
 }
 

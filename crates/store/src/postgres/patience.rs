@@ -84,6 +84,34 @@ impl<'a> Wait<'a> {
     }
 }
 
+/// How long one connection has got no answer, and whether others do.
+pub(super) struct Silence<'a> {
+    own: Wait<'a>,
+    others: &'a Answers,
+    /// What others had heard when the silence began.
+    heard: u64,
+}
+
+impl<'a> Silence<'a> {
+    /// From now on.
+    pub(super) fn begin(own: &'a Answers, others: &'a Answers) -> Silence<'a> {
+        Silence {
+            own: Wait::begin(own),
+            others,
+            heard: others.count(),
+        }
+    }
+
+    /// Whether it has lasted for so long, and others have been answered meanwhile. To be called every [`LOOK`].
+    pub(super) fn lasts(&mut self, limit: Duration) -> bool {
+        self.own.look();
+        if self.own.silent.is_zero() {
+            self.heard = self.others.count();
+        }
+        self.own.silent >= limit && self.others.count() != self.heard
+    }
+}
+
 /// Who waits for work that is done on another thread. When it is dropped, nobody does any more.
 pub(super) struct Asker(Arc<AtomicBool>);
 
@@ -134,6 +162,24 @@ mod tests {
         wait.look();
         assert_eq!(wait.silent, Duration::ZERO);
         assert!(wait.waited >= LOOK);
+    }
+
+    #[test]
+    fn silence_counts_against_a_connection_only_when_others_are_answered() {
+        let (own, others) = (Answers::default(), Answers::default());
+        let mut silence = Silence::begin(&own, &others);
+        let mut lasts = |own_answer: bool, other_answer: bool| {
+            own.0.fetch_add(u64::from(own_answer), Ordering::Relaxed);
+            others.0.fetch_add(u64::from(other_answer), Ordering::Relaxed);
+            silence.own.looked = silence.own.looked.checked_sub(LOOK).unwrap();
+            silence.lasts(LOOK * 2)
+        };
+        assert!(!lasts(false, false));
+        assert!(!lasts(false, false), "nobody is answered");
+        assert!(lasts(false, true));
+        assert!(!lasts(true, true), "answered itself");
+        assert!(!lasts(false, true), "not long enough");
+        assert!(lasts(false, false));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod resources;
 mod schedules;
 mod searches;
 mod trail;
+mod trail_away;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -48,6 +49,7 @@ fn main() {
         histories::CASES,
         trail::CASES,
         trail::SERVER_CASES,
+        trail_away::CASES,
     ]
     .concat();
     let listing = arguments.list;

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 const SOCKET: &str = ".s.PGSQL.5432";
 
@@ -15,6 +16,8 @@ pub enum Mode {
     Pass,
     /// They disappear, and so does everything later on the same connection.
     Swallow,
+    /// The same with what the server says.
+    Deafen,
     /// Every connection is cut.
     Cut,
 }
@@ -22,7 +25,20 @@ pub enum Mode {
 /// A running proxy; connections are cut when it is dropped.
 pub struct Proxy {
     folder: PathBuf,
-    state: Arc<(Mutex<Mode>, Condvar)>,
+    state: Arc<State>,
+}
+
+struct State {
+    mode: Mutex<Mode>,
+    changed: Condvar,
+    /// How many directions of connections have lost something.
+    lost: AtomicUsize,
+}
+
+impl State {
+    fn mode(&self) -> MutexGuard<'_, Mode> {
+        self.mode.lock().unwrap()
+    }
 }
 
 impl Proxy {
@@ -31,7 +47,11 @@ impl Proxy {
         let folder = PathBuf::from(format!("{}-proxy", cluster.display()));
         std::fs::create_dir(&folder).unwrap();
         let listener = UnixListener::bind(folder.join(SOCKET)).unwrap();
-        let state = Arc::new((Mutex::new(Mode::Pass), Condvar::new()));
+        let state = Arc::new(State {
+            mode: Mutex::new(Mode::Pass),
+            changed: Condvar::new(),
+            lost: AtomicUsize::new(0),
+        });
         let (shared, cluster) = (Arc::clone(&state), cluster.join(SOCKET));
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -39,10 +59,10 @@ impl Proxy {
                 let Ok(server) = UnixStream::connect(&cluster) else {
                     return;
                 };
-                for (from, to) in [(&client, &server), (&server, &client)] {
+                for (from, to, says) in [(&client, &server, false), (&server, &client, true)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     let state = Arc::clone(&shared);
-                    std::thread::spawn(move || pump(from, to, &state));
+                    std::thread::spawn(move || pump(from, to, says, &state));
                 }
             }
         });
@@ -55,8 +75,13 @@ impl Proxy {
     }
 
     pub fn set(&self, mode: Mode) {
-        *self.state.0.lock().unwrap() = mode;
-        self.state.1.notify_all();
+        *self.state.mode() = mode;
+        self.state.changed.notify_all();
+    }
+
+    /// How many directions of connections have lost something so far.
+    pub fn lost(&self) -> usize {
+        self.state.lost.load(Ordering::SeqCst)
     }
 }
 
@@ -67,14 +92,16 @@ impl Drop for Proxy {
     }
 }
 
-fn pump(mut from: UnixStream, mut to: UnixStream, state: &(Mutex<Mode>, Condvar)) {
+/// `says`: from the server.
+fn pump(mut from: UnixStream, mut to: UnixStream, says: bool, state: &State) {
     let mut buffer = [0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).unwrap_or(0);
-        let mut mode = state.0.lock().unwrap();
-        if *mode == Mode::Swallow {
+        let mut mode = state.mode();
+        if *mode == Mode::Swallow || (*mode == Mode::Deafen && says) {
+            state.lost.fetch_add(1, Ordering::SeqCst);
             while *mode != Mode::Cut {
-                mode = state.1.wait(mode).unwrap();
+                mode = state.changed.wait(mode).unwrap();
             }
         }
         let cut = *mode == Mode::Cut;

@@ -51,13 +51,13 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Holds the first transaction that comes to `point`.
-struct Held {
+pub struct Held {
     reached: Receiver<()>,
     release: Sender<()>,
 }
 
 impl Held {
-    fn at(point: &'static str) -> Held {
+    pub fn at(point: &'static str) -> Held {
         let (tell, reached) = channel();
         let (release, go) = channel::<()>();
         let ends = Mutex::new(Some((tell, go)));
@@ -75,11 +75,13 @@ impl Held {
         Held { reached, release }
     }
 
-    fn wait(&self) {
+    /// Until it is there.
+    pub fn wait(&self) {
         tokio::task::block_in_place(|| self.reached.recv().unwrap());
     }
 
-    fn release(self) {
+    /// Lets it go on.
+    pub fn release(self) {
         self.release.send(()).unwrap();
     }
 }
