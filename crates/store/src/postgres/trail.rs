@@ -153,7 +153,8 @@ impl Shared {
 /// The transaction of this connection.
 fn identify(connection: &mut dyn Sql) -> Result<Tried, StoreError> {
     let statement = Statement::new(
-        "SELECT txid_current(), (SELECT last_value FROM audit_seq_seq), CAST(0 AS BIGINT), CAST(0 AS BIGINT)",
+        "SELECT txid_current(), (SELECT last_value + CAST(is_called AS INTEGER) FROM audit_seq_seq), \
+         CAST(0 AS BIGINT), CAST(0 AS BIGINT)",
     );
     let found = connection
         .trails(&statement)

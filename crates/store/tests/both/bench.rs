@@ -12,6 +12,7 @@ use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, S
 use store::{Durability, Options, SpaceKey, SpaceStore, Store};
 
 use crate::cluster;
+use crate::proxy::Proxy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
@@ -157,6 +158,14 @@ impl Bench {
 
     pub fn open_space(&self) -> SpaceStore {
         self.open().for_space(SPACE)
+    }
+
+    /// The URL of a PostgreSQL database by way of a proxy.
+    pub fn url_through(&self, proxy: &Proxy) -> String {
+        self.url.replace(
+            cluster::folder().to_str().unwrap(),
+            proxy.folder().to_str().unwrap(),
+        )
     }
 
     /// The number that a query with one column `number` gives, past the store.

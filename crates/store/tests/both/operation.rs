@@ -333,10 +333,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads(bench: Arc<Bench>) {
 async fn a_database_that_swallows_requests(bench: Arc<Bench>) {
     const LIMIT: Duration = Duration::from_secs(20);
     let proxy = Proxy::start(cluster::folder());
-    let url = bench.url.replace(
-        cluster::folder().to_str().unwrap(),
-        proxy.folder().to_str().unwrap(),
-    );
+    let url = bench.url_through(&proxy);
     bench.open();
     let options = Options {
         durability: Durability::Unsafe,

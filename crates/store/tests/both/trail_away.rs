@@ -49,10 +49,7 @@ async fn written(bench: &Bench, store: &Store, case: &str, rows: usize) {
 
 async fn an_audit_trail_goes_on(bench: Arc<Bench>) {
     let proxy = Proxy::start(cluster::folder());
-    let url = bench.url.replace(
-        cluster::folder().to_str().unwrap(),
-        proxy.folder().to_str().unwrap(),
-    );
+    let url = bench.url_through(&proxy);
     bench.open();
     let options = Options {
         durability: Durability::Unsafe,
