@@ -83,6 +83,15 @@ impl Context {
     }
 }
 
+/// The command line. Unless `--test-threads` says otherwise two tests run for each core: half of the time they wait for a
+/// server or a disk.
+pub fn arguments() -> Arguments {
+    let mut arguments = Arguments::from_args();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(2 * cores);
+    arguments
+}
+
 /// A test function with its name; see [`crate::tests!`].
 pub type Test = (&'static str, fn(&Context));
 
@@ -152,13 +161,9 @@ impl Suite {
         self
     }
 
-    /// Runs what the command line selects, in parallel, and exits with libtest's codes. Unless `--test-threads` says
-    /// otherwise two tests run for each core: half of the time they wait for a server or a disk.
+    /// Runs what the command line selects, as [`arguments`] has it, and exits with libtest's codes.
     pub fn run(self) -> ! {
-        let mut arguments = Arguments::from_args();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        arguments.test_threads.get_or_insert(2 * cores);
-        libtest_mimic::run(&arguments, self.trials).exit()
+        libtest_mimic::run(&arguments(), self.trials).exit()
     }
 
     /// The trials, to be run by the caller.

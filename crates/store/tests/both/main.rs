@@ -27,12 +27,12 @@ mod searches;
 mod trail;
 mod trail_away;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 
 use bench::{Case, Database};
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let arguments = testkit::harness::arguments();
     let cases: Vec<Case> = [
         resources::CASES,
         keys::CASES,

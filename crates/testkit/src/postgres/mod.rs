@@ -345,11 +345,17 @@ fn run_as(command: &mut Command, account: Option<Account>) {
 fn binaries() -> Option<Binaries> {
     static FOUND: OnceLock<Option<Binaries>> = OnceLock::new();
     let find = || {
+        let postgres = std::fs::canonicalize(find("postgres")?).ok()?;
+        // Beside the server first: Debian's psql in PATH is a Perl script, which takes longer than most queries.
+        let beside = |program| {
+            let candidate = postgres.with_file_name(program);
+            candidate.is_file().then_some(candidate).or_else(|| find(program))
+        };
         Some(Binaries {
-            initdb: find("initdb")?,
-            postgres: find("postgres")?,
-            psql: find("psql")?,
-            pg_basebackup: find("pg_basebackup"),
+            initdb: beside("initdb")?,
+            psql: beside("psql")?,
+            pg_basebackup: beside("pg_basebackup"),
+            postgres,
         })
     };
     FOUND.get_or_init(find).clone()

@@ -97,6 +97,7 @@ fn on_halves(programme: &mut Programme<'_>, part: &'static str, run: fn(&mut Pro
 fn overload_of(programme: &mut Programme<'_>, server: &Server) {
     let plan = overload::Plan {
         peak: Duration::from_secs(programme.options.share(10).max(2)),
+        normal: Duration::from_secs(programme.options.share(20).max(2)),
         stretch: Duration::from_secs(programme.options.share(60)),
         refusal_limit: Duration::from_millis(50),
         served: 0.8,
@@ -105,17 +106,21 @@ fn overload_of(programme: &mut Programme<'_>, server: &Server) {
     programme.told("T30", || {
         let outcome = overload::run(server, plan);
         format!(
-            "{:.0} writes/s flat out, peak {:.0}; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served; {} refused, p99 {:.1} ms; \
-             p99 of a normal load {:.1} ms after a peak as long, {:.1} ms after this",
-            outcome.peak.flat_out,
-            outcome.peak.peak,
+            "{:.0} writes/s flat out, peak {:.0} before, {:.0} after; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served ({:.0} % of the mean peak); \
+             {} refused, p99 {:.1} ms; p99 of a normal load {:.1} ms after a peak as long (slowest second {:.1} ms), {:.1} ms after this ({:.1} ms)",
+            outcome.peaks.0.flat_out,
+            outcome.peaks.0.peak,
+            outcome.peaks.1.peak,
             outcome.offered.0,
             outcome.offered.1,
             outcome.served,
+            100.0 * outcome.served / outcome.peak(),
             outcome.refused,
             millis(outcome.refusals),
-            millis(outcome.normal.0),
-            millis(outcome.normal.1)
+            millis(outcome.normal.0.p99),
+            millis(outcome.normal.0.slowest),
+            millis(outcome.normal.1.p99),
+            millis(outcome.normal.1.slowest)
         )
     });
 }
