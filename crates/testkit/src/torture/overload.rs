@@ -1,6 +1,6 @@
 //! T30: three times as much as there can be. What is refused is refused fast, most of the peak is served, and all is
 //! as before soon after. The peak is the highest rate by the clock that is answered in time, as in T32; it is looked for before
-//! and after, since a machine that is shared is faster at one time than at another, and what is served is held against the mean.
+//! and after, since a machine that is shared is faster at one time than at another; what is served is held against the higher one.
 //! Client and server threads of one machine share its cores unless the caller parts them.
 
 use std::collections::BTreeMap;
@@ -71,9 +71,9 @@ pub struct Normal {
 }
 
 impl Outcome {
-    /// The peak that what was served is held against.
+    /// The peak that what was served is held against: the higher one.
     pub fn peak(&self) -> f64 {
-        f64::midpoint(self.peaks.0.peak, self.peaks.1.peak)
+        self.peaks.0.peak.max(self.peaks.1.peak)
     }
 }
 

@@ -106,7 +106,7 @@ fn overload_of(programme: &mut Programme<'_>, server: &Server) {
     programme.told("T30", || {
         let outcome = overload::run(server, plan);
         format!(
-            "{:.0} writes/s flat out, peak {:.0} before, {:.0} after; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served ({:.0} % of the mean peak); \
+            "{:.0} writes/s flat out, peak {:.0} before, {:.0} after; {:.0}/s asked for, {:.0}/s sent, {:.0}/s served ({:.0} % of the higher peak); \
              {} refused, p99 {:.1} ms; p99 of a normal load {:.1} ms after a peak as long (slowest second {:.1} ms), {:.1} ms after this ({:.1} ms)",
             outcome.peaks.0.flat_out,
             outcome.peaks.0.peak,
